@@ -1,0 +1,74 @@
+# shellcheck shell=bash
+# common.sh -- what the scripts in dev/ share. Sourced, never run.
+#
+# It moves to the top of the tree, forgets settings of the caller's make and
+# psql that would leak into ours, and finds out which account may do what:
+#
+#   "${as_root[@]}" command    with the rights to install (root, or sudo)
+#   "${as_user[@]}" command    as somebody PostgreSQL agrees to run as
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+unset MAKEFLAGS MFLAGS MAKELEVEL GNUMAKEFLAGS \
+	PGHOST PGHOSTADDR PGPORT PGUSER PGDATABASE PGDATA PGOPTIONS PGSERVICE PGPASSWORD
+export PG_CONFIG=${PG_CONFIG:-pg_config}
+
+say() { printf '== %s\n' "$*"; }
+die() {
+	printf '%s: %s\n' "dev/${0##*/}" "$*" >&2
+	exit 1
+}
+
+if [ "$(id -u)" = 0 ]; then
+	user=postgres
+	id -u "$user" >/dev/null 2>&1 || user=nobody
+	as_root=(env)
+	as_user=(setpriv "--reuid=$user" "--regid=$(id -g "$user")" --init-groups env HOME=/nonexistent)
+	can_be_root() { true; }
+else
+	user=$(id -un)
+	as_root=(sudo -n)
+	as_user=(env)
+	can_be_root() { sudo -n true 2>/dev/null; }
+fi
+
+"${as_user[@]}" test -w "${TMPDIR:-/tmp}" || unset TMPDIR
+
+# The files somebody would commit: from git when there is a repository, else
+# (an exported archive) everything that is not a build product.
+source_files() {
+	if [ -e .git ] && command -v git >/dev/null; then
+		git -c safe.directory="$PWD" ls-files -z --cached --others --exclude-standard
+	else
+		find . -type f -not -path './.git/*' -not -path '*/tmp_check/*' -not -path './test/results/*' \
+			-not -path './output_iso/*' -not -name '*.o' -not -name '*.so' -not -name '*.bc' \
+			-not -name '*.pyc' -not -name "$(built_sql)" -printf '%P\0'
+	fi | perl -0lne 'print if -e || -l'
+}
+
+# The install script that make assembles: a build product beside real files.
+built_sql() { sed -n "s/^default_version = '\(.*\)'/pg_net--\1.sql/p" pg_net.control; }
+
+# copy_tree DIR: a clean copy of the sources, owned by the unprivileged user.
+copy_tree() {
+	source_files | tar -c --null --no-recursion -T - -f - | "${as_user[@]}" tar -x --no-same-owner -f - -C "$1"
+}
+
+# build_tree DIR [VARIABLE=value...]: compile a copy.
+build_tree() {
+	local dir=$1
+	shift
+	"${as_user[@]}" make -s -C "$dir" -j"$(nproc)" PG_CONFIG="$PG_CONFIG" \
+		${CURL_CONFIG:+CURL_CONFIG="$CURL_CONFIG"} "$@"
+}
+
+# install_tree DIR: put a built copy where the server looks for extensions.
+install_tree() {
+	local run=() libdir
+	libdir=$("$PG_CONFIG" --pkglibdir)
+	if [ ! -w "$libdir" ] || [ ! -w "$("$PG_CONFIG" --sharedir)/extension" ]; then
+		can_be_root || die "cannot write to $libdir: run as root, or set PG_CONFIG to a server of your own"
+		run=("${as_root[@]}")
+	fi
+	"${run[@]}" make -s -C "$1" install PG_CONFIG="$PG_CONFIG" ${CURL_CONFIG:+CURL_CONFIG="$CURL_CONFIG"} >/dev/null ||
+		die "make install into $libdir failed (see above)"
+}

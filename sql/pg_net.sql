@@ -1,0 +1,269 @@
+-- pg_net: asynchronous HTTP and HTTPS requests from SQL
+--
+-- The whole SQL surface, in the order data flows: the queue, the responses,
+-- the functions that fill the one and read the other, the worker.
+
+-- complain if the script is sourced in psql, rather than through CREATE EXTENSION
+\echo Use "CREATE EXTENSION pg_net" to load this file. \quit
+
+-- Not IF NOT EXISTS: a schema of that name that was there before is not ours,
+-- and whoever owns it could change what we put into it.
+CREATE SCHEMA net;
+COMMENT ON SCHEMA net IS
+  'pg_net: asynchronous HTTP and HTTPS requests from SQL';
+GRANT USAGE ON SCHEMA net TO PUBLIC;
+
+--
+-- The queue
+--
+
+CREATE DOMAIN net.http_method AS text
+  CHECK (VALUE OPERATOR(pg_catalog.~) '^[A-Za-z0-9!#$%&''*+.^_`|~-]+$');
+COMMENT ON DOMAIN net.http_method IS
+  'The method of a request, a token such as GET or POST (RFC 9110, section 9.1)';
+
+-- Logged, and not owned by the table: an id is never used twice, not after a
+-- crash, a failover or TRUNCATE ... RESTART IDENTITY.
+CREATE SEQUENCE net.http_request_queue_id_seq;
+COMMENT ON SEQUENCE net.http_request_queue_id_seq IS
+  'Ids of requests, never used twice';
+
+CREATE UNLOGGED TABLE net.http_request_queue (
+  id bigint NOT NULL DEFAULT nextval('net.http_request_queue_id_seq'::regclass)
+    CONSTRAINT http_request_queue_pkey PRIMARY KEY,
+  method net.http_method NOT NULL,
+  url text NOT NULL,
+  headers jsonb,
+  body bytea,
+  timeout_milliseconds integer NOT NULL,
+  role regrole DEFAULT (quote_ident(CURRENT_USER::text))::regrole
+);
+COMMENT ON TABLE net.http_request_queue IS
+  'Requests that wait or are in flight. A row goes when its response is stored; deleting one that waits cancels it. Rows inserted by hand are sent after net.wake()';
+COMMENT ON COLUMN net.http_request_queue.id IS
+  'What the request functions return, and the id of the response';
+COMMENT ON COLUMN net.http_request_queue.method IS 'The HTTP method';
+COMMENT ON COLUMN net.http_request_queue.url IS
+  'The absolute http or https URL, query included';
+COMMENT ON COLUMN net.http_request_queue.headers IS
+  'Header fields, a JSON object of names and values';
+COMMENT ON COLUMN net.http_request_queue.body IS
+  'The exact bytes of the body; null for none';
+COMMENT ON COLUMN net.http_request_queue.timeout_milliseconds IS
+  'How long the request may take from when it is sent, in milliseconds';
+COMMENT ON COLUMN net.http_request_queue.role IS
+  'The role that asked; it and its members see this row';
+
+--
+-- The responses
+--
+
+CREATE UNLOGGED TABLE net._http_response (
+  id bigint,
+  status_code integer,
+  content_type text,
+  headers jsonb,
+  content text,
+  timed_out boolean,
+  error_msg text,
+  created timestamptz NOT NULL DEFAULT now(),
+  content_bytes bytea,
+  role regrole DEFAULT (quote_ident(CURRENT_USER::text))::regrole
+);
+CREATE INDEX _http_response_id_idx ON net._http_response (id);
+CREATE INDEX _http_response_created_idx ON net._http_response (created);
+COMMENT ON TABLE net._http_response IS
+  'What became of requests, kept for pg_net.ttl';
+COMMENT ON COLUMN net._http_response.id IS 'The id of the request';
+COMMENT ON COLUMN net._http_response.status_code IS
+  'The HTTP status code; null when no response came';
+COMMENT ON COLUMN net._http_response.content_type IS
+  'The Content-Type of the response, as received';
+COMMENT ON COLUMN net._http_response.headers IS
+  'Header fields of the response, a JSON object; repeated ones joined by ", ", Set-Cookie as an array when repeated';
+COMMENT ON COLUMN net._http_response.content IS
+  'The body, when it is text; see also content_bytes';
+COMMENT ON COLUMN net._http_response.timed_out IS
+  'Whether the timeout of the request went by first';
+COMMENT ON COLUMN net._http_response.error_msg IS
+  'Why no response came; null when one did, whatever its status';
+COMMENT ON COLUMN net._http_response.created IS
+  'When the response was stored';
+COMMENT ON COLUMN net._http_response.content_bytes IS
+  'The body, when it is not text the database can hold; null otherwise';
+COMMENT ON COLUMN net._http_response.role IS
+  'The role that asked; it and its members see this row';
+COMMENT ON INDEX net._http_response_id_idx IS 'Finds the response of a request';
+COMMENT ON INDEX net._http_response_created_idx IS 'Finds responses older than pg_net.ttl';
+
+--
+-- Who sees what: a role its own requests and responses, and those of roles it
+-- is a member of. The owner, superusers and roles with BYPASSRLS see all.
+--
+
+ALTER TABLE net.http_request_queue ENABLE ROW LEVEL SECURITY;
+ALTER TABLE net._http_response ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY own_requests ON net.http_request_queue FOR SELECT
+  USING (pg_has_role(role, 'USAGE')
+         OR (SELECT pg_has_role('pg_read_all_data', 'USAGE')));
+CREATE POLICY own_responses ON net._http_response FOR SELECT
+  USING (pg_has_role(role, 'USAGE')
+         OR (SELECT pg_has_role('pg_read_all_data', 'USAGE')));
+COMMENT ON POLICY own_requests ON net.http_request_queue IS
+  'A role sees its own requests';
+COMMENT ON POLICY own_responses ON net._http_response IS
+  'A role sees its own responses';
+
+GRANT SELECT ON net.http_request_queue, net._http_response TO PUBLIC;
+
+--
+-- Requests
+--
+-- Not marked SECURITY DEFINER: they write to the queue as its owner by
+-- themselves, and record the role that really called. ALTER FUNCTION ...
+-- SECURITY DEFINER works; the role recorded is the function's owner then.
+-- PARALLEL UNSAFE, because they write.
+--
+
+CREATE FUNCTION net.http_get(
+  url text,
+  params jsonb DEFAULT '{}'::jsonb,
+  headers jsonb DEFAULT '{}'::jsonb,
+  timeout_milliseconds integer DEFAULT 2000
+)
+RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_http_get';
+COMMENT ON FUNCTION net.http_get(text, jsonb, jsonb, integer) IS
+  'Queue a GET request, sent after commit; returns its id';
+
+CREATE FUNCTION net.http_post(
+  url text,
+  body jsonb DEFAULT '{}'::jsonb,
+  params jsonb DEFAULT '{}'::jsonb,
+  headers jsonb DEFAULT '{"Content-Type": "application/json"}'::jsonb,
+  timeout_milliseconds integer DEFAULT 2000
+)
+RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_http_post';
+COMMENT ON FUNCTION net.http_post(text, jsonb, jsonb, jsonb, integer) IS
+  'Queue a POST request with a JSON body, sent after commit; returns its id';
+
+CREATE FUNCTION net.http_delete(
+  url text,
+  params jsonb DEFAULT '{}'::jsonb,
+  headers jsonb DEFAULT '{}'::jsonb,
+  timeout_milliseconds integer DEFAULT 2000,
+  body jsonb DEFAULT NULL
+)
+RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_http_delete';
+COMMENT ON FUNCTION net.http_delete(text, jsonb, jsonb, integer, jsonb) IS
+  'Queue a DELETE request, with a JSON body if given, sent after commit; returns its id';
+
+--
+-- Responses of single requests
+--
+
+CREATE TYPE net.request_status AS ENUM ('PENDING', 'SUCCESS', 'ERROR');
+COMMENT ON TYPE net.request_status IS
+  'Where a request is: waiting or in flight, answered, or failed';
+
+CREATE TYPE net.http_response AS (
+  status_code integer,
+  headers jsonb,
+  body text
+);
+COMMENT ON TYPE net.http_response IS 'A response that came';
+
+CREATE TYPE net.http_response_result AS (
+  status net.request_status,
+  message text,
+  response net.http_response
+);
+COMMENT ON TYPE net.http_response_result IS
+  'What net._http_collect_response() knows of a request';
+
+CREATE FUNCTION net._http_collect_response(
+  request_id bigint,
+  async boolean DEFAULT true
+)
+RETURNS net.http_response_result
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_collect_response';
+COMMENT ON FUNCTION net._http_collect_response(bigint, boolean) IS
+  'Status and response of a request; with async := false waits until it is no longer pending';
+
+CREATE FUNCTION net.http_collect_response(
+  request_id bigint,
+  async boolean DEFAULT true
+)
+RETURNS net.http_response_result
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_collect_response_deprecated';
+COMMENT ON FUNCTION net.http_collect_response(bigint, boolean) IS
+  'Deprecated: read net._http_response instead';
+
+CREATE FUNCTION net._await_response(request_id bigint)
+RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_await_response';
+COMMENT ON FUNCTION net._await_response(bigint) IS
+  'Wait for the response of a request; false when there is no such request';
+
+--
+-- Encoding
+--
+
+CREATE FUNCTION net._urlencode_string(string character varying)
+RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'pgnet_urlencode_string';
+COMMENT ON FUNCTION net._urlencode_string(character varying) IS
+  'Percent-encode a string as UTF-8 (RFC 3986)';
+
+CREATE FUNCTION net._encode_url_with_params_array(url text, params text[])
+RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'pgnet_encode_url_with_params_array';
+COMMENT ON FUNCTION net._encode_url_with_params_array(text, text[]) IS
+  'Append parameters, each "key=value" and percent-encoded already, to the query of a URL';
+
+--
+-- The worker
+--
+
+CREATE FUNCTION net.wake()
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_wake';
+COMMENT ON FUNCTION net.wake() IS
+  'Have the worker look at the whole queue after this transaction commits';
+
+CREATE FUNCTION net.worker_restart()
+RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_worker_restart';
+COMMENT ON FUNCTION net.worker_restart() IS
+  'Read the configuration again and start the worker anew with it';
+REVOKE ALL ON FUNCTION net.worker_restart() FROM PUBLIC;
+
+CREATE FUNCTION net.wait_until_running()
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_wait_until_running';
+COMMENT ON FUNCTION net.wait_until_running() IS
+  'Wait until the worker is at work';
+
+CREATE FUNCTION net.check_worker_is_up()
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_check_worker_is_up';
+COMMENT ON FUNCTION net.check_worker_is_up() IS
+  'Raise an error unless the worker is at work';
+
+-- The worker may wait for this.
+SELECT net.wake();

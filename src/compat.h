@@ -1,0 +1,88 @@
+/*
+ * compat.h -- every difference between PostgreSQL and libcurl versions.
+ *
+ * No other file tests PG_VERSION_NUM or LIBCURL_VERSION_NUM.  Supported are
+ * PostgreSQL 15 and later and libcurl 7.83 and later (curl_easy_nextheader).
+ */
+#ifndef PGNET_COMPAT_H
+#define PGNET_COMPAT_H
+
+#include "postgres.h"
+
+#include "storage/proc.h"
+#include "utils/wait_event.h"
+
+#if PG_VERSION_NUM < 150000
+#error "pg_net needs PostgreSQL 15 or later"
+#endif
+
+/* PG_MODULE_MAGIC_EXT came with 18 */
+#if PG_VERSION_NUM >= 180000
+#define PGNET_MODULE_MAGIC() \
+	PG_MODULE_MAGIC_EXT(.name = "pg_net", .version = PGNET_VERSION)
+#else
+#define PGNET_MODULE_MAGIC() PG_MODULE_MAGIC
+#endif
+
+/* This process's index in the array of PGPROCs; MyProcNumber came with 17 */
+static inline int
+pgnet_my_proc_number(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return MyProcNumber;
+#else
+	return MyProc->pgprocno;
+#endif
+}
+
+/* Wait events of extensions have names of their own from 17 on */
+static inline uint32
+pgnet_wait_event(uint32 *cached, const char *name)
+{
+#if PG_VERSION_NUM >= 170000
+	if (*cached == 0)
+		*cached = WaitEventExtensionNew(name);
+	return *cached;
+#else
+	(void) cached;
+	(void) name;
+	return PG_WAIT_EXTENSION;
+#endif
+}
+
+/* CreateWaitEventSet takes a resource owner from 17 on; ours lives for ever */
+#if PG_VERSION_NUM >= 170000
+#define PGNET_CREATE_WAIT_EVENT_SET(context, n) CreateWaitEventSet(NULL, (n))
+#else
+#define PGNET_CREATE_WAIT_EVENT_SET(context, n) CreateWaitEventSet((context), (n))
+#endif
+
+/* guc.c frees what a check hook leaves in *extra: with free() up to 15 */
+#if PG_VERSION_NUM >= 160000
+#define PGNET_GUC_MALLOC(size) guc_malloc(LOG, (size))
+#else
+#define PGNET_GUC_MALLOC(size) malloc(size)
+#endif
+
+/* Limits of the whole server that must not reach the worker's transactions */
+#if PG_VERSION_NUM >= 170000
+#define PGNET_HAVE_TRANSACTION_TIMEOUT 1
+#endif
+
+#ifdef LIBCURL_VERSION_NUM
+#if LIBCURL_VERSION_NUM < 0x075300
+#error "pg_net needs libcurl 7.83 or later"
+#endif
+
+/* CURLOPT_PROTOCOLS_STR came with 7.85 and replaced the bit mask */
+#if LIBCURL_VERSION_NUM >= 0x075500
+#define PGNET_CURL_PROTOCOLS_STR 1
+#endif
+
+/* CURLOPT_QUICK_EXIT came with 7.87: do not join resolver threads */
+#if LIBCURL_VERSION_NUM >= 0x075700
+#define PGNET_CURL_QUICK_EXIT 1
+#endif
+#endif							/* LIBCURL_VERSION_NUM */
+
+#endif							/* PGNET_COMPAT_H */

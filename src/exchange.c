@@ -1,0 +1,109 @@
+/*
+ * exchange.c -- making, ending and checking the nouns that cross rooms.
+ *
+ * Runs in: client backends and workers.
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/memutils.h"
+
+#include "exchange.h"
+
+/* How much of a user's text a message shows. */
+#define SHOWN_BYTES 100
+
+static bool is_token(const char *text);
+static char *shown(const char *text);
+
+/* Make an empty request in a memory context of its own below parent. */
+HttpRequest *
+pgnet_request_create(MemoryContext parent)
+{
+	MemoryContext context;
+	HttpRequest *request;
+
+	context = AllocSetContextCreate(parent, "pg_net request",
+									ALLOCSET_SMALL_SIZES);
+	request = MemoryContextAllocZero(context, sizeof(HttpRequest));
+	request->context = context;
+	return request;
+}
+
+/* End a request and all that it and its outcome hold. */
+void
+pgnet_request_free(HttpRequest *request)
+{
+	MemoryContextDelete(request->context);
+}
+
+/* Decide a request without sending it; error is copied. */
+void
+pgnet_request_fail(HttpRequest *request, const char *error)
+{
+	request->outcome = (HttpOutcome) {
+		.kind = PGNET_OUTCOME_FAILED,
+		.error = MemoryContextStrdup(request->context, error)
+	};
+}
+
+/* A method is a token (RFC 9110, section 9.1). */
+char *
+pgnet_method_problem(const char *method)
+{
+	if (method == NULL)
+		return pstrdup("null value in column \"method\"");
+	if (!is_token(method))
+		return psprintf("invalid HTTP method \"%s\"", shown(method));
+	return NULL;
+}
+
+/*
+ * A field name is a token, and a value holds no CR, LF or NUL (RFC 9110,
+ * sections 5.1 and 5.5).  libcurl sends what it is given without looking, so
+ * this is what keeps a value from adding header lines.  The value is never
+ * part of the message: it may be a secret.
+ */
+char *
+pgnet_header_problem(const HttpHeader *header)
+{
+	if (!is_token(header->name))
+		return psprintf("invalid HTTP header name \"%s\"", shown(header->name));
+	if (strpbrk(header->value, "\r\n") != NULL)
+		return psprintf("value of HTTP header \"%s\" contains a line break",
+						shown(header->name));
+	return NULL;
+}
+
+/* A request without an end would hold its place for ever. */
+char *
+pgnet_timeout_problem(int timeout_ms)
+{
+	if (timeout_ms <= 0)
+		return psprintf("timeout must be positive, not %d ms", timeout_ms);
+	return NULL;
+}
+
+/* Is text a token: one or more of the characters of RFC 9110, 5.6.2? */
+static bool
+is_token(const char *text)
+{
+	if (*text == '\0')
+		return false;
+	for (const char *c = text; *c != '\0'; c++)
+	{
+		if ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+			(*c >= '0' && *c <= '9'))
+			continue;
+		if (strchr("!#$%&'*+-.^_`|~", *c) == NULL)
+			return false;
+	}
+	return true;
+}
+
+/* The start of text, whole characters only. */
+static char *
+shown(const char *text)
+{
+	return pnstrdup(text, pg_mbcliplen(text, strlen(text), SHOWN_BYTES));
+}

@@ -1,0 +1,86 @@
+/*
+ * exchange.h -- the nouns that cross rooms: a request, and its outcome.
+ *
+ * Runs in: every process.  Both are plain values: nothing of SPI, of libcurl
+ * or of shared memory hangs on them.
+ *
+ * A request and its outcome live in one memory context of their own, made
+ * when the row is read and deleted when the outcome is recorded: whoever
+ * holds the pointer owns the context, and pgnet_request_free() ends it.
+ */
+#ifndef PGNET_EXCHANGE_H
+#define PGNET_EXCHANGE_H
+
+#include "postgres.h"
+
+#include "lib/ilist.h"
+#include "utils/palloc.h"
+
+/* One header field (RFC 9110, section 6.3), in the database's encoding. */
+typedef struct HttpHeader
+{
+	const char *name;
+	const char *value;
+} HttpHeader;
+
+/* What became of a request. */
+typedef enum HttpOutcomeKind
+{
+	PGNET_OUTCOME_PENDING,		/* not finished */
+	PGNET_OUTCOME_ANSWERED,		/* a response came, whatever its status */
+	PGNET_OUTCOME_TIMED_OUT,	/* timeout_ms went by first */
+	PGNET_OUTCOME_FAILED		/* no response; see error */
+} HttpOutcomeKind;
+
+typedef struct HttpOutcome
+{
+	HttpOutcomeKind kind;
+	int			status_code;	/* of the final response, when answered */
+	const char *content_type;	/* as received; NULL when there was none */
+	HttpHeader *headers;		/* as received, in order, repeated ones too */
+	int			nheaders;
+	const char *content;		/* exact bytes; NULL unless answered */
+	size_t		content_len;
+	const char *error;			/* NULL when answered */
+} HttpOutcome;
+
+typedef struct HttpRequest
+{
+	MemoryContext context;		/* everything below, and this struct */
+	dlist_node	node;			/* in the list of whoever owns the request */
+
+	Oid			table;			/* the queue it was read from */
+	int64		id;
+	const char *method;
+	const char *url;
+	HttpHeader *headers;
+	int			nheaders;
+	const char *body;			/* NULL: no body; "" with body_len 0: empty */
+	size_t		body_len;
+	int			timeout_ms;
+	Oid			role;			/* who asked; InvalidOid when unknown */
+
+	/* false: only id and url are here; load the row before sending */
+	bool		loaded;
+	size_t		size;			/* bytes this request holds, roughly */
+
+	/* fairness counts by this: a hash of scheme, host and port */
+	uint64		host_key;
+
+	HttpOutcome outcome;
+} HttpRequest;
+
+extern HttpRequest *pgnet_request_create(MemoryContext parent);
+extern void pgnet_request_free(HttpRequest *request);
+extern void pgnet_request_fail(HttpRequest *request, const char *error);
+
+/*
+ * What is wrong with one part of a request, as a palloc'd sentence without a
+ * period, or NULL when nothing is.  The same words serve the error at the
+ * call and the response of a bad row.
+ */
+extern char *pgnet_method_problem(const char *method);
+extern char *pgnet_header_problem(const HttpHeader *header);
+extern char *pgnet_timeout_problem(int timeout_ms);
+
+#endif							/* PGNET_EXCHANGE_H */

@@ -1,0 +1,35 @@
+/*
+ * extension.c -- introduces the rooms to PostgreSQL.
+ *
+ * Runs in: every process that loads the library.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+
+#include "compat.h"
+#include "settings.h"
+#include "shared/slots.h"
+#include "shared/wakeup.h"
+#include "worker/worker.h"
+
+PGNET_MODULE_MAGIC();
+
+void		_PG_init(void);
+
+/*
+ * Shared memory, hooks and the worker exist only when the server preloads
+ * the library.  Loaded later it still defines its functions, which say so
+ * when called, and CREATE EXTENSION works.
+ */
+void
+_PG_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	pgnet_settings_init();
+	pgnet_slots_init();
+	pgnet_wakeup_init();
+	pgnet_worker_init();
+}

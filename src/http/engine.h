@@ -1,0 +1,47 @@
+/*
+ * engine.h -- drives many HTTP transfers at once.
+ *
+ * Runs in: workers.  Nothing here throws, but for what CHECK_FOR_INTERRUPTS
+ * and the end of the postmaster do in pgnet_engine_wait().
+ */
+#ifndef PGNET_ENGINE_H
+#define PGNET_ENGINE_H
+
+#include "postgres.h"
+
+#include "lib/ilist.h"
+
+#include "exchange.h"
+
+typedef struct HttpEngine HttpEngine;
+
+/*
+ * Make an engine that can have max_in_flight transfers, of which at most
+ * max_per_host go to one host.  NULL, with *error saying why, when libcurl or
+ * the kernel will not.
+ */
+extern HttpEngine *pgnet_engine_create(MemoryContext parent, int max_in_flight,
+									   int max_per_host, const char **error);
+
+/* Whom to trust from the next request on: a file, or "" for the system's. */
+extern void pgnet_engine_set_ca_file(HttpEngine *engine, const char *ca_file);
+
+/* Send a request, which is the engine's until it is finished. */
+extern void pgnet_engine_start(HttpEngine *engine, HttpRequest *request);
+
+/* Do what can be done without waiting; false when that was nothing. */
+extern bool pgnet_engine_drive(HttpEngine *engine);
+
+/*
+ * Wait for the network, for this process's latch, or timeout_ms (-1: for
+ * ever).  Ends the process when the postmaster is gone.
+ */
+extern void pgnet_engine_wait(HttpEngine *engine, long timeout_ms);
+
+/* How many requests are under way, and how many finished ones wait. */
+extern int	pgnet_engine_in_flight(const HttpEngine *engine);
+
+/* Move all finished requests, decided, to the end of list; how many. */
+extern int	pgnet_engine_take_finished(HttpEngine *engine, dlist_head *list);
+
+#endif							/* PGNET_ENGINE_H */

@@ -1,0 +1,205 @@
+/*
+ * outcome.c -- what libcurl found out, as an outcome.
+ *
+ * Runs in: workers.
+ */
+#include "postgres.h"
+
+#include <curl/curl.h>
+
+#include "utils/memutils.h"
+
+#include "exchange.h"
+#include "http/outcome.h"
+
+/* The first piece of memory a body gets. */
+#define FIRST_ALLOCATION 1024
+
+static bool body_grow(TransferBody *body, size_t needed);
+static bool copy_headers(HttpRequest *request, CURL *easy);
+static double milliseconds(CURL *easy, CURLINFO what);
+static void *allocate(HttpRequest *request, size_t size);
+static char *copy_string(HttpRequest *request, const char *string);
+
+/* Append to a body. */
+bool
+pgnet_body_append(TransferBody *body, const char *bytes, size_t length)
+{
+	if (length > body->limit - body->length)
+	{
+		body->too_large = true;
+		return false;
+	}
+	if (body->length + length > body->allocated &&
+		!body_grow(body, body->length + length))
+		return false;
+	memcpy(body->bytes + body->length, bytes, length);
+	body->length += length;
+	return true;
+}
+
+/* Free a body. */
+void
+pgnet_body_free(TransferBody *body)
+{
+	free(body->bytes);
+	body->bytes = NULL;
+	body->length = body->allocated = 0;
+}
+
+/* Take over a response. */
+void
+pgnet_outcome_answered(HttpRequest *request, CURL *easy,
+					   const TransferBody *body)
+{
+	HttpOutcome *outcome = &request->outcome;
+	long		status = 0;
+	char	   *content_type = NULL;
+
+	(void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	(void) curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &content_type);
+	if (content_type != NULL)
+		outcome->content_type = copy_string(request, content_type);
+	if ((content_type != NULL && outcome->content_type == NULL) ||
+		!copy_headers(request, easy))
+	{
+		pgnet_outcome_failed(request, "out of memory");
+		return;
+	}
+	outcome->status_code = (int) status;
+	outcome->content = body->bytes ? body->bytes : "";
+	outcome->content_len = body->length;
+	outcome->kind = PGNET_OUTCOME_ANSWERED;
+}
+
+/*
+ * Say where the time went.  libcurl reports 0 for a phase that was not
+ * reached: the time since the last one that was belongs to it.
+ */
+void
+pgnet_outcome_timed_out(HttpRequest *request, CURL *easy)
+{
+	double		total = milliseconds(easy, CURLINFO_TOTAL_TIME_T);
+	double		resolved = milliseconds(easy, CURLINFO_NAMELOOKUP_TIME_T);
+	double		ready = milliseconds(easy, CURLINFO_PRETRANSFER_TIME_T);
+
+	if (resolved == 0)
+		resolved = total;
+	if (ready == 0)
+		ready = total;
+	pgnet_outcome_failed(request,
+						 "Timeout of %d ms reached. Total time: %.3f ms"
+						 " (DNS time: %.3f ms,"
+						 " TCP/SSL handshake time: %.3f ms,"
+						 " HTTP Request/Response time: %.3f ms)",
+						 request->timeout_ms, total, resolved,
+						 ready - resolved, total - ready);
+	request->outcome.kind = PGNET_OUTCOME_TIMED_OUT;
+}
+
+/*
+ * libcurl's own words for the error.  Its detail is added where the words
+ * leave the question open; not to those two that users compare with.
+ */
+void
+pgnet_outcome_error(HttpRequest *request, CURLcode result, const char *detail)
+{
+	const char *words = curl_easy_strerror(result);
+
+	if (result == CURLE_COULDNT_CONNECT || result == CURLE_GOT_NOTHING ||
+		*detail == '\0' || strcmp(words, detail) == 0)
+		pgnet_outcome_failed(request, "%s", words);
+	else
+		pgnet_outcome_failed(request, "%s: %s", words, detail);
+}
+
+/* Write an error down. */
+void
+pgnet_outcome_failed(HttpRequest *request, const char *format,...)
+{
+	char		message[1024];
+	char	   *copy;
+	va_list		arguments;
+
+	va_start(arguments, format);
+	vsnprintf(message, sizeof(message), format, arguments);
+	va_end(arguments);
+	copy = copy_string(request, message);
+	request->outcome = (HttpOutcome) {
+		.kind = PGNET_OUTCOME_FAILED,
+		.error = copy ? copy : "out of memory"
+	};
+}
+
+/* Make room for needed bytes. */
+static bool
+body_grow(TransferBody *body, size_t needed)
+{
+	size_t		size = Max(body->allocated * 2, FIRST_ALLOCATION);
+	char	   *larger;
+
+	size = Min(Max(size, needed), body->limit);
+	larger = realloc(body->bytes, size);
+	if (larger == NULL)
+		return false;
+	body->bytes = larger;
+	body->allocated = size;
+	return true;
+}
+
+/* Copy the header fields of the final response, in order. */
+static bool
+copy_headers(HttpRequest *request, CURL *easy)
+{
+	HttpOutcome *outcome = &request->outcome;
+	struct curl_header *header = NULL;
+	int			count = 0;
+
+	while ((header = curl_easy_nextheader(easy, CURLH_HEADER, -1, header)))
+		count++;
+	outcome->headers = allocate(request, sizeof(HttpHeader) * Max(count, 1));
+	if (outcome->headers == NULL)
+		return false;
+
+	while (outcome->nheaders < count &&
+		   (header = curl_easy_nextheader(easy, CURLH_HEADER, -1, header)))
+	{
+		HttpHeader *copy = &outcome->headers[outcome->nheaders++];
+
+		copy->name = copy_string(request, header->name);
+		copy->value = copy_string(request, header->value);
+		if (copy->name == NULL || copy->value == NULL)
+			return false;
+	}
+	return true;
+}
+
+/* One of libcurl's times, which are in microseconds. */
+static double
+milliseconds(CURL *easy, CURLINFO what)
+{
+	curl_off_t	microseconds = 0;
+
+	(void) curl_easy_getinfo(easy, what, &microseconds);
+	return microseconds / 1000.0;
+}
+
+/* Memory of the request's context; NULL instead of an error. */
+static void *
+allocate(HttpRequest *request, size_t size)
+{
+	return MemoryContextAllocExtended(request->context, size,
+									  MCXT_ALLOC_NO_OOM);
+}
+
+/* A copy in the request's context; NULL instead of an error. */
+static char *
+copy_string(HttpRequest *request, const char *string)
+{
+	size_t		size = strlen(string) + 1;
+	char	   *copy = allocate(request, size);
+
+	if (copy != NULL)
+		memcpy(copy, string, size);
+	return copy;
+}

@@ -1,0 +1,46 @@
+/*
+ * outcome.h -- what libcurl found out, as an outcome.
+ *
+ * Runs in: workers.  Nothing here throws.  All that an outcome points to is
+ * in the request's memory context, but for the body.
+ */
+#ifndef PGNET_OUTCOME_H
+#define PGNET_OUTCOME_H
+
+#include "postgres.h"
+
+#include <curl/curl.h>
+
+#include "exchange.h"
+
+/* A response body while it arrives; from malloc(). */
+typedef struct TransferBody
+{
+	char	   *bytes;
+	size_t		length;
+	size_t		allocated;
+	size_t		limit;
+	bool		too_large;
+} TransferBody;
+
+/* Append; false when it is over the limit or memory is out. */
+extern bool pgnet_body_append(TransferBody *body, const char *bytes,
+							  size_t length);
+extern void pgnet_body_free(TransferBody *body);
+
+/* A response came; its outcome points into body, which must stay. */
+extern void pgnet_outcome_answered(HttpRequest *request, CURL *easy,
+								   const TransferBody *body);
+
+/* The timeout went by; says in which phase. */
+extern void pgnet_outcome_timed_out(HttpRequest *request, CURL *easy);
+
+/* libcurl gave up; detail is what CURLOPT_ERRORBUFFER holds. */
+extern void pgnet_outcome_error(HttpRequest *request, CURLcode result,
+								const char *detail);
+
+/* We gave up. */
+extern void pgnet_outcome_failed(HttpRequest *request, const char *format,
+								 ...) pg_attribute_printf(2, 3);
+
+#endif							/* PGNET_OUTCOME_H */

@@ -1,0 +1,41 @@
+/*
+ * sockets.h -- libcurl's sockets in one epoll descriptor.
+ *
+ * Runs in: workers.  Nothing here throws.
+ */
+#ifndef PGNET_SOCKETS_H
+#define PGNET_SOCKETS_H
+
+#include "postgres.h"
+
+#include <curl/curl.h>
+
+typedef struct Sockets Sockets;
+
+/* A socket that is ready, with libcurl's CURL_CSELECT_... bits. */
+typedef struct SocketEvent
+{
+	curl_socket_t fd;
+	int			ready;
+	int			owner;
+} SocketEvent;
+
+/* NULL, with errno, when the kernel gives no descriptor. */
+extern Sockets *pgnet_sockets_create(MemoryContext context, int max_fd);
+
+/* The one descriptor to wait for. */
+extern int	pgnet_sockets_epoll_fd(const Sockets *sockets);
+
+/* Watch fd for what (CURL_POLL_...); owner comes back with its events. */
+extern void pgnet_sockets_watch(Sockets *sockets, curl_socket_t fd, int what,
+								int owner);
+
+/* What is ready now, without waiting; how many, or 0. */
+extern int	pgnet_sockets_poll(Sockets *sockets, SocketEvent *events, int max);
+
+/* For CURLOPT_OPENSOCKETFUNCTION and CURLOPT_CLOSESOCKETFUNCTION. */
+extern curl_socket_t pgnet_sockets_open(void *sockets, curlsocktype purpose,
+										struct curl_sockaddr *address);
+extern int	pgnet_sockets_close(void *sockets, curl_socket_t fd);
+
+#endif							/* PGNET_SOCKETS_H */

@@ -1,0 +1,46 @@
+/*
+ * transfer.h -- one request on one libcurl handle.
+ *
+ * Runs in: workers.  Nothing here throws: what goes wrong becomes the
+ * request's outcome.
+ */
+#ifndef PGNET_TRANSFER_H
+#define PGNET_TRANSFER_H
+
+#include "postgres.h"
+
+#include <curl/curl.h>
+
+#include "exchange.h"
+#include "http/sockets.h"
+
+/* What all transfers of an engine share. */
+typedef struct TransferOptions
+{
+	Sockets    *sockets;
+	const char *ca_file;		/* NULL: the system's authorities */
+	const char *ca_path;		/* libcurl's default directory, or NULL */
+	size_t		max_response_bytes;
+	size_t		max_header_bytes;
+} TransferOptions;
+
+typedef struct Transfer Transfer;
+
+/*
+ * Prepare a request on a handle that is new or reset.  NULL when that fails;
+ * the request then has its outcome.
+ */
+extern Transfer *pgnet_transfer_create(CURL *easy, HttpRequest *request,
+									   const TransferOptions *options);
+
+/* The transfer a handle carries. */
+extern Transfer *pgnet_transfer_of(CURL *easy);
+
+/*
+ * Take the result over into the request's outcome, free what libcurl holds of
+ * it but not the handle, and give the request back.
+ */
+extern HttpRequest *pgnet_transfer_finish(Transfer *transfer, CURL *easy,
+										  CURLcode result);
+
+#endif							/* PGNET_TRANSFER_H */

@@ -1,0 +1,25 @@
+/*
+ * settings.h -- every setting of pg_net.
+ *
+ * Runs in: every process.  docs/settings.md says what they mean to users.
+ */
+#ifndef PGNET_SETTINGS_H
+#define PGNET_SETTINGS_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+extern int	pgnet_setting_batch_size;	/* rows a read of the queue takes */
+extern char *pgnet_setting_ca_file; /* "" = the system's authorities */
+extern char *pgnet_setting_database_name;
+extern int	pgnet_setting_max_in_flight;	/* requests, of one worker */
+extern int	pgnet_setting_max_in_flight_per_host;
+extern char *pgnet_setting_username;	/* NULL = bootstrap superuser */
+
+/* pg_net.ttl in microseconds; months count as 30 days */
+extern TimeOffset pgnet_setting_ttl(void);
+
+extern void pgnet_settings_init(void);
+
+#endif							/* PGNET_SETTINGS_H */

@@ -1,0 +1,32 @@
+/*
+ * catalog.h -- is the extension here, and may we touch its tables now?
+ *
+ * Runs in: client backends and workers, inside a transaction.
+ */
+#ifndef PGNET_CATALOG_H
+#define PGNET_CATALOG_H
+
+#include "postgres.h"
+
+/* Who we were before pgnet_catalog_become_owner(). */
+typedef struct CatalogUser
+{
+	Oid			user;
+	int			security_context;
+} CatalogUser;
+
+typedef enum TablesState
+{
+	PGNET_TABLES_LOCKED,		/* ours to write to until the transaction ends */
+	PGNET_TABLES_BUSY,			/* somebody else holds a lock: try again */
+	PGNET_TABLES_MISSING		/* pg_net is not installed, or taken apart */
+} TablesState;
+
+extern bool pgnet_catalog_installed(void);
+extern TablesState pgnet_catalog_lock_tables(void);
+extern Oid	pgnet_catalog_queue(void);
+extern CatalogUser pgnet_catalog_become_owner(void);
+extern void pgnet_catalog_become(CatalogUser user);
+extern Oid	pgnet_catalog_method_type(void);
+
+#endif							/* PGNET_CATALOG_H */

@@ -1,0 +1,191 @@
+/*
+ * headers.c -- header fields between jsonb and our own struct.
+ *
+ * Runs in: client backends and workers.
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/numeric.h"
+
+#include "tables/headers.h"
+#include "tables/text.h"
+
+static char *scalar_text(const JsonbValue *value);
+static const char *jsonb_type_name(Jsonb *jsonb);
+static bool seen_before(const HttpHeader *headers, int index);
+static void push_field(JsonbParseState **state, const HttpHeader *headers,
+					   int nheaders, int index);
+static void push_text(JsonbParseState **state, JsonbIteratorToken token,
+					  const char *text);
+
+/* Turn the members of an object into header fields. */
+bool
+pgnet_headers_from_jsonb(Jsonb *jsonb, const char *what, HttpHeader **headers,
+						 int *nheaders, char **problem)
+{
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue	value;
+	int			n = 0;
+
+	*headers = NULL;
+	*nheaders = 0;
+	if (jsonb == NULL)
+		return true;
+	if (!JB_ROOT_IS_OBJECT(jsonb))
+	{
+		*problem = psprintf("%s must be a JSON object, not %s", what,
+							jsonb_type_name(jsonb));
+		return false;
+	}
+	if (JB_ROOT_COUNT(jsonb) == 0)
+		return true;
+
+	*headers = palloc(sizeof(HttpHeader) * JB_ROOT_COUNT(jsonb));
+	iterator = JsonbIteratorInit(&jsonb->root);
+	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			(*headers)[n].name = pnstrdup(value.val.string.val,
+										  value.val.string.len);
+		else if (token == WJB_VALUE && value.type != jbvNull)
+			(*headers)[n++].value = scalar_text(&value);
+	}
+	*nheaders = n;
+	return true;
+}
+
+/*
+ * Build the object of received fields.  A field that came more than once is
+ * one member: its values joined by ", " (RFC 9110, section 5.2), but for
+ * Set-Cookie, whose values may hold commas, an array.
+ */
+Jsonb *
+pgnet_headers_to_jsonb(const HttpHeader *headers, int nheaders)
+{
+	JsonbParseState *state = NULL;
+	JsonbValue *object;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < nheaders; i++)
+	{
+		if (seen_before(headers, i))
+			continue;
+		push_text(&state, WJB_KEY, headers[i].name);
+		push_field(&state, headers, nheaders, i);
+	}
+	object = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(object);
+}
+
+/* Find a field by name. */
+const char *
+pgnet_headers_find(const HttpHeader *headers, int nheaders, const char *name)
+{
+	for (int i = 0; i < nheaders; i++)
+		if (pg_strcasecmp(headers[i].name, name) == 0)
+			return headers[i].value;
+	return NULL;
+}
+
+/* One value of the object as text. */
+static char *
+scalar_text(const JsonbValue *value)
+{
+	switch (value->type)
+	{
+		case jbvString:
+			return pnstrdup(value->val.string.val, value->val.string.len);
+		case jbvNumeric:
+			return DatumGetCString(DirectFunctionCall1(numeric_out,
+													   NumericGetDatum(value->val.numeric)));
+		case jbvBool:
+			return pstrdup(value->val.boolean ? "true" : "false");
+		default:
+			return JsonbToCString(NULL, value->val.binary.data,
+								  value->val.binary.len);
+	}
+}
+
+/* What a jsonb that is no object is, for a message. */
+static const char *
+jsonb_type_name(Jsonb *jsonb)
+{
+	JsonbValue	scalar;
+
+	if (!JsonbExtractScalar(&jsonb->root, &scalar))
+		return "an array";
+	switch (scalar.type)
+	{
+		case jbvString:
+			return "a string";
+		case jbvNumeric:
+			return "a number";
+		case jbvBool:
+			return "a boolean";
+		default:
+			return "null";
+	}
+}
+
+/* Did a field of this name come before? */
+static bool
+seen_before(const HttpHeader *headers, int index)
+{
+	for (int i = 0; i < index; i++)
+		if (pg_strcasecmp(headers[i].name, headers[index].name) == 0)
+			return true;
+	return false;
+}
+
+/* Push the value, or values, of the field that comes first at index. */
+static void
+push_field(JsonbParseState **state, const HttpHeader *headers, int nheaders,
+		   int index)
+{
+	const char *name = headers[index].name;
+	bool		as_array = pg_strcasecmp(name, "Set-Cookie") == 0;
+	int			values = 0;
+	StringInfoData joined;
+
+	for (int i = index; i < nheaders; i++)
+		if (pg_strcasecmp(headers[i].name, name) == 0)
+			values++;
+	if (values == 1)
+	{
+		push_text(state, WJB_VALUE, headers[index].value);
+		return;
+	}
+
+	initStringInfo(&joined);
+	if (as_array)
+		pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+	for (int i = index; i < nheaders; i++)
+	{
+		if (pg_strcasecmp(headers[i].name, name) != 0)
+			continue;
+		if (as_array)
+			push_text(state, WJB_ELEM, headers[i].value);
+		else
+			appendStringInfo(&joined, "%s%s", joined.len > 0 ? ", " : "",
+							 headers[i].value);
+	}
+	if (as_array)
+		pushJsonbValue(state, WJB_END_ARRAY, NULL);
+	else
+		push_text(state, WJB_VALUE, joined.data);
+}
+
+/* Push one string, made valid in the database's encoding. */
+static void
+push_text(JsonbParseState **state, JsonbIteratorToken token, const char *text)
+{
+	JsonbValue	value;
+
+	value.type = jbvString;
+	value.val.string.val = pgnet_text_from_header(text);
+	value.val.string.len = strlen(value.val.string.val);
+	pushJsonbValue(state, token, &value);
+}

@@ -1,0 +1,32 @@
+/*
+ * headers.h -- header fields between jsonb and our own struct.
+ *
+ * Runs in: client backends and workers.
+ */
+#ifndef PGNET_HEADERS_H
+#define PGNET_HEADERS_H
+
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+
+#include "exchange.h"
+
+/*
+ * The members of a jsonb object as text, in CurrentMemoryContext.  Members
+ * that are null are left out; arrays and objects become their JSON text.
+ * NULL jsonb means none.  Returns false and sets *problem when it is not an
+ * object; what is "headers" or "params", for that message.
+ */
+extern bool pgnet_headers_from_jsonb(Jsonb *jsonb, const char *what,
+									 HttpHeader **headers, int *nheaders,
+									 char **problem);
+
+/* Received header fields as a jsonb object in the database's encoding. */
+extern Jsonb *pgnet_headers_to_jsonb(const HttpHeader *headers, int nheaders);
+
+/* The value of the first field of that name, in any case; or NULL. */
+extern const char *pgnet_headers_find(const HttpHeader *headers, int nheaders,
+									  const char *name);
+
+#endif							/* PGNET_HEADERS_H */

@@ -1,0 +1,31 @@
+/*
+ * plans.h -- SQL statements, prepared once a process.
+ *
+ * Runs in: client backends and workers, with SPI connected.
+ */
+#ifndef PGNET_PLANS_H
+#define PGNET_PLANS_H
+
+#include "postgres.h"
+
+#include "executor/spi.h"
+
+#define PGNET_PLAN_MAX_PARAMS 10
+
+/* A statement of ours: written down where it is used, prepared on first use. */
+typedef struct PreparedStatement
+{
+	const char *sql;
+	int			nparams;
+	Oid			param_types[PGNET_PLAN_MAX_PARAMS];
+	SPIPlanPtr	plan;			/* lives until the process ends */
+} PreparedStatement;
+
+/* Run a statement; expected is the SPI_OK_... code of its kind. */
+extern void pgnet_plan_run(PreparedStatement *statement, Datum *values,
+						   const char *nulls, int expected);
+
+/* Run a SELECT that sees what is committed now, at any isolation level. */
+extern void pgnet_plan_run_latest(PreparedStatement *statement, Datum *values);
+
+#endif							/* PGNET_PLANS_H */

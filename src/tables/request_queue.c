@@ -1,0 +1,273 @@
+/*
+ * request_queue.c -- net.http_request_queue: waiting requests.
+ *
+ * Runs in: client backends (insert) and workers (scan, load).
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "mb/pg_wchar.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "tables/catalog.h"
+#include "tables/headers.h"
+#include "tables/plans.h"
+#include "tables/request_queue.h"
+
+/* A row is read whole at once up to this many bytes of headers and body. */
+#define LARGE_ROW_BYTES (32 * 1024)
+
+/* The columns our SELECTs give, in order. */
+enum
+{
+	COL_ID = 1,
+	COL_METHOD,
+	COL_URL,
+	COL_HEADERS,
+	COL_BODY,
+	COL_TIMEOUT,
+	COL_ROLE
+};
+
+#define SELECT_ROWS \
+	"SELECT q.id, q.method::pg_catalog.text, q.url, q.headers, q.body," \
+	" q.timeout_milliseconds, q.role" \
+	" FROM net.http_request_queue AS q"
+
+static PreparedStatement insert_row = {
+	.sql = "INSERT INTO net.http_request_queue"
+	" (method, url, headers, body, timeout_milliseconds, role)"
+	" VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+	.nparams = 6,
+	/* the first is net.http_method, looked up when first used */
+	.param_types = {InvalidOid, TEXTOID, JSONBOID, BYTEAOID, INT4OID, REGROLEOID}
+};
+
+static PreparedStatement scan_rows = {
+	.sql = SELECT_ROWS
+	" WHERE q.id OPERATOR(pg_catalog.>=) $1 ORDER BY q.id LIMIT $2",
+	.nparams = 2,
+	.param_types = {INT8OID, INT8OID}
+};
+
+static PreparedStatement load_rows = {
+	.sql = SELECT_ROWS
+	" WHERE q.id OPERATOR(pg_catalog.=) ANY ($1) ORDER BY q.id",
+	.nparams = 1,
+	.param_types = {INT8ARRAYOID}
+};
+
+static int	copy_rows(MemoryContext parent, bool whole, dlist_head *requests);
+static HttpRequest *copy_row(HeapTuple tuple, TupleDesc desc,
+							 MemoryContext parent, bool whole);
+static char *fill_request(HttpRequest *request, HeapTuple tuple,
+						  TupleDesc desc);
+static char *headers_problem(const HttpRequest *request);
+static Datum column(HeapTuple tuple, TupleDesc desc, int number, bool *null);
+static size_t column_size(HeapTuple tuple, TupleDesc desc, int number);
+static Datum bytes_datum(const char *bytes, size_t length);
+
+/* Queue a request. */
+int64
+pgnet_queue_insert(const QueueRow *row)
+{
+	CatalogUser caller = pgnet_catalog_become_owner();
+	Datum		values[6] = {
+		CStringGetTextDatum(row->method),
+		CStringGetTextDatum(row->url),
+		PointerGetDatum(row->headers),
+		row->body ? bytes_datum(row->body, row->body_len) : (Datum) 0,
+		Int32GetDatum(row->timeout_ms),
+		ObjectIdGetDatum(row->role)
+	};
+	char		nulls[6] = {' ', ' ', row->headers ? ' ' : 'n',
+	row->body ? ' ' : 'n', ' ', ' '};
+	int64		id = 0;
+	bool		null = true;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	insert_row.param_types[0] = pgnet_catalog_method_type();
+	pgnet_plan_run(&insert_row, values, nulls, SPI_OK_INSERT_RETURNING);
+	if (SPI_processed == 1)
+		id = DatumGetInt64(column(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
+								  COL_ID, &null));
+	SPI_finish();
+	pgnet_catalog_become(caller);
+
+	if (null)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("the request was not queued"),
+				errdetail("A trigger or rule on net.http_request_queue took the row away."));
+	return id;
+}
+
+/* Read rows in order of id. */
+int
+pgnet_queue_scan(int64 from_id, int limit, MemoryContext parent,
+				 dlist_head *requests)
+{
+	Datum		values[2] = {Int64GetDatum(from_id), Int64GetDatum(limit)};
+	CatalogUser before = pgnet_catalog_become_owner();
+	int			count;
+
+	pgnet_plan_run(&scan_rows, values, NULL, SPI_OK_SELECT);
+	count = copy_rows(parent, false, requests);
+	pgnet_catalog_become(before);
+	return count;
+}
+
+/* Read rows by id. */
+int
+pgnet_queue_load(const int64 *ids, int nids, MemoryContext parent,
+				 dlist_head *requests)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * nids);
+	Datum		values[1];
+	CatalogUser before = pgnet_catalog_become_owner();
+	int			count;
+
+	for (int i = 0; i < nids; i++)
+		elements[i] = Int64GetDatum(ids[i]);
+	values[0] = PointerGetDatum(construct_array(elements, nids, INT8OID,
+												sizeof(int64), FLOAT8PASSBYVAL,
+												TYPALIGN_DOUBLE));
+	pgnet_plan_run(&load_rows, values, NULL, SPI_OK_SELECT);
+	count = copy_rows(parent, true, requests);
+	pgnet_catalog_become(before);
+	return count;
+}
+
+/* Copy what the last SELECT gave into requests of our own. */
+static int
+copy_rows(MemoryContext parent, bool whole, dlist_head *requests)
+{
+	int			count = (int) SPI_processed;
+
+	for (int i = 0; i < count; i++)
+	{
+		HttpRequest *request = copy_row(SPI_tuptable->vals[i],
+										SPI_tuptable->tupdesc, parent, whole);
+
+		dlist_push_tail(requests, &request->node);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return count;
+}
+
+/* Copy one row. */
+static HttpRequest *
+copy_row(HeapTuple tuple, TupleDesc desc, MemoryContext parent, bool whole)
+{
+	HttpRequest *request = pgnet_request_create(parent);
+	MemoryContext before = MemoryContextSwitchTo(request->context);
+	bool		null;
+	Datum		value;
+	char	   *problem = NULL;
+
+	request->table = pgnet_catalog_queue();
+	request->id = DatumGetInt64(column(tuple, desc, COL_ID, &null));
+	value = column(tuple, desc, COL_ROLE, &null);
+	request->role = null ? InvalidOid : DatumGetObjectId(value);
+	value = column(tuple, desc, COL_URL, &null);
+	if (null)
+		problem = pstrdup("null value in column \"url\"");
+	else
+		request->url = TextDatumGetCString(value);
+	request->size = column_size(tuple, desc, COL_HEADERS) +
+		column_size(tuple, desc, COL_BODY);
+
+	request->loaded = whole || request->size <= LARGE_ROW_BYTES;
+	if (problem == NULL && request->loaded)
+		problem = fill_request(request, tuple, desc);
+	if (problem != NULL)
+		pgnet_request_fail(request, problem);
+	request->size += MemoryContextMemAllocated(request->context, false);
+	MemoryContextSwitchTo(before);
+	return request;
+}
+
+/* Copy the columns that are needed to send; what is wrong with them. */
+static char *
+fill_request(HttpRequest *request, HeapTuple tuple, TupleDesc desc)
+{
+	bool		null;
+	Datum		value;
+	char	   *problem = NULL;
+
+	value = column(tuple, desc, COL_METHOD, &null);
+	request->method = null ? NULL : TextDatumGetCString(value);
+	problem = pgnet_method_problem(request->method);
+	if (problem != NULL)
+		return problem;
+
+	value = column(tuple, desc, COL_TIMEOUT, &null);
+	if (null)
+		return pstrdup("null value in column \"timeout_milliseconds\"");
+	request->timeout_ms = DatumGetInt32(value);
+	problem = pgnet_timeout_problem(request->timeout_ms);
+	if (problem != NULL)
+		return problem;
+
+	value = column(tuple, desc, COL_HEADERS, &null);
+	if (!null && !pgnet_headers_from_jsonb(DatumGetJsonbP(value), "headers",
+										   &request->headers,
+										   &request->nheaders, &problem))
+		return problem;
+	problem = headers_problem(request);
+	if (problem != NULL)
+		return problem;
+
+	value = column(tuple, desc, COL_BODY, &null);
+	if (!null)
+	{
+		bytea	   *body = DatumGetByteaPCopy(value);
+
+		request->body = VARDATA(body);
+		request->body_len = VARSIZE(body) - VARHDRSZ;
+	}
+	return NULL;
+}
+
+/* The first thing wrong with any of the headers. */
+static char *
+headers_problem(const HttpRequest *request)
+{
+	for (int i = 0; i < request->nheaders; i++)
+	{
+		char	   *problem = pgnet_header_problem(&request->headers[i]);
+
+		if (problem != NULL)
+			return problem;
+	}
+	return NULL;
+}
+
+/* A column of a row by its number. */
+static Datum
+column(HeapTuple tuple, TupleDesc desc, int number, bool *null)
+{
+	return SPI_getbinval(tuple, desc, number, null);
+}
+
+/* How many bytes a variable-length column is, without reading it. */
+static size_t
+column_size(HeapTuple tuple, TupleDesc desc, int number)
+{
+	bool		null;
+	Datum		value = column(tuple, desc, number, &null);
+
+	return null ? 0 : toast_raw_datum_size(value);
+}
+
+/* Bytes as a bytea. */
+static Datum
+bytes_datum(const char *bytes, size_t length)
+{
+	return PointerGetDatum(cstring_to_text_with_len(bytes, (int) length));
+}

@@ -1,0 +1,45 @@
+/*
+ * request_queue.h -- net.http_request_queue: waiting requests.
+ *
+ * Every function runs inside a transaction.  Rows leave the queue only
+ * together with their response: see response_log.h.
+ */
+#ifndef PGNET_REQUEST_QUEUE_H
+#define PGNET_REQUEST_QUEUE_H
+
+#include "postgres.h"
+
+#include "lib/ilist.h"
+#include "utils/jsonb.h"
+
+#include "exchange.h"
+
+/* A row to be; pointers may be NULL where the column may be null. */
+typedef struct QueueRow
+{
+	const char *method;
+	const char *url;
+	Jsonb	   *headers;
+	const char *body;
+	size_t		body_len;
+	int			timeout_ms;
+	Oid			role;
+} QueueRow;
+
+/* Insert a row as the tables' owner; its id.  Runs in: client backends. */
+extern int64 pgnet_queue_insert(const QueueRow *row);
+
+/*
+ * Append to requests the rows with from_id <= id, in order of id, at most
+ * limit; how many there were.  Rows that are large come without their body
+ * (loaded = false).  A row that cannot be sent comes decided, with an
+ * outcome.  Runs in: workers.
+ */
+extern int	pgnet_queue_scan(int64 from_id, int limit, MemoryContext parent,
+							 dlist_head *requests);
+
+/* Append to requests the rows with these ids that still exist, whole. */
+extern int	pgnet_queue_load(const int64 *ids, int nids, MemoryContext parent,
+							 dlist_head *requests);
+
+#endif							/* PGNET_REQUEST_QUEUE_H */

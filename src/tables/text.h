@@ -1,0 +1,22 @@
+/*
+ * text.h -- bytes from the network as text of the database.
+ *
+ * Runs in: workers, inside a transaction (conversions are catalog entries).
+ */
+#ifndef PGNET_TEXT_H
+#define PGNET_TEXT_H
+
+#include "postgres.h"
+
+/*
+ * A body as text in the database's encoding, converted from the charset its
+ * Content-Type declares.  NULL when it cannot be text: it holds a NUL, is not
+ * valid in that charset, or has characters the database cannot hold.
+ */
+extern text *pgnet_text_from_body(const char *body, size_t length,
+								  const char *content_type);
+
+/* A header field as a string that is valid in the database's encoding. */
+extern char *pgnet_text_from_header(const char *field);
+
+#endif							/* PGNET_TEXT_H */

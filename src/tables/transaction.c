@@ -1,0 +1,94 @@
+/*
+ * transaction.c -- the short transactions the worker lives by.
+ *
+ * Runs in: workers.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timeout.h"
+
+#include "compat.h"
+#include "tables/transaction.h"
+
+/*
+ * How long one of our transactions may take, and how long it may wait for a
+ * row somebody holds.  Both only ever matter when a user's trigger sleeps or
+ * a user's transaction holds rows: without a bound, one such row would stop
+ * all others.
+ */
+#define TRANSACTION_TIMEOUT_MS 10000
+#define LOCK_TIMEOUT "100ms"
+
+/* Where the caller's memory was when the transaction began. */
+static MemoryContext caller_context;
+
+/*
+ * Set what the server's configuration must not decide for the worker, as
+ * autovacuum does (postmaster/autovacuum.c).  The planner settings keep our
+ * five statements on their indexes whatever the statistics say: after a burst
+ * the tables are mostly dead rows.
+ */
+void
+pgnet_transaction_prepare_session(void)
+{
+	static const char *const fixed[][2] = {
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_read_only", "off"},
+		{"enable_bitmapscan", "off"},
+		{"enable_seqscan", "off"},
+		{"idle_in_transaction_session_timeout", "0"},
+		{"jit", "off"},
+		{"lock_timeout", LOCK_TIMEOUT},
+		{"plan_cache_mode", "force_generic_plan"},
+		{"search_path", "pg_catalog, pg_temp"},
+		{"statement_timeout", "0"},
+#ifdef PGNET_HAVE_TRANSACTION_TIMEOUT
+		{"transaction_timeout", "0"},
+#endif
+	};
+
+	for (int i = 0; i < (int) lengthof(fixed); i++)
+		SetConfigOption(fixed[i][0], fixed[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/* Begin a transaction with SPI connected and a snapshot taken. */
+void
+pgnet_transaction_begin(void)
+{
+	caller_context = CurrentMemoryContext;
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	enable_timeout_after(STATEMENT_TIMEOUT, TRANSACTION_TIMEOUT_MS);
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+/* Commit it, and report its work to the statistics views. */
+void
+pgnet_transaction_commit(void)
+{
+	SPI_finish();
+	PopActiveSnapshot();
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	CommitTransactionCommand();
+	pgstat_report_stat(false);
+	MemoryContextSwitchTo(caller_context);
+}
+
+/* Leave a transaction after an error; the caller has the error already. */
+void
+pgnet_transaction_abort(void)
+{
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	QueryCancelPending = false;
+	AbortCurrentTransaction();
+	pgstat_report_stat(false);
+	MemoryContextSwitchTo(caller_context);
+}

@@ -1,0 +1,17 @@
+/*
+ * transaction.h -- the short transactions the worker lives by.
+ *
+ * Runs in: workers.  Between pgnet_transaction_begin() and _commit() nothing
+ * waits for the network.
+ */
+#ifndef PGNET_TRANSACTION_H
+#define PGNET_TRANSACTION_H
+
+#include "postgres.h"
+
+extern void pgnet_transaction_prepare_session(void);
+extern void pgnet_transaction_begin(void);
+extern void pgnet_transaction_commit(void);
+extern void pgnet_transaction_abort(void);
+
+#endif							/* PGNET_TRANSACTION_H */

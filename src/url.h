@@ -1,0 +1,47 @@
+/*
+ * url.h -- URLs: checking, adding query parameters, percent-encoding.
+ *
+ * Runs in: client backends and workers.  The one place outside http/ that
+ * uses libcurl, and only its URL parser (no handle, no network, no global
+ * state).  Text is in the database's encoding and is sent as UTF-8.
+ */
+#ifndef PGNET_URL_H
+#define PGNET_URL_H
+
+#include "postgres.h"
+
+/* One query parameter, not yet encoded. */
+typedef struct UrlParam
+{
+	const char *key;
+	const char *value;
+} UrlParam;
+
+/*
+ * The URL with params appended to its query, in its normal form ("" as path
+ * becomes "/"), palloc'd.  NULL when url is not an absolute http or https
+ * URL; *problem then says why.
+ */
+extern char *pgnet_url_build(const char *url, const UrlParam *params,
+							 int nparams, char **problem);
+
+/* As above with "key=value" strings that are encoded already. */
+extern char *pgnet_url_append(const char *url, char **pairs, int npairs,
+							  char **problem);
+
+/* What is wrong with url, palloc'd, or NULL; never shows a password. */
+extern char *pgnet_url_problem(const char *url);
+
+/*
+ * The same for a URL about to be sent: one that names http or https is left
+ * to libcurl's own check, which comes anyway.
+ */
+extern char *pgnet_url_scheme_problem(const char *url);
+
+/* Percent-encode all but the unreserved characters (RFC 3986, section 2.3). */
+extern char *pgnet_url_encode(const char *text);
+
+/* A hash of scheme, host and port, for sharing limits fairly, not for trust. */
+extern uint64 pgnet_url_host_key(const char *url);
+
+#endif							/* PGNET_URL_H */

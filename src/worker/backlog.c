@@ -1,0 +1,460 @@
+/*
+ * backlog.c -- requests the worker knows of and has not sent.
+ *
+ * Runs in: workers.
+ *
+ * Nouns: a host queue holds the waiting requests of one host, first come first
+ * served.  It is in one of three places, and host_settle() is the only
+ * function that moves it:
+ *
+ *   ready    it may send now, and its first request is in memory
+ *   hungry   it may send now, and its first request is an id: load it
+ *   neither  it has nothing waiting, or as many in flight as it may have
+ *
+ * Hosts take turns within each list, so a long queue delays its own host only.
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "lib/ilist.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "exchange.h"
+#include "worker/backlog.h"
+
+/* Waiting requests held whole, together. */
+#define MAX_LOADED_BYTES ((size_t) 1024 * 1024)
+
+/* What one read of waiting rows may bring, beyond its first row. */
+#define MAX_LOAD_BYTES ((size_t) 8 * 1024 * 1024)
+
+/* Requests on their way, in all and to one host, beyond the first. */
+#define MAX_IN_FLIGHT_BYTES ((size_t) 256 * 1024 * 1024)
+#define MAX_IN_FLIGHT_BYTES_PER_HOST ((size_t) 64 * 1024 * 1024)
+
+/* Ids held at most; some 50 bytes each. */
+#define MAX_HELD 1000000
+
+typedef struct HeldId
+{
+	int64		id;
+	char		status;
+} HeldId;
+
+#define SH_PREFIX held
+#define SH_ELEMENT_TYPE HeldId
+#define SH_KEY_TYPE int64
+#define SH_KEY id
+#define SH_HASH_KEY(table, key) murmurhash32((uint32) (key) ^ (uint32) ((key) >> 32))
+#define SH_EQUAL(table, a, b) ((a) == (b))
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+typedef struct Waiting
+{
+	int64		id;
+	size_t		size;			/* of the row, whole */
+	HttpRequest *request;		/* NULL: not loaded */
+} Waiting;
+
+typedef enum HostPlace
+{
+	HOST_NOWHERE,
+	HOST_READY,
+	HOST_HUNGRY
+} HostPlace;
+
+typedef struct HostQueue
+{
+	uint64		key;			/* hash key: must be first */
+	HostPlace	place;
+	dlist_node	node;			/* in the list of its place */
+	int			in_flight;
+	size_t		in_flight_bytes;
+
+	/* a ring: capacity is a power of two */
+	Waiting    *ring;
+	int			capacity;
+	int			first;
+	int			count;
+} HostQueue;
+
+struct Backlog
+{
+	MemoryContext context;
+	BacklogLimits limits;
+	held_hash  *held;
+	HTAB	   *hosts;
+	dlist_head	ready;
+	dlist_head	hungry;
+	int			in_flight;
+	size_t		in_flight_bytes;
+	size_t		loaded_bytes;	/* of waiting requests */
+};
+
+static HostQueue *host_get(Backlog *backlog, uint64 key);
+static void host_settle(Backlog *backlog, HostQueue *host);
+static bool host_may_send(Backlog *backlog, HostQueue *host);
+static void host_clear(Backlog *backlog, HostQueue *host);
+static Waiting *host_at(HostQueue *host, int index);
+static void host_push_last(Backlog *backlog, HostQueue *host, Waiting waiting);
+static void host_push_first(Backlog *backlog, HostQueue *host, Waiting waiting);
+static Waiting host_pop_first(Backlog *backlog, HostQueue *host);
+static void host_make_room(Backlog *backlog, HostQueue *host);
+
+/* Make an empty backlog. */
+Backlog *
+pgnet_backlog_create(MemoryContext parent)
+{
+	MemoryContext context = AllocSetContextCreate(parent, "pg_net backlog",
+												  ALLOCSET_DEFAULT_SIZES);
+	Backlog    *backlog = MemoryContextAllocZero(context, sizeof(Backlog));
+	HASHCTL		control = {
+		.keysize = sizeof(uint64),
+		.entrysize = sizeof(HostQueue),
+		.hcxt = context
+	};
+
+	backlog->context = context;
+	backlog->held = held_create(context, 1024, NULL);
+	backlog->hosts = hash_create("pg_net hosts", 64, &control,
+								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	dlist_init(&backlog->ready);
+	dlist_init(&backlog->hungry);
+	return backlog;
+}
+
+/* Drop all that waits, and all ids. */
+void
+pgnet_backlog_clear(Backlog *backlog)
+{
+	HASH_SEQ_STATUS all;
+	HostQueue  *host;
+
+	held_reset(backlog->held);
+
+	hash_seq_init(&all, backlog->hosts);
+	while ((host = hash_seq_search(&all)) != NULL)
+	{
+		host_clear(backlog, host);
+		host_settle(backlog, host);
+	}
+}
+
+/* Limits that changed count from the next request on. */
+void
+pgnet_backlog_set_limits(Backlog *backlog, BacklogLimits limits)
+{
+	HASH_SEQ_STATUS all;
+	HostQueue  *host;
+
+	backlog->limits = limits;
+	hash_seq_init(&all, backlog->hosts);
+	while ((host = hash_seq_search(&all)) != NULL)
+		host_settle(backlog, host);
+}
+
+/* Take a request over. */
+bool
+pgnet_backlog_add(Backlog *backlog, HttpRequest *request)
+{
+	HostQueue  *host;
+	Waiting		waiting = {
+		.id = request->id,
+		.size = request->size,
+		.request = request
+	};
+
+	if (!pgnet_backlog_hold(backlog, request->id))
+	{
+		pgnet_request_free(request);
+		return false;
+	}
+	host = host_get(backlog, request->host_key);
+
+	/* what may go at once stays whole, whatever it weighs */
+	if (!request->loaded ||
+		(pgnet_backlog_is_rich(backlog) &&
+		 host->in_flight + host->count >= backlog->limits.in_flight_per_host))
+	{
+		pgnet_request_free(request);
+		waiting.request = NULL;
+	}
+	host_push_last(backlog, host, waiting);
+	host_settle(backlog, host);
+	return true;
+}
+
+/* Hold an id. */
+bool
+pgnet_backlog_hold(Backlog *backlog, int64 id)
+{
+	bool		found;
+
+	held_insert(backlog->held, id, &found);
+	return !found;
+}
+
+/* Choose what to send next. */
+HttpRequest *
+pgnet_backlog_next(Backlog *backlog)
+{
+	HostQueue  *host;
+	HttpRequest *request;
+
+	if (!pgnet_backlog_has_ready(backlog))
+		return NULL;
+	host = dlist_head_element(HostQueue, node, &backlog->ready);
+	request = host_pop_first(backlog, host).request;
+	host->in_flight++;
+	host->in_flight_bytes += request->size;
+	backlog->in_flight++;
+	backlog->in_flight_bytes += request->size;
+
+	/* the others first */
+	dlist_delete(&host->node);
+	host->place = HOST_NOWHERE;
+	host_settle(backlog, host);
+	return request;
+}
+
+/* Name what should be loaded. */
+int
+pgnet_backlog_to_load(Backlog *backlog, int64 *ids, int max)
+{
+	HostQueue  *host;
+	size_t		bytes = 0;
+	int			nids = 0;
+
+	if (!pgnet_backlog_has_hungry(backlog))
+		return 0;
+	host = dlist_head_element(HostQueue, node, &backlog->hungry);
+	while (nids < Min(host->count, max))
+	{
+		const Waiting *waiting = host_at(host, nids);
+
+		bytes += waiting->size;
+		if (waiting->request != NULL || (nids > 0 && bytes > MAX_LOAD_BYTES))
+			break;
+		ids[nids++] = waiting->id;
+	}
+	return nids;
+}
+
+/* Put loaded requests in the place of the first nids of the hungry host. */
+void
+pgnet_backlog_loaded(Backlog *backlog, int nids, dlist_head *requests)
+{
+	HostQueue  *host = dlist_head_element(HostQueue, node, &backlog->hungry);
+
+	for (int i = 0; i < nids; i++)
+		pgnet_backlog_release(backlog, host_pop_first(backlog, host).id);
+
+	/* from the last to the first, so that they stand in order again */
+	while (!dlist_is_empty(requests))
+	{
+		dlist_node *last = dlist_tail_node(requests);
+		HttpRequest *request = dlist_container(HttpRequest, node, last);
+
+		dlist_delete(last);
+		pgnet_backlog_hold(backlog, request->id);
+		host_push_first(backlog, host, (Waiting) {
+			.id = request->id,
+			.size = request->size,
+			.request = request
+		});
+	}
+	host_settle(backlog, host);
+}
+
+/* A transfer ended. */
+void
+pgnet_backlog_finished(Backlog *backlog, HttpRequest *request)
+{
+	HostQueue  *host = host_get(backlog, request->host_key);
+
+	host->in_flight--;
+	host->in_flight_bytes -= request->size;
+	backlog->in_flight--;
+	backlog->in_flight_bytes -= request->size;
+	host_settle(backlog, host);
+}
+
+/* Forget an id. */
+void
+pgnet_backlog_release(Backlog *backlog, int64 id)
+{
+	held_delete(backlog->held, id);
+}
+
+/* Is there room in all? */
+bool
+pgnet_backlog_has_room(const Backlog *backlog)
+{
+	return backlog->in_flight < backlog->limits.in_flight &&
+		backlog->in_flight_bytes < MAX_IN_FLIGHT_BYTES;
+}
+
+/* Is there something to send, and room for it? */
+bool
+pgnet_backlog_has_ready(const Backlog *backlog)
+{
+	return pgnet_backlog_has_room(backlog) &&
+		!dlist_is_empty(unconstify(dlist_head *, &backlog->ready));
+}
+
+/* Is there something to load, and room to send it? */
+bool
+pgnet_backlog_has_hungry(const Backlog *backlog)
+{
+	return pgnet_backlog_has_room(backlog) &&
+		!dlist_is_empty(unconstify(dlist_head *, &backlog->hungry));
+}
+
+/* Is enough in memory? */
+bool
+pgnet_backlog_is_rich(const Backlog *backlog)
+{
+	return backlog->loaded_bytes >= MAX_LOADED_BYTES;
+}
+
+/* Are as many ids held as may be? */
+bool
+pgnet_backlog_is_full(const Backlog *backlog)
+{
+	return backlog->held->members >= MAX_HELD;
+}
+
+/* The queue of a host, made if need be. */
+static HostQueue *
+host_get(Backlog *backlog, uint64 key)
+{
+	bool		found;
+	HostQueue  *host = hash_search(backlog->hosts, &key, HASH_ENTER, &found);
+
+	if (!found)
+		*host = (HostQueue) {.key = key, .place = HOST_NOWHERE};
+	return host;
+}
+
+/*
+ * Move a host to where it belongs now, at the end of that list, or end it
+ * when nothing of it is left: the caller must not use it after that.
+ */
+static void
+host_settle(Backlog *backlog, HostQueue *host)
+{
+	HostPlace	place = HOST_NOWHERE;
+
+	if (host_may_send(backlog, host))
+		place = host_at(host, 0)->request ? HOST_READY : HOST_HUNGRY;
+
+	if (place != host->place)
+	{
+		if (host->place != HOST_NOWHERE)
+			dlist_delete(&host->node);
+		host->place = place;
+		if (place != HOST_NOWHERE)
+			dlist_push_tail(place == HOST_READY ? &backlog->ready :
+							&backlog->hungry, &host->node);
+	}
+
+	if (host->count == 0 && host->ring != NULL)
+	{
+		pfree(host->ring);
+		host->ring = NULL;
+		host->capacity = host->first = 0;
+	}
+	if (host->count == 0 && host->in_flight == 0)
+		hash_search(backlog->hosts, &host->key, HASH_REMOVE, NULL);
+}
+
+/* Has a host something to send, and may it? */
+static bool
+host_may_send(Backlog *backlog, HostQueue *host)
+{
+	if (host->count == 0 ||
+		host->in_flight >= backlog->limits.in_flight_per_host)
+		return false;
+	return host->in_flight == 0 ||
+		host->in_flight_bytes + host_at(host, 0)->size <=
+		MAX_IN_FLIGHT_BYTES_PER_HOST;
+}
+
+/* Drop all that waits for a host. */
+static void
+host_clear(Backlog *backlog, HostQueue *host)
+{
+	while (host->count > 0)
+	{
+		Waiting		waiting = host_pop_first(backlog, host);
+
+		if (waiting.request != NULL)
+			pgnet_request_free(waiting.request);
+	}
+}
+
+/* The waiting request at a position. */
+static Waiting *
+host_at(HostQueue *host, int index)
+{
+	return &host->ring[(host->first + index) & (host->capacity - 1)];
+}
+
+/* Queue at the end. */
+static void
+host_push_last(Backlog *backlog, HostQueue *host, Waiting waiting)
+{
+	host_make_room(backlog, host);
+	*host_at(host, host->count) = waiting;
+	host->count++;
+	if (waiting.request != NULL)
+		backlog->loaded_bytes += waiting.size;
+}
+
+/* Queue at the front. */
+static void
+host_push_first(Backlog *backlog, HostQueue *host, Waiting waiting)
+{
+	host_make_room(backlog, host);
+	host->first = (host->first - 1) & (host->capacity - 1);
+	*host_at(host, 0) = waiting;
+	host->count++;
+	if (waiting.request != NULL)
+		backlog->loaded_bytes += waiting.size;
+}
+
+/* Take the first. */
+static Waiting
+host_pop_first(Backlog *backlog, HostQueue *host)
+{
+	Waiting		waiting = *host_at(host, 0);
+
+	host->first = (host->first + 1) & (host->capacity - 1);
+	host->count--;
+	if (waiting.request != NULL)
+		backlog->loaded_bytes -= waiting.size;
+	return waiting;
+}
+
+/* Have room for one more. */
+static void
+host_make_room(Backlog *backlog, HostQueue *host)
+{
+	int			capacity = Max(host->capacity * 2, 16);
+	Waiting    *ring;
+
+	if (host->count < host->capacity)
+		return;
+	ring = MemoryContextAllocHuge(backlog->context, sizeof(Waiting) * capacity);
+	for (int i = 0; i < host->count; i++)
+		ring[i] = *host_at(host, i);
+	if (host->ring != NULL)
+		pfree(host->ring);
+	host->ring = ring;
+	host->capacity = capacity;
+	host->first = 0;
+}

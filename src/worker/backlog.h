@@ -1,0 +1,77 @@
+/*
+ * backlog.h -- requests the worker knows of and has not sent.
+ *
+ * Runs in: workers.  This is where the limits are kept, in all and per host:
+ * libcurl is only ever given what may go out at once, because the timeout of
+ * what it holds runs.
+ *
+ * A waiting request is held whole while there is room for it, and as no more
+ * than its id when there is not.  Every id known, waiting, in flight or
+ * finished, is held until pgnet_backlog_release(), so that a row is not taken
+ * twice however often the queue is read.
+ */
+#ifndef PGNET_BACKLOG_H
+#define PGNET_BACKLOG_H
+
+#include "postgres.h"
+
+#include "exchange.h"
+
+typedef struct Backlog Backlog;
+
+typedef struct BacklogLimits
+{
+	int			in_flight;
+	int			in_flight_per_host;
+} BacklogLimits;
+
+extern Backlog *pgnet_backlog_create(MemoryContext parent);
+
+/* Forget every id and all that waits; what is in flight still counts. */
+extern void pgnet_backlog_clear(Backlog *backlog);
+
+extern void pgnet_backlog_set_limits(Backlog *backlog, BacklogLimits limits);
+
+/*
+ * Take a request over, unless its id is held: then it is freed and false
+ * returned.
+ */
+extern bool pgnet_backlog_add(Backlog *backlog, HttpRequest *request);
+
+/* Hold the id of a request that will never be sent; false: held already. */
+extern bool pgnet_backlog_hold(Backlog *backlog, int64 id);
+
+/* The next request to send now, now in flight; NULL when there is none. */
+extern HttpRequest *pgnet_backlog_next(Backlog *backlog);
+
+/*
+ * Ids of requests that could be sent now if they were loaded, at most max of
+ * one host; how many.  The answer goes to pgnet_backlog_loaded(): which rows
+ * were there, in a list, the others being gone.
+ */
+extern int	pgnet_backlog_to_load(Backlog *backlog, int64 *ids, int max);
+extern void pgnet_backlog_loaded(Backlog *backlog, int nids,
+								 dlist_head *requests);
+
+/* A request that was sent is not in flight any more; its id stays held. */
+extern void pgnet_backlog_finished(Backlog *backlog, HttpRequest *request);
+
+/* The outcome is recorded: forget the id. */
+extern void pgnet_backlog_release(Backlog *backlog, int64 id);
+
+/* Could more be sent, if there were requests for other hosts? */
+extern bool pgnet_backlog_has_room(const Backlog *backlog);
+
+/* Is there a request that could be sent now? */
+extern bool pgnet_backlog_has_ready(const Backlog *backlog);
+
+/* Is there a request that could be sent now if it were loaded? */
+extern bool pgnet_backlog_has_hungry(const Backlog *backlog);
+
+/* Do further requests have to be held by their id alone? */
+extern bool pgnet_backlog_is_rich(const Backlog *backlog);
+
+/* Are so many ids held that reading on must wait? */
+extern bool pgnet_backlog_is_full(const Backlog *backlog);
+
+#endif							/* PGNET_BACKLOG_H */

@@ -1,0 +1,88 @@
+/*
+ * expiry.c -- removing responses that are older than pg_net.ttl.
+ *
+ * Runs in: workers.
+ *
+ * Nothing polls: after each look the time of the next is known, from the
+ * oldest response that is left.
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "settings.h"
+#include "tables/response_log.h"
+#include "worker/expiry.h"
+
+/* Responses removed in one transaction. */
+#define EXPIRE_ROWS 1000
+
+/* Between looks that do not remove a full batch, so that they stay few. */
+#define PAUSE_MS 1000
+
+/* One look. */
+typedef struct Look
+{
+	TimestampTz before;
+	int			removed;
+	bool		any_left;
+	TimestampTz oldest;
+} Look;
+
+static void remove_some(void *arg);
+static TimestampTz plus_ttl(TimestampTz created);
+
+/* Know that there is something to look for. */
+void
+pgnet_expiry_note_recorded(Expiry *expiry, TimestampTz now)
+{
+	if (expiry->due == DT_NOEND)
+		expiry->due = plus_ttl(now);
+}
+
+/* Look at the next opportunity. */
+void
+pgnet_expiry_look_now(Expiry *expiry)
+{
+	expiry->due = DT_NOBEGIN;
+}
+
+/* Remove what is due. */
+bool
+pgnet_expiry_run(Expiry *expiry, TableAccess *access, TimestampTz now)
+{
+	Look		look = {.before = now - pgnet_setting_ttl()};
+
+	if (!pgnet_access_run(access, remove_some, &look))
+	{
+		/* nothing is due in tables that are not there */
+		if (!OidIsValid(access->queue))
+			expiry->due = DT_NOEND;
+		return false;
+	}
+	if (look.removed == EXPIRE_ROWS)
+		expiry->due = DT_NOBEGIN;
+	else if (look.any_left)
+		expiry->due = Max(plus_ttl(look.oldest),
+						  TimestampTzPlusMilliseconds(now, PAUSE_MS));
+	else
+		expiry->due = DT_NOEND;
+	return look.removed > 0;
+}
+
+/* TableWork: remove some, and see when the next is due. */
+static void
+remove_some(void *arg)
+{
+	Look	   *look = arg;
+
+	look->removed = pgnet_responses_expire(look->before, EXPIRE_ROWS);
+	look->any_left = pgnet_responses_oldest(&look->oldest);
+}
+
+/* When a response of that age goes. */
+static TimestampTz
+plus_ttl(TimestampTz created)
+{
+	return created + pgnet_setting_ttl();
+}

@@ -1,0 +1,31 @@
+/*
+ * expiry.h -- removing responses that are older than pg_net.ttl.
+ *
+ * Runs in: workers.
+ */
+#ifndef PGNET_EXPIRY_H
+#define PGNET_EXPIRY_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+#include "worker/access.h"
+
+/* When the next response is due to go; DT_NOEND while there is none. */
+typedef struct Expiry
+{
+	TimestampTz due;
+} Expiry;
+
+/* Responses were recorded: some will be due one day. */
+extern void pgnet_expiry_note_recorded(Expiry *expiry, TimestampTz now);
+
+/* The setting or the table may have changed: look now. */
+extern void pgnet_expiry_look_now(Expiry *expiry);
+
+/* Remove some; true when there were any. */
+extern bool pgnet_expiry_run(Expiry *expiry, TableAccess *access,
+							 TimestampTz now);
+
+#endif							/* PGNET_EXPIRY_H */

@@ -1,0 +1,40 @@
+/*
+ * intake.h -- reading rows of the queue into the backlog.
+ *
+ * Runs in: workers.
+ */
+#ifndef PGNET_INTAKE_H
+#define PGNET_INTAKE_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+#include "worker/access.h"
+#include "worker/backlog.h"
+#include "worker/recorder.h"
+
+typedef struct Intake
+{
+	Backlog    *backlog;		/* gets what can be sent */
+	Recorder   *recorder;		/* gets what cannot */
+	MemoryContext requests;		/* parent of the requests' contexts */
+	int64		next_id;		/* where reading goes on */
+	bool		more;			/* there may be rows from next_id on */
+	TimestampTz last_read;
+} Intake;
+
+/* There are new rows from id on. */
+extern void pgnet_intake_announce(Intake *intake, int64 id);
+
+/* Would reading, or loading, help now?  busy: the network has work. */
+extern bool pgnet_intake_wants_read(const Intake *intake, TimestampTz now,
+									bool busy);
+extern bool pgnet_intake_wants_load(const Intake *intake);
+
+/* Read the next rows; load rows whose ids wait and whose turn has come. */
+extern void pgnet_intake_read(Intake *intake, TableAccess *access,
+							  TimestampTz now);
+extern void pgnet_intake_load(Intake *intake, TableAccess *access);
+
+#endif							/* PGNET_INTAKE_H */

@@ -1,0 +1,225 @@
+# PgNetTest.pm -- what the TAP tests of pg_net share.
+#
+# Servers to send requests to, a PostgreSQL node that runs the extension, and
+# ways to wait.  Nothing here sleeps for a fixed time: everything polls until
+# a deadline.  Servers are stopped when the test ends, however it ends.
+
+package PgNetTest;
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use Exporter qw(import);
+use File::Basename qw(dirname);
+use JSON::PP ();
+use POSIX ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+our @EXPORT = qw(
+  start_http_server
+  start_nginx
+  new_node
+  wait_for
+  wait_response
+  request
+  log_contains
+);
+
+use constant POLL_SECONDS => 0.02;
+
+my $lib_dir = dirname(abs_path(__FILE__));
+
+# What END stops: code to run, by a name of its own.
+my %to_stop;
+my $owner = $$;
+
+# An interrupted test runs END too, rather than leave nginx and nodes behind.
+$SIG{INT} = $SIG{TERM} = sub { die "ended by SIG$_[0]\n" };
+
+# Start test/lib/http_server on a free port.
+#
+# Returns an object with the fields url, port, pid and log, and the methods
+# arrivals() and stop().
+sub start_http_server
+{
+	my $dir = PostgreSQL::Test::Utils::tempdir('http_server');
+	my $server = bless { log => "$dir/log" }, 'PgNetTest::HttpServer';
+
+	$server->{pid} = spawn("$lib_dir/http_server",
+		'--port-file' => "$dir/port",
+		'--log' => $server->{log},
+		'--die-with-parent');
+	$to_stop{$server} = sub { $server->stop };
+
+	wait_for(
+		'the HTTP server to listen',
+		sub {
+			die "the HTTP server did not start\n" if $server->has_exited;
+			return -s "$dir/port";
+		});
+	chomp($server->{port} = slurp_file("$dir/port"));
+	$server->{url} = "http://127.0.0.1:$server->{port}";
+	return $server;
+}
+
+# Start nginx, for TLS and HTTP/2; see test/lib/nginx-server.
+#
+# Returns a hash: http_port, https_port, h2_port, wrong_host_port,
+# expired_port and ca_file.
+sub start_nginx
+{
+	my $dir = PostgreSQL::Test::Utils::tempdir('nginx');
+
+	system_or_bail("$lib_dir/nginx-server", 'start', $dir);
+	$to_stop{$dir} = sub { system("$lib_dir/nginx-server", 'stop', $dir) };
+
+	my %env = slurp_file("$dir/env") =~ /^NGINX_(\w+)=(.*)$/mg;
+	return map { lc($_) => $env{$_} } keys %env;
+}
+
+# Create and start a node with the extension in the database postgres, and its
+# worker running.
+#
+# Options: preload (shared_preload_libraries, 'pg_net'), conf (lines for
+# postgresql.conf, which come last), no_extension (do not create it, and do
+# not wait for the worker), init (arguments of the node's init, a hash).
+sub new_node
+{
+	my ($name, %opts) = @_;
+	my $preload = $opts{preload} // 'pg_net';
+	my $conf = $opts{conf} // '';
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	# Tests of encodings must not depend on the locale of whoever runs them.
+	$node->init(
+		extra => [ '--encoding=UTF8', '--locale=C' ],
+		%{ $opts{init} // {} });
+	$node->append_conf('postgresql.conf', <<"END");
+shared_preload_libraries = '$preload'
+pg_net.database_name = 'postgres'
+$conf
+END
+	$node->start;
+
+	unless ($opts{no_extension})
+	{
+		$node->safe_psql('postgres', 'create extension pg_net');
+		$node->safe_psql('postgres', 'select net.wait_until_running()');
+	}
+	return $node;
+}
+
+# Poll until the condition, a sub, is true, and return its value.
+# Dies when that takes longer than the timeout, in seconds.
+sub wait_for
+{
+	my ($what, $condition, $timeout) = @_;
+	$timeout //= $PostgreSQL::Test::Utils::timeout_default;
+	my $deadline = time + $timeout;
+
+	while (1)
+	{
+		my $value = $condition->();
+		return $value if $value;
+		die "waited $timeout s in vain for $what\n" if time > $deadline;
+		sleep POLL_SECONDS;
+	}
+}
+
+# Wait for the response to the request with this id, and return its row of
+# net._http_response as a hash.
+sub wait_response
+{
+	my ($node, $id, $timeout) = @_;
+	die "not a request id: '" . ($id // 'undef') . "'\n"
+	  unless defined $id && $id =~ /^\d+$/;
+
+	my $row = wait_for(
+		"the response to request $id",
+		sub {
+			$node->safe_psql('postgres',
+				"select row_to_json(r) from net._http_response r where id = $id");
+		},
+		$timeout);
+	return JSON::PP::decode_json($row);
+}
+
+# Run SQL that queues one request and returns its id, and wait for the
+# response.
+sub request
+{
+	my ($node, $sql, $timeout) = @_;
+	return wait_response($node, $node->safe_psql('postgres', $sql), $timeout);
+}
+
+# Does the server log match, from this offset (0) on?  Take an offset with
+# -s $node->logfile before the deed.
+sub log_contains
+{
+	my ($node, $regex, $offset) = @_;
+	return slurp_file($node->logfile, $offset // 0) =~ $regex;
+}
+
+# Run a program in the background and return its pid.
+sub spawn
+{
+	my @command = @_;
+	my $pid = fork // die "could not fork: $!\n";
+	return $pid if $pid;
+
+	open STDIN, '<', '/dev/null';
+	# Not exit: the END blocks are the parent's.
+	exec { $command[0] } @command or POSIX::_exit(127);
+}
+
+END
+{
+	# Take care not to change the script's exit status.
+	my $status = $?;
+	if ($$ == $owner)
+	{
+		$_->() for values %to_stop;
+	}
+	$? = $status;
+}
+
+package PgNetTest::HttpServer;
+
+# The requests that have arrived, in order, each as
+# [unix time, method, target, X-Request-Id or '-'].
+sub arrivals
+{
+	my ($self) = @_;
+	return map { [ split /\t/, $_, 4 ] }
+	  split /\n/, PostgreSQL::Test::Utils::slurp_file($self->{log}) // '';
+}
+
+# Stop the server, if it still runs.
+sub stop
+{
+	my ($self) = @_;
+	return if $self->has_exited;
+	kill 'TERM', $self->{pid};
+	waitpid $self->{pid}, 0;
+	$self->{exited} = 1;
+	return;
+}
+
+# Has the server stopped, for whatever reason?
+sub has_exited
+{
+	my ($self) = @_;
+	$self->{exited} ||= waitpid($self->{pid}, POSIX::WNOHANG()) != 0;
+	return $self->{exited};
+}
+
+sub url { return $_[0]{url} }
+sub port { return $_[0]{port} }
+sub pid { return $_[0]{pid} }
+sub log { return $_[0]{log} }
+
+1;
