@@ -31,11 +31,10 @@ ISOLATION_OPTS = --inputdir=test --outputdir=tmp_check/isolation --launcher=test
 	--temp-instance=tmp_check/instance_iso --temp-config=test/lib/isolation.conf
 TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
-PROVE_FLAGS = -I test/lib --timer
 
-PG_CONFIG = pg_config
+PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
-include $(PGXS)
+include $(wildcard $(PGXS))
 
 sql/pg_net--$(EXTVERSION).sql: sql/pg_net.sql
 	cp $< $@
@@ -44,8 +43,8 @@ sql/pg_net--$(EXTVERSION).sql: sql/pg_net.sql
 # called directly, too; they install what is missing.
 .DEFAULT_GOAL := all
 
-# Makefile.global has emptied it; and pg_regress makes only the last folder
-# of its --outputdir.
+# Here, since Makefile.global empties it; and pg_regress makes only the last
+# folder of its --outputdir.
 PROVE_FLAGS = -I test/lib --timer
 installcheck: tmp_check
 tmp_check:

@@ -54,7 +54,8 @@ pgnet_wait_event(uint32 *cached, const char *name)
 #if PG_VERSION_NUM >= 170000
 #define PGNET_CREATE_WAIT_EVENT_SET(context, n) CreateWaitEventSet(NULL, (n))
 #else
-#define PGNET_CREATE_WAIT_EVENT_SET(context, n) CreateWaitEventSet((context), (n))
+#define PGNET_CREATE_WAIT_EVENT_SET(context, n) \
+	CreateWaitEventSet((context), (n))
 #endif
 
 /* guc.c frees what a check hook leaves in *extra: with free() up to 15 */

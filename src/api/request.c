@@ -224,12 +224,13 @@ static Jsonb *
 add_json_content_type(Jsonb *headers)
 {
 	HttpHeader	content_type = {"Content-Type", JSON_MEDIA_TYPE};
-	Datum		added = JsonbPGetDatum(pgnet_headers_to_jsonb(&content_type, 1));
+	Jsonb	   *added = pgnet_headers_to_jsonb(&content_type, 1);
 
 	if (headers == NULL)
-		return DatumGetJsonbP(added);
+		return added;
 	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat,
-											  JsonbPGetDatum(headers), added));
+											  JsonbPGetDatum(headers),
+											  JsonbPGetDatum(added)));
 }
 
 /* A jsonb argument, or NULL. */

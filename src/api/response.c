@@ -102,7 +102,8 @@ collect(FunctionCallInfo fcinfo)
 		case PGNET_REQUEST_UNKNOWN:
 			return form_result(fcinfo, "ERROR",
 							   psprintf("request_id " INT64_FORMAT " not found",
-										id), NULL);
+										id),
+							   NULL);
 		case PGNET_REQUEST_UNCOMMITTED:
 			return form_result(fcinfo, "PENDING",
 							   "request is sent when this transaction commits",
@@ -154,18 +155,20 @@ form_result(FunctionCallInfo fcinfo, const char *status, const char *message,
 	TupleDesc	desc;
 	Datum		values[RESULT_NATTS] = {0};
 	bool		nulls[RESULT_NATTS] = {false};
+	Oid			status_type;
+	Oid			response_type;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
 		desc->natts != RESULT_NATTS)
 		elog(ERROR, "type net.http_response_result is not as expected");
 	desc = BlessTupleDesc(desc);
+	status_type = TupleDescAttr(desc, RESULT_STATUS)->atttypid;
+	response_type = TupleDescAttr(desc, RESULT_RESPONSE)->atttypid;
 
-	values[RESULT_STATUS] = enum_datum(TupleDescAttr(desc, RESULT_STATUS)->atttypid,
-									   status);
+	values[RESULT_STATUS] = enum_datum(status_type, status);
 	values[RESULT_MESSAGE] = CStringGetTextDatum(message);
 	if (row != NULL)
-		values[RESULT_RESPONSE] =
-			form_response(TupleDescAttr(desc, RESULT_RESPONSE)->atttypid, row);
+		values[RESULT_RESPONSE] = form_response(response_type, row);
 	else
 		nulls[RESULT_RESPONSE] = true;
 	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));

@@ -3,10 +3,10 @@
  *
  * Runs in: workers.
  *
- * Nouns: the engine has shards.  A shard is one libcurl multi handle with the
- * connections of those hosts that hash to it: a multi handle walks lists whose
- * length is the number of its transfers, so a few small ones are faster than
- * a large one, and a host keeps to its shard so that connections are reused.
+ * The engine has shards, each one libcurl multi handle with the connections of
+ * those hosts that hash to it: a multi handle walks lists whose length is the
+ * number of its transfers, so a few small ones are faster than a large one,
+ * and a host keeps to its shard so that connections are reused.
  *
  * All sockets of all shards are in one epoll descriptor, and that descriptor
  * is in one wait event set beside the latch, so there is one place to sleep
@@ -21,7 +21,6 @@
 #include <curl/curl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <time.h>
 
 #include "miscadmin.h"
 #include "storage/latch.h"
@@ -31,6 +30,7 @@
 #include "exchange.h"
 #include "http/engine.h"
 #include "http/outcome.h"
+#include "http/shard.h"
 #include "http/sockets.h"
 #include "http/transfer.h"
 
@@ -49,16 +49,6 @@
 #define MAX_FD 262144
 
 #define SOCKET_EVENTS 256
-#define NO_DEADLINE PG_INT64_MAX
-
-typedef struct EngineShard
-{
-	HttpEngine *engine;
-	int			index;
-	CURLM	   *multi;
-	int64		deadline_us;	/* libcurl's timer, in now_us() time */
-	bool		touched;		/* libcurl did something since the last reap */
-} EngineShard;
 
 struct HttpEngine
 {
@@ -82,21 +72,16 @@ struct HttpEngine
 
 static const char *create_shards(HttpEngine *engine, int max_in_flight,
 								 int max_per_host);
-static const char *create_shard(HttpEngine *engine, int max_connections);
 static void create_wait_set(HttpEngine *engine);
 static int	start_requests(HttpEngine *engine);
 static void start_request(HttpEngine *engine, HttpRequest *request);
-static CURL *take_handle(HttpEngine *engine);
-static void put_handle(HttpEngine *engine, CURL *easy);
-static void finish(HttpEngine *engine, HttpRequest *request);
 static int	drive_sockets(HttpEngine *engine);
 static int	drive_timers(HttpEngine *engine);
-static void reap(EngineShard *shard);
+static void reap(HttpEngine *engine, EngineShard *shard);
+static void finish(HttpEngine *engine, HttpRequest *request);
+static CURL *take_handle(HttpEngine *engine);
+static void put_handle(HttpEngine *engine, CURL *easy);
 static long until_deadline_ms(const HttpEngine *engine);
-static int	on_socket(CURL *easy, curl_socket_t fd, int what, void *shard,
-					  void *unused);
-static int	on_timer(CURLM *multi, long timeout_ms, void *shard);
-static int64 now_us(void);
 static void block_signals(sigset_t *before);
 static void restore_signals(const sigset_t *before);
 
@@ -105,11 +90,15 @@ HttpEngine *
 pgnet_engine_create(MemoryContext parent, int max_in_flight, int max_per_host,
 					const char **error)
 {
-	MemoryContext context = AllocSetContextCreate(parent, "pg_net engine",
-												  ALLOCSET_DEFAULT_SIZES);
-	HttpEngine *engine = MemoryContextAllocZero(context, sizeof(HttpEngine));
+	MemoryContext context;
+	HttpEngine *engine;
 	sigset_t	before;
 
+	/* may throw: the worker starts, and libcurl has not been called yet */
+	context = AllocSetContextCreate(parent, "pg_net engine",
+									ALLOCSET_DEFAULT_SIZES);
+	/* may throw: as above */
+	engine = MemoryContextAllocZero(context, sizeof(HttpEngine));
 	engine->context = context;
 	dlist_init(&engine->starting);
 	dlist_init(&engine->finished);
@@ -123,7 +112,7 @@ pgnet_engine_create(MemoryContext parent, int max_in_flight, int max_per_host,
 		.sockets = engine->sockets,
 		.ca_path = curl_version_info(CURLVERSION_NOW)->capath,
 		.max_response_bytes = MAX_RESPONSE_BYTES,
-		.max_header_bytes = MAX_HEADER_BYTES
+		.max_header_bytes = MAX_HEADER_BYTES,
 	};
 
 	block_signals(&before);
@@ -139,9 +128,8 @@ pgnet_engine_create(MemoryContext parent, int max_in_flight, int max_per_host,
 void
 pgnet_engine_set_ca_file(HttpEngine *engine, const char *ca_file)
 {
-	/* transfers under way may hold the old string: it stays */
-	engine->options.ca_file = *ca_file == '\0' ? NULL :
-		MemoryContextStrdup(engine->context, ca_file);
+	/* libcurl copies it for each transfer */
+	strlcpy(engine->options.ca_file, ca_file, sizeof(engine->options.ca_file));
 }
 
 /* Send a request, at the next drive. */
@@ -152,7 +140,7 @@ pgnet_engine_start(HttpEngine *engine, HttpRequest *request)
 	engine->in_flight++;
 }
 
-/* Let libcurl act on whatever is ready or due. */
+/* Let libcurl act on whatever is new, ready or due. */
 bool
 pgnet_engine_drive(HttpEngine *engine)
 {
@@ -165,7 +153,7 @@ pgnet_engine_drive(HttpEngine *engine)
 	acts += drive_timers(engine);
 	for (int i = 0; i < engine->nshards; i++)
 		if (engine->shards[i].touched)
-			reap(&engine->shards[i]);
+			reap(engine, &engine->shards[i]);
 	restore_signals(&before);
 	return acts > 0;
 }
@@ -175,12 +163,14 @@ void
 pgnet_engine_wait(HttpEngine *engine, long timeout_ms)
 {
 	long		due_ms = until_deadline_ms(engine);
+	uint32		wait_event = pgnet_wait_event(&engine->wait_event,
+											  "PgNetWorkerMain");
 	WaitEvent	event;
 
 	if (due_ms >= 0 && (timeout_ms < 0 || due_ms < timeout_ms))
 		timeout_ms = due_ms;
 	if (WaitEventSetWait(engine->wait_set, timeout_ms, &event, 1,
-						 pgnet_wait_event(&engine->wait_event, "PgNetWorkerMain")) == 1 &&
+						 wait_event) == 1 &&
 		(event.events & WL_LATCH_SET))
 		ResetLatch(MyLatch);
 }
@@ -208,42 +198,22 @@ pgnet_engine_take_finished(HttpEngine *engine, dlist_head *list)
 static const char *
 create_shards(HttpEngine *engine, int max_in_flight, int max_per_host)
 {
-	int			wanted = max_in_flight / TRANSFERS_PER_SHARD;
+	int			nshards = max_in_flight / TRANSFERS_PER_SHARD;
 	int			connections = Max(max_per_host, TRANSFERS_PER_SHARD);
 
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return "libcurl could not be initialized";
-	while (engine->nshards < Max(Min(wanted, MAX_SHARDS), 1))
+	nshards = Max(Min(nshards, MAX_SHARDS), 1);
+	while (engine->nshards < nshards)
 	{
-		const char *error = create_shard(engine, Min(connections, max_in_flight));
+		const char *error =
+			pgnet_shard_init(&engine->shards[engine->nshards], engine->sockets,
+							 engine->nshards, Min(connections, max_in_flight));
 
 		if (error != NULL)
 			return error;
+		engine->nshards++;
 	}
-	return NULL;
-}
-
-/* Make one more shard, which keeps so many connections open. */
-static const char *
-create_shard(HttpEngine *engine, int max_connections)
-{
-	EngineShard *shard = &engine->shards[engine->nshards];
-
-	*shard = (EngineShard) {
-		.engine = engine,
-		.index = engine->nshards,
-		.multi = curl_multi_init(),
-		.deadline_us = NO_DEADLINE
-	};
-	if (shard->multi == NULL)
-		return "out of memory";
-	if (curl_multi_setopt(shard->multi, CURLMOPT_SOCKETFUNCTION, on_socket) != CURLM_OK ||
-		curl_multi_setopt(shard->multi, CURLMOPT_SOCKETDATA, shard) != CURLM_OK ||
-		curl_multi_setopt(shard->multi, CURLMOPT_TIMERFUNCTION, on_timer) != CURLM_OK ||
-		curl_multi_setopt(shard->multi, CURLMOPT_TIMERDATA, shard) != CURLM_OK ||
-		curl_multi_setopt(shard->multi, CURLMOPT_MAXCONNECTS, (long) max_connections) != CURLM_OK)
-		return "libcurl refused an option of its multi interface";
-	engine->nshards++;
 	return NULL;
 }
 
@@ -266,10 +236,13 @@ start_requests(HttpEngine *engine)
 {
 	int			count = 0;
 
-	for (; !dlist_is_empty(&engine->starting); count++)
-		start_request(engine,
-					  dlist_container(HttpRequest, node,
-									  dlist_pop_head_node(&engine->starting)));
+	while (!dlist_is_empty(&engine->starting))
+	{
+		dlist_node *node = dlist_pop_head_node(&engine->starting);
+
+		start_request(engine, dlist_container(HttpRequest, node, node));
+		count++;
+	}
 	return count;
 }
 
@@ -288,12 +261,63 @@ start_request(HttpEngine *engine, HttpRequest *request)
 		return;
 	}
 	transfer = pgnet_transfer_create(easy, request, &engine->options);
-	if (transfer != NULL && curl_multi_add_handle(shard->multi, easy) == CURLM_OK)
+	if (transfer != NULL && pgnet_shard_add(shard, easy))
 		return;
 	if (transfer != NULL)
 		pgnet_transfer_finish(transfer, easy, CURLE_OUT_OF_MEMORY);
 	put_handle(engine, easy);
 	finish(engine, request);
+}
+
+/* Tell libcurl which sockets are ready; how many. */
+static int
+drive_sockets(HttpEngine *engine)
+{
+	SocketEvent events[SOCKET_EVENTS];
+	int			nevents = pgnet_sockets_poll(engine->sockets, events,
+											 SOCKET_EVENTS);
+
+	for (int i = 0; i < nevents; i++)
+		pgnet_shard_socket_ready(&engine->shards[events[i].owner], &events[i]);
+	return nevents;
+}
+
+/* Tell libcurl which timers are due; how many. */
+static int
+drive_timers(HttpEngine *engine)
+{
+	int64		now_us = pgnet_shard_now();
+	int			ndue = 0;
+
+	for (int i = 0; i < engine->nshards; i++)
+		ndue += pgnet_shard_run_timer(&engine->shards[i], now_us);
+	return ndue;
+}
+
+/* Collect the finished transfers of a shard. */
+static void
+reap(HttpEngine *engine, EngineShard *shard)
+{
+	CURLcode	result;
+	CURL	   *easy;
+
+	while ((easy = pgnet_shard_reap(shard, &result)) != NULL)
+	{
+		HttpRequest *request = pgnet_transfer_finish(pgnet_transfer_of(easy),
+													 easy, result);
+
+		put_handle(engine, easy);
+		finish(engine, request);
+	}
+}
+
+/* A request has its outcome. */
+static void
+finish(HttpEngine *engine, HttpRequest *request)
+{
+	engine->in_flight--;
+	engine->nfinished++;
+	dlist_push_tail(&engine->finished, &request->node);
 }
 
 /* A handle, clean; NULL when memory is out. */
@@ -318,130 +342,19 @@ put_handle(HttpEngine *engine, CURL *easy)
 	engine->spare[engine->nspare++] = easy;
 }
 
-/* A request has its outcome. */
-static void
-finish(HttpEngine *engine, HttpRequest *request)
-{
-	engine->in_flight--;
-	engine->nfinished++;
-	dlist_push_tail(&engine->finished, &request->node);
-}
-
-/* Tell libcurl which sockets are ready; how many. */
-static int
-drive_sockets(HttpEngine *engine)
-{
-	SocketEvent events[SOCKET_EVENTS];
-	int			nevents = pgnet_sockets_poll(engine->sockets, events,
-											 SOCKET_EVENTS);
-
-	for (int i = 0; i < nevents; i++)
-	{
-		EngineShard *shard = &engine->shards[events[i].owner];
-		int			running;
-
-		(void) curl_multi_socket_action(shard->multi, events[i].fd,
-										events[i].ready, &running);
-		shard->touched = true;
-	}
-	return nevents;
-}
-
-/* Tell libcurl which timers are due; how many. */
-static int
-drive_timers(HttpEngine *engine)
-{
-	int64		now = now_us();
-	int			ndue = 0;
-
-	for (int i = 0; i < engine->nshards; i++)
-	{
-		EngineShard *shard = &engine->shards[i];
-		int			running;
-
-		if (shard->deadline_us > now)
-			continue;
-		/* libcurl sets the next one through on_timer(), or none */
-		shard->deadline_us = NO_DEADLINE;
-		(void) curl_multi_socket_action(shard->multi, CURL_SOCKET_TIMEOUT, 0,
-										&running);
-		shard->touched = true;
-		ndue++;
-	}
-	return ndue;
-}
-
-/* Collect the finished transfers of a shard. */
-static void
-reap(EngineShard *shard)
-{
-	CURLMsg    *message;
-	int			left;
-
-	shard->touched = false;
-	while ((message = curl_multi_info_read(shard->multi, &left)) != NULL)
-	{
-		CURL	   *easy = message->easy_handle;
-		CURLcode	result = message->data.result;
-		HttpRequest *request;
-
-		if (message->msg != CURLMSG_DONE)
-			continue;
-		/* removing the handle ends the life of the message */
-		(void) curl_multi_remove_handle(shard->multi, easy);
-		request = pgnet_transfer_finish(pgnet_transfer_of(easy), easy, result);
-		put_handle(shard->engine, easy);
-		finish(shard->engine, request);
-	}
-}
-
 /* Milliseconds until the next timer of libcurl's, rounded up; -1: none. */
 static long
 until_deadline_ms(const HttpEngine *engine)
 {
-	int64		earliest = NO_DEADLINE;
-	int64		now;
+	int64		earliest = PGNET_NO_DEADLINE;
+	int64		now_us;
 
 	for (int i = 0; i < engine->nshards; i++)
 		earliest = Min(earliest, engine->shards[i].deadline_us);
-	if (earliest == NO_DEADLINE)
+	if (earliest == PGNET_NO_DEADLINE)
 		return -1;
-	now = now_us();
-	return earliest <= now ? 0 : (long) ((earliest - now + 999) / 1000);
-}
-
-/* CURLMOPT_SOCKETFUNCTION */
-static int
-on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *unused)
-{
-	EngineShard *shard = arg;
-
-	(void) easy;
-	(void) unused;
-	pgnet_sockets_watch(shard->engine->sockets, fd, what, shard->index);
-	return 0;
-}
-
-/* CURLMOPT_TIMERFUNCTION */
-static int
-on_timer(CURLM *multi, long timeout_ms, void *arg)
-{
-	EngineShard *shard = arg;
-
-	(void) multi;
-	shard->deadline_us = timeout_ms < 0 ? NO_DEADLINE :
-		now_us() + (int64) timeout_ms * 1000;
-	return 0;
-}
-
-/* A clock that nobody sets back, in microseconds. */
-static int64
-now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+	now_us = pgnet_shard_now();
+	return earliest <= now_us ? 0 : (long) ((earliest - now_us + 999) / 1000);
 }
 
 /* Block every signal. */

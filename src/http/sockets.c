@@ -47,9 +47,12 @@ static void unregister_socket(Sockets *sockets, curl_socket_t fd);
 Sockets *
 pgnet_sockets_create(MemoryContext context, int max_fd)
 {
-	Sockets    *sockets = MemoryContextAllocZero(context, sizeof(Sockets));
+	Sockets    *sockets;
 
+	/* may throw: the worker starts, and libcurl has not been called yet */
+	sockets = MemoryContextAllocZero(context, sizeof(Sockets));
 	sockets->max_fd = max_fd;
+	/* may throw: as above */
 	sockets->by_fd = MemoryContextAllocZero(context,
 											sizeof(WatchedSocket) * max_fd);
 	sockets->epoll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -77,10 +77,7 @@ pgnet_transfer_create(CURL *easy, HttpRequest *request,
 										  MCXT_ALLOC_NO_OOM | MCXT_ALLOC_ZERO);
 	if (transfer == NULL)
 	{
-		request->outcome = (HttpOutcome) {
-			.kind = PGNET_OUTCOME_FAILED,
-			.error = "out of memory"
-		};
+		pgnet_outcome_failed(request, "out of memory");
 		return NULL;
 	}
 	transfer->request = request;
@@ -95,10 +92,7 @@ pgnet_transfer_create(CURL *easy, HttpRequest *request,
 		return transfer;
 
 	curl_slist_free_all(transfer->header_lines);
-	request->outcome = (HttpOutcome) {
-		.kind = PGNET_OUTCOME_FAILED,
-		.error = transfer->error_detail
-	};
+	pgnet_outcome_failed(request, "%s", transfer->error_detail);
 	return NULL;
 }
 
@@ -141,9 +135,11 @@ set_options(Transfer *transfer, CURL *easy)
 {
 	HttpRequest *request = transfer->request;
 	bool		https = is_https(request->url);
+	long		version = CURL_HTTP_VERSION_1_1;
 
-	return
-		SET(CURLOPT_PRIVATE, transfer) &&
+	if (https)
+		version = CURL_HTTP_VERSION_2TLS;
+	return SET(CURLOPT_PRIVATE, transfer) &&
 		SET(CURLOPT_ERRORBUFFER, transfer->error_detail) &&
 		SET(CURLOPT_URL, request->url) &&
 #ifdef PGNET_CURL_PROTOCOLS_STR
@@ -164,12 +160,11 @@ set_options(Transfer *transfer, CURL *easy)
 		SET(CURLOPT_MAXREDIRS, MAX_REDIRECTS) &&
 		SET(CURLOPT_TIMEOUT_MS, (long) request->timeout_ms) &&
 
-	/*
-	 * HTTP/2 is negotiated within TLS only, so waiting to learn whether a
-	 * connection can be shared makes no sense for http.
-	 */
-		SET(CURLOPT_HTTP_VERSION, (long) (https ? CURL_HTTP_VERSION_2TLS :
-										  CURL_HTTP_VERSION_1_1)) &&
+		/*
+		 * HTTP/2 is negotiated within TLS only, so waiting to learn whether a
+		 * connection can be shared makes no sense for http.
+		 */
+		SET(CURLOPT_HTTP_VERSION, version) &&
 		SET(CURLOPT_PIPEWAIT, https ? 1L : 0L) &&
 		SET(CURLOPT_OPENSOCKETFUNCTION, pgnet_sockets_open) &&
 		SET(CURLOPT_OPENSOCKETDATA, transfer->options->sockets) &&
@@ -193,7 +188,7 @@ set_tls(Transfer *transfer, CURL *easy)
 {
 	const TransferOptions *options = transfer->options;
 
-	if (options->ca_file != NULL)
+	if (options->ca_file[0] != '\0')
 		return SET(CURLOPT_CAINFO, options->ca_file) &&
 			SET(CURLOPT_CAPATH, NULL);
 	if (options->ca_path != NULL)
@@ -344,8 +339,9 @@ receive_body(char *bytes, size_t size, size_t count, void *arg)
 {
 	Transfer   *transfer = arg;
 
-	return pgnet_body_append(&transfer->body, bytes, size * count) ?
-		size * count : 0;
+	if (!pgnet_body_append(&transfer->body, bytes, size * count))
+		return 0;
+	return size * count;
 }
 
 /* Reset callback of the request's memory context. */

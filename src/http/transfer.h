@@ -18,7 +18,7 @@
 typedef struct TransferOptions
 {
 	Sockets    *sockets;
-	const char *ca_file;		/* NULL: the system's authorities */
+	char		ca_file[MAXPGPATH]; /* "": the system's authorities */
 	const char *ca_path;		/* libcurl's default directory, or NULL */
 	size_t		max_response_bytes;
 	size_t		max_header_bytes;

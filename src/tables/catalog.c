@@ -29,7 +29,7 @@ static struct
 	Oid			log;
 	Oid			owner;
 	Oid			method_type;
-}			known;
+} known;
 
 static bool callback_registered = false;
 
@@ -63,8 +63,9 @@ pgnet_catalog_lock_tables(void)
 		return PGNET_TABLES_MISSING;
 	if (!ConditionalLockRelationOid(known.log, RowExclusiveLock))
 		return PGNET_TABLES_BUSY;
-	return pgnet_catalog_installed() ? PGNET_TABLES_LOCKED :
-		PGNET_TABLES_MISSING;
+	if (!pgnet_catalog_installed())
+		return PGNET_TABLES_MISSING;
+	return PGNET_TABLES_LOCKED;
 }
 
 /* The queue's table; only valid when installed. */
@@ -92,9 +93,9 @@ pgnet_catalog_become_owner(void)
 	GetUserIdAndSecContext(&before.user, &before.security_context);
 	SetUserIdAndSecContext(known.owner,
 						   before.security_context |
-						   SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION |
-						   SECURITY_NOFORCE_RLS);
+							   SECURITY_LOCAL_USERID_CHANGE |
+							   SECURITY_RESTRICTED_OPERATION |
+							   SECURITY_NOFORCE_RLS);
 	return before;
 }
 

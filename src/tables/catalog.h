@@ -17,7 +17,7 @@ typedef struct CatalogUser
 
 typedef enum TablesState
 {
-	PGNET_TABLES_LOCKED,		/* ours to write to until the transaction ends */
+	PGNET_TABLES_LOCKED,		/* ours until the transaction ends */
 	PGNET_TABLES_BUSY,			/* somebody else holds a lock: try again */
 	PGNET_TABLES_MISSING		/* pg_net is not installed, or taken apart */
 } TablesState;

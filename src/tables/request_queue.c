@@ -40,11 +40,12 @@ enum
 
 static PreparedStatement insert_row = {
 	.sql = "INSERT INTO net.http_request_queue"
-	" (method, url, headers, body, timeout_milliseconds, role)"
-	" VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+		   " (method, url, headers, body, timeout_milliseconds, role)"
+		   " VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
 	.nparams = 6,
 	/* the first is net.http_method, looked up when first used */
-	.param_types = {InvalidOid, TEXTOID, JSONBOID, BYTEAOID, INT4OID, REGROLEOID}
+	.param_types = {InvalidOid, TEXTOID, JSONBOID, BYTEAOID, INT4OID,
+					REGROLEOID}
 };
 
 static PreparedStatement scan_rows = {
@@ -85,7 +86,7 @@ pgnet_queue_insert(const QueueRow *row)
 		ObjectIdGetDatum(row->role)
 	};
 	char		nulls[6] = {' ', ' ', row->headers ? ' ' : 'n',
-	row->body ? ' ' : 'n', ' ', ' '};
+					 row->body ? ' ' : 'n', ' ', ' '};
 	int64		id = 0;
 	bool		null = true;
 
@@ -215,9 +216,9 @@ fill_request(HttpRequest *request, HeapTuple tuple, TupleDesc desc)
 		return problem;
 
 	value = column(tuple, desc, COL_HEADERS, &null);
-	if (!null && !pgnet_headers_from_jsonb(DatumGetJsonbP(value), "headers",
-										   &request->headers,
-										   &request->nheaders, &problem))
+	if (!pgnet_headers_from_jsonb(null ? NULL : DatumGetJsonbP(value),
+								  "headers", &request->headers,
+								  &request->nheaders, &problem))
 		return problem;
 	problem = headers_problem(request);
 	if (problem != NULL)

@@ -57,63 +57,63 @@ static const ElementType element_types[NARRAYS] = {
 
 static PreparedStatement insert_responses = {
 	.sql = "INSERT INTO net._http_response"
-	" (id, status_code, content_type, headers, content, timed_out,"
-	" error_msg, content_bytes, role)"
-	" SELECT * FROM ROWS FROM ("
-	" pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
-	" pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6),"
-	" pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9))",
+		   " (id, status_code, content_type, headers, content, timed_out,"
+		   " error_msg, content_bytes, role)"
+		   " SELECT * FROM ROWS FROM ("
+		   " pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
+		   " pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6),"
+		   " pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9))",
 	.nparams = NARRAYS,
 	.param_types = {INT8ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, JSONBARRAYOID,
-		TEXTARRAYOID, BOOLARRAYOID, TEXTARRAYOID, BYTEAARRAYOID,
-	REGROLEARRAYOID}
+					TEXTARRAYOID, BOOLARRAYOID, TEXTARRAYOID, BYTEAARRAYOID,
+					REGROLEARRAYOID}
 };
 
 static PreparedStatement delete_requests = {
 	.sql = "DELETE FROM net.http_request_queue AS q"
-	" WHERE q.id OPERATOR(pg_catalog.=) ANY ($1)",
+		   " WHERE q.id OPERATOR(pg_catalog.=) ANY ($1)",
 	.nparams = 1,
 	.param_types = {INT8ARRAYOID}
 };
 
 static PreparedStatement lock_requests = {
 	.sql = "SELECT q.id FROM net.http_request_queue AS q"
-	" WHERE q.id OPERATOR(pg_catalog.=) ANY ($1) FOR UPDATE SKIP LOCKED",
+		   " WHERE q.id OPERATOR(pg_catalog.=) ANY ($1) FOR UPDATE SKIP LOCKED",
 	.nparams = 1,
 	.param_types = {INT8ARRAYOID}
 };
 
 static PreparedStatement existing_requests = {
 	.sql = "SELECT q.id FROM net.http_request_queue AS q"
-	" WHERE q.id OPERATOR(pg_catalog.=) ANY ($1)",
+		   " WHERE q.id OPERATOR(pg_catalog.=) ANY ($1)",
 	.nparams = 1,
 	.param_types = {INT8ARRAYOID}
 };
 
 static PreparedStatement expire_responses = {
 	.sql = "DELETE FROM net._http_response AS r"
-	" WHERE r.ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
-	" SELECT old.ctid FROM net._http_response AS old"
-	" WHERE old.created OPERATOR(pg_catalog.<) $1"
-	" ORDER BY old.created LIMIT $2 FOR UPDATE SKIP LOCKED))",
+		   " WHERE r.ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
+		   " SELECT old.ctid FROM net._http_response AS old"
+		   " WHERE old.created OPERATOR(pg_catalog.<) $1"
+		   " ORDER BY old.created LIMIT $2 FOR UPDATE SKIP LOCKED))",
 	.nparams = 2,
 	.param_types = {TIMESTAMPTZOID, INT8OID}
 };
 
 static PreparedStatement oldest_response = {
 	.sql = "SELECT r.created FROM net._http_response AS r"
-	" ORDER BY r.created LIMIT 1",
+		   " ORDER BY r.created LIMIT 1",
 };
 
 static PreparedStatement find_response = {
 	.sql = "SELECT r.id, r.status_code, r.headers, r.content, r.error_msg,"
-	" q.xmin"
-	" FROM (VALUES ($1)) AS wanted (id)"
-	" LEFT JOIN net._http_response AS r"
-	" ON r.id OPERATOR(pg_catalog.=) wanted.id"
-	" LEFT JOIN net.http_request_queue AS q"
-	" ON q.id OPERATOR(pg_catalog.=) wanted.id"
-	" LIMIT 1",
+		   " q.xmin"
+		   " FROM (VALUES ($1)) AS wanted (id)"
+		   " LEFT JOIN net._http_response AS r"
+		   " ON r.id OPERATOR(pg_catalog.=) wanted.id"
+		   " LEFT JOIN net.http_request_queue AS q"
+		   " ON q.id OPERATOR(pg_catalog.=) wanted.id"
+		   " LIMIT 1",
 	.nparams = 1,
 	.param_types = {INT8OID}
 };
@@ -236,7 +236,8 @@ pgnet_response_find(int64 id, ResponseRow *row)
 {
 	MemoryContext caller_context = CurrentMemoryContext;
 	Datum		values[1] = {Int64GetDatum(id)};
-	RequestState state = PGNET_REQUEST_UNKNOWN;
+	RequestState state;
+	TransactionId xmin;
 	bool		null;
 	Datum		value;
 
@@ -260,9 +261,13 @@ pgnet_response_find(int64 id, ResponseRow *row)
 	else
 	{
 		value = found_column(FOUND_QUEUE_XMIN, &null);
-		if (!null)
-			state = TransactionIdIsCurrentTransactionId(DatumGetTransactionId(value))
-				? PGNET_REQUEST_UNCOMMITTED : PGNET_REQUEST_WAITING;
+		xmin = null ? InvalidTransactionId : DatumGetTransactionId(value);
+		if (null)
+			state = PGNET_REQUEST_UNKNOWN;
+		else if (TransactionIdIsCurrentTransactionId(xmin))
+			state = PGNET_REQUEST_UNCOMMITTED;
+		else
+			state = PGNET_REQUEST_WAITING;
 	}
 	SPI_finish();
 	MemoryContextSwitchTo(caller_context);

@@ -66,7 +66,7 @@ void
 pgnet_access_back_off(TableAccess *access)
 {
 	access->retry_ms = access->retry_ms == 0 ? FIRST_RETRY_MS :
-		Min(access->retry_ms * 2, LAST_RETRY_MS);
+											   Min(access->retry_ms * 2, LAST_RETRY_MS);
 	access->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 												   access->retry_ms);
 }
@@ -83,9 +83,10 @@ static bool
 is_served(TableAccess *access)
 {
 	TablesState state = pgnet_catalog_lock_tables();
-	Oid			queue = state == PGNET_TABLES_MISSING ? InvalidOid :
-	pgnet_catalog_queue();
+	Oid			queue = InvalidOid;
 
+	if (state != PGNET_TABLES_MISSING)
+		queue = pgnet_catalog_queue();
 	if (queue != access->queue && state != PGNET_TABLES_BUSY)
 	{
 		access->queue = queue;
@@ -112,7 +113,7 @@ say_missing(TableAccess *access)
 {
 	if (!access->said_missing)
 		ereport(LOG,
-				errmsg("pg_net worker is idle: extension \"pg_net\" is not installed in this database"),
+				errmsg("pg_net worker is idle: extension \"pg_net\" is not in this database"),
 				errhint("Run CREATE EXTENSION pg_net in the database pg_net.database_name names."));
 	access->said_missing = true;
 }

@@ -22,6 +22,7 @@
 
 #include "exchange.h"
 #include "worker/backlog.h"
+#include "worker/host_queue.h"
 
 /* Waiting requests held whole, together. */
 #define MAX_LOADED_BYTES ((size_t) 1024 * 1024)
@@ -46,41 +47,13 @@ typedef struct HeldId
 #define SH_ELEMENT_TYPE HeldId
 #define SH_KEY_TYPE int64
 #define SH_KEY id
-#define SH_HASH_KEY(table, key) murmurhash32((uint32) (key) ^ (uint32) ((key) >> 32))
+#define SH_HASH_KEY(table, key) \
+	murmurhash32((uint32) (key) ^ (uint32) ((key) >> 32))
 #define SH_EQUAL(table, a, b) ((a) == (b))
 #define SH_SCOPE static inline
 #define SH_DECLARE
 #define SH_DEFINE
 #include "lib/simplehash.h"
-
-typedef struct Waiting
-{
-	int64		id;
-	size_t		size;			/* of the row, whole */
-	HttpRequest *request;		/* NULL: not loaded */
-} Waiting;
-
-typedef enum HostPlace
-{
-	HOST_NOWHERE,
-	HOST_READY,
-	HOST_HUNGRY
-} HostPlace;
-
-typedef struct HostQueue
-{
-	uint64		key;			/* hash key: must be first */
-	HostPlace	place;
-	dlist_node	node;			/* in the list of its place */
-	int			in_flight;
-	size_t		in_flight_bytes;
-
-	/* a ring: capacity is a power of two */
-	Waiting    *ring;
-	int			capacity;
-	int			first;
-	int			count;
-} HostQueue;
 
 struct Backlog
 {
@@ -99,11 +72,10 @@ static HostQueue *host_get(Backlog *backlog, uint64 key);
 static void host_settle(Backlog *backlog, HostQueue *host);
 static bool host_may_send(Backlog *backlog, HostQueue *host);
 static void host_clear(Backlog *backlog, HostQueue *host);
-static Waiting *host_at(HostQueue *host, int index);
-static void host_push_last(Backlog *backlog, HostQueue *host, Waiting waiting);
-static void host_push_first(Backlog *backlog, HostQueue *host, Waiting waiting);
-static Waiting host_pop_first(Backlog *backlog, HostQueue *host);
-static void host_make_room(Backlog *backlog, HostQueue *host);
+static Waiting waiting_of(HttpRequest *request);
+static void host_push(Backlog *backlog, HostQueue *host, Waiting waiting,
+					  bool first);
+static Waiting host_pop(Backlog *backlog, HostQueue *host);
 
 /* Make an empty backlog. */
 Backlog *
@@ -162,11 +134,7 @@ bool
 pgnet_backlog_add(Backlog *backlog, HttpRequest *request)
 {
 	HostQueue  *host;
-	Waiting		waiting = {
-		.id = request->id,
-		.size = request->size,
-		.request = request
-	};
+	Waiting		waiting = waiting_of(request);
 
 	if (!pgnet_backlog_hold(backlog, request->id))
 	{
@@ -183,7 +151,7 @@ pgnet_backlog_add(Backlog *backlog, HttpRequest *request)
 		pgnet_request_free(request);
 		waiting.request = NULL;
 	}
-	host_push_last(backlog, host, waiting);
+	host_push(backlog, host, waiting, false);
 	host_settle(backlog, host);
 	return true;
 }
@@ -208,7 +176,7 @@ pgnet_backlog_next(Backlog *backlog)
 	if (!pgnet_backlog_has_ready(backlog))
 		return NULL;
 	host = dlist_head_element(HostQueue, node, &backlog->ready);
-	request = host_pop_first(backlog, host).request;
+	request = host_pop(backlog, host).request;
 	host->in_flight++;
 	host->in_flight_bytes += request->size;
 	backlog->in_flight++;
@@ -234,7 +202,7 @@ pgnet_backlog_to_load(Backlog *backlog, int64 *ids, int max)
 	host = dlist_head_element(HostQueue, node, &backlog->hungry);
 	while (nids < Min(host->count, max))
 	{
-		const Waiting *waiting = host_at(host, nids);
+		const Waiting *waiting = pgnet_host_at(host, nids);
 
 		bytes += waiting->size;
 		if (waiting->request != NULL || (nids > 0 && bytes > MAX_LOAD_BYTES))
@@ -251,7 +219,7 @@ pgnet_backlog_loaded(Backlog *backlog, int nids, dlist_head *requests)
 	HostQueue  *host = dlist_head_element(HostQueue, node, &backlog->hungry);
 
 	for (int i = 0; i < nids; i++)
-		pgnet_backlog_release(backlog, host_pop_first(backlog, host).id);
+		pgnet_backlog_release(backlog, host_pop(backlog, host).id);
 
 	/* from the last to the first, so that they stand in order again */
 	while (!dlist_is_empty(requests))
@@ -261,11 +229,7 @@ pgnet_backlog_loaded(Backlog *backlog, int nids, dlist_head *requests)
 
 		dlist_delete(last);
 		pgnet_backlog_hold(backlog, request->id);
-		host_push_first(backlog, host, (Waiting) {
-			.id = request->id,
-			.size = request->size,
-			.request = request
-		});
+		host_push(backlog, host, waiting_of(request), true);
 	}
 	host_settle(backlog, host);
 }
@@ -350,24 +314,21 @@ host_settle(Backlog *backlog, HostQueue *host)
 	HostPlace	place = HOST_NOWHERE;
 
 	if (host_may_send(backlog, host))
-		place = host_at(host, 0)->request ? HOST_READY : HOST_HUNGRY;
+		place = pgnet_host_at(host, 0)->request ? HOST_READY : HOST_HUNGRY;
 
 	if (place != host->place)
 	{
 		if (host->place != HOST_NOWHERE)
 			dlist_delete(&host->node);
 		host->place = place;
-		if (place != HOST_NOWHERE)
-			dlist_push_tail(place == HOST_READY ? &backlog->ready :
-							&backlog->hungry, &host->node);
+		if (place == HOST_READY)
+			dlist_push_tail(&backlog->ready, &host->node);
+		else if (place == HOST_HUNGRY)
+			dlist_push_tail(&backlog->hungry, &host->node);
 	}
 
-	if (host->count == 0 && host->ring != NULL)
-	{
-		pfree(host->ring);
-		host->ring = NULL;
-		host->capacity = host->first = 0;
-	}
+	if (host->count == 0)
+		pgnet_host_free_ring(host);
 	if (host->count == 0 && host->in_flight == 0)
 		hash_search(backlog->hosts, &host->key, HASH_REMOVE, NULL);
 }
@@ -380,7 +341,7 @@ host_may_send(Backlog *backlog, HostQueue *host)
 		host->in_flight >= backlog->limits.in_flight_per_host)
 		return false;
 	return host->in_flight == 0 ||
-		host->in_flight_bytes + host_at(host, 0)->size <=
+		host->in_flight_bytes + pgnet_host_at(host, 0)->size <=
 		MAX_IN_FLIGHT_BYTES_PER_HOST;
 }
 
@@ -390,71 +351,43 @@ host_clear(Backlog *backlog, HostQueue *host)
 {
 	while (host->count > 0)
 	{
-		Waiting		waiting = host_pop_first(backlog, host);
+		Waiting		waiting = host_pop(backlog, host);
 
 		if (waiting.request != NULL)
 			pgnet_request_free(waiting.request);
 	}
 }
 
-/* The waiting request at a position. */
-static Waiting *
-host_at(HostQueue *host, int index)
-{
-	return &host->ring[(host->first + index) & (host->capacity - 1)];
-}
-
-/* Queue at the end. */
-static void
-host_push_last(Backlog *backlog, HostQueue *host, Waiting waiting)
-{
-	host_make_room(backlog, host);
-	*host_at(host, host->count) = waiting;
-	host->count++;
-	if (waiting.request != NULL)
-		backlog->loaded_bytes += waiting.size;
-}
-
-/* Queue at the front. */
-static void
-host_push_first(Backlog *backlog, HostQueue *host, Waiting waiting)
-{
-	host_make_room(backlog, host);
-	host->first = (host->first - 1) & (host->capacity - 1);
-	*host_at(host, 0) = waiting;
-	host->count++;
-	if (waiting.request != NULL)
-		backlog->loaded_bytes += waiting.size;
-}
-
-/* Take the first. */
+/* A request, whole, as it waits. */
 static Waiting
-host_pop_first(Backlog *backlog, HostQueue *host)
+waiting_of(HttpRequest *request)
 {
-	Waiting		waiting = *host_at(host, 0);
+	return (Waiting) {
+		.id = request->id,
+		.size = request->size,
+		.request = request,
+	};
+}
 
-	host->first = (host->first + 1) & (host->capacity - 1);
-	host->count--;
+/* Queue a request, at the end or at the front. */
+static void
+host_push(Backlog *backlog, HostQueue *host, Waiting waiting, bool first)
+{
+	if (first)
+		pgnet_host_push_first(host, backlog->context, waiting);
+	else
+		pgnet_host_push_last(host, backlog->context, waiting);
+	if (waiting.request != NULL)
+		backlog->loaded_bytes += waiting.size;
+}
+
+/* Take the first request of a host. */
+static Waiting
+host_pop(Backlog *backlog, HostQueue *host)
+{
+	Waiting		waiting = pgnet_host_pop_first(host);
+
 	if (waiting.request != NULL)
 		backlog->loaded_bytes -= waiting.size;
 	return waiting;
-}
-
-/* Have room for one more. */
-static void
-host_make_room(Backlog *backlog, HostQueue *host)
-{
-	int			capacity = Max(host->capacity * 2, 16);
-	Waiting    *ring;
-
-	if (host->count < host->capacity)
-		return;
-	ring = MemoryContextAllocHuge(backlog->context, sizeof(Waiting) * capacity);
-	for (int i = 0; i < host->count; i++)
-		ring[i] = *host_at(host, i);
-	if (host->ring != NULL)
-		pfree(host->ring);
-	host->ring = ring;
-	host->capacity = capacity;
-	host->first = 0;
 }

@@ -134,11 +134,12 @@ static HttpEngine *
 create_engine(void)
 {
 	const char *error = NULL;
-	HttpEngine *engine = pgnet_engine_create(TopMemoryContext,
-											 pgnet_setting_max_in_flight,
-											 pgnet_setting_max_in_flight_per_host,
-											 &error);
+	HttpEngine *engine;
 
+	engine = pgnet_engine_create(TopMemoryContext,
+								 pgnet_setting_max_in_flight,
+								 pgnet_setting_max_in_flight_per_host,
+								 &error);
 	if (engine == NULL)
 		ereport(FATAL,
 				errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
@@ -168,11 +169,13 @@ begin_cycle(Loop *loop)
 static void
 apply_settings(Loop *loop)
 {
-	pgnet_engine_set_ca_file(loop->engine, pgnet_setting_ca_file);
-	pgnet_backlog_set_limits(loop->backlog, (BacklogLimits) {
+	BacklogLimits limits = {
 		.in_flight = pgnet_setting_max_in_flight,
-		.in_flight_per_host = pgnet_setting_max_in_flight_per_host
-	});
+		.in_flight_per_host = pgnet_setting_max_in_flight_per_host,
+	};
+
+	pgnet_engine_set_ca_file(loop->engine, pgnet_setting_ca_file);
+	pgnet_backlog_set_limits(loop->backlog, limits);
 	pgnet_expiry_look_now(&loop->expiry);
 }
 
@@ -374,21 +377,21 @@ leave(Loop *loop)
 {
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													LEAVE_GRACE_MS);
+	long		left_ms;
 
-	for (;;)
+	do
 	{
 		begin_cycle(loop);
 		loop->busy = pgnet_engine_drive(loop->engine);
 		collect_finished(loop);
 		record_outcomes(loop);
-		if (loop->now >= until ||
-			(pgnet_engine_in_flight(loop->engine) == 0 &&
-			 loop->recorder.nfinished == 0))
+		if (pgnet_engine_in_flight(loop->engine) == 0 &&
+			loop->recorder.nfinished == 0)
 			break;
-		if (!loop->busy)
-			pgnet_engine_wait(loop->engine,
-							  TimestampDifferenceMilliseconds(loop->now, until));
-	}
+		left_ms = TimestampDifferenceMilliseconds(loop->now, until);
+		if (!loop->busy && left_ms > 0)
+			pgnet_engine_wait(loop->engine, left_ms);
+	} while (left_ms > 0);
 	pgstat_report_stat(true);
 }
 

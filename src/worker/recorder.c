@@ -33,6 +33,8 @@ static int	recordable(HttpRequest **batch, int count);
 static bool record_one(HttpRequest *request);
 static bool record_in_mode(HttpRequest *request, RecordMode mode,
 						   bool *is_passing);
+static void report_failure(const HttpRequest *request, RecordMode mode,
+						   const ErrorData *error);
 static void move_to_recorded(Recorder *recorder, HttpRequest **batch,
 							 int count);
 static bool is_passing_trouble(int sqlerrcode);
@@ -221,18 +223,37 @@ record_in_mode(HttpRequest *request, RecordMode mode, bool *is_passing)
 
 	*is_passing = is_passing_trouble(error->sqlerrcode);
 	if (!*is_passing)
-		ereport(WARNING,
-				errcode(error->sqlerrcode),
-				errmsg("could not record the response of request " INT64_FORMAT
-					   ": %s", request->id, error->message),
-				mode == PGNET_RECORD_NORMAL ?
-				errdetail("It is tried once more without triggers.") :
-				mode == PGNET_RECORD_NO_TRIGGERS ?
-				errdetail("The response is lost; the request will not be sent again.") :
-				errdetail("The request stays in net.http_request_queue."),
-				error->context ? errcontext("%s", error->context) : 0);
+		report_failure(request, mode, error);
 	FreeErrorData(error);
 	return false;
+}
+
+/* Say which response could not be recorded, and what follows. */
+static void
+report_failure(const HttpRequest *request, RecordMode mode,
+			   const ErrorData *error)
+{
+	const char *consequence = NULL;
+
+	switch (mode)
+	{
+		case PGNET_RECORD_NORMAL:
+			consequence = "It is tried once more without triggers.";
+			break;
+		case PGNET_RECORD_NO_TRIGGERS:
+			consequence = "The response is lost; the request is not sent again.";
+			break;
+		case PGNET_RECORD_REMOVE_ONLY:
+			consequence = "The request stays in net.http_request_queue.";
+			break;
+	}
+	ereport(WARNING,
+			errcode(error->sqlerrcode),
+			errmsg("could not record the response of request " INT64_FORMAT
+				   ": %s",
+				   request->id, error->message),
+			errdetail("%s", consequence),
+			error->context ? errcontext("%s", error->context) : 0);
 }
 
 /* These are done. */

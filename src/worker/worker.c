@@ -36,7 +36,8 @@ pgnet_worker_init(void)
 	BackgroundWorker worker = {
 		.bgw_name = "pg_net worker",
 		.bgw_type = "pg_net worker",
-		.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
+		.bgw_flags = BGWORKER_SHMEM_ACCESS |
+			BGWORKER_BACKEND_DATABASE_CONNECTION,
 		.bgw_start_time = BgWorkerStart_RecoveryFinished,
 		.bgw_restart_time = 0,
 		.bgw_library_name = "pg_net",
@@ -86,7 +87,7 @@ wait_after_failed_starts(int nfailed)
 	{
 		int			events = WaitLatch(MyLatch,
 									   WL_LATCH_SET | WL_TIMEOUT |
-									   WL_EXIT_ON_PM_DEATH,
+										   WL_EXIT_ON_PM_DEATH,
 									   wait_ms, PG_WAIT_EXTENSION);
 
 		ResetLatch(MyLatch);

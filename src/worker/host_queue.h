@@ -1,0 +1,59 @@
+/*
+ * host_queue.h -- the waiting requests of one host, first come first served.
+ *
+ * Runs in: workers.  A ring that grows; only backlog.c uses it.
+ */
+#ifndef PGNET_HOST_QUEUE_H
+#define PGNET_HOST_QUEUE_H
+
+#include "postgres.h"
+
+#include "lib/ilist.h"
+
+#include "exchange.h"
+
+typedef struct Waiting
+{
+	int64		id;
+	size_t		size;			/* of the row, whole */
+	HttpRequest *request;		/* NULL: not loaded */
+} Waiting;
+
+typedef enum HostPlace
+{
+	HOST_NOWHERE,
+	HOST_READY,
+	HOST_HUNGRY
+} HostPlace;
+
+typedef struct HostQueue
+{
+	uint64		key;			/* hash key: must be first */
+	HostPlace	place;
+	dlist_node	node;			/* in the list of its place */
+	int			in_flight;
+	size_t		in_flight_bytes;
+
+	/* a ring: capacity is a power of two */
+	Waiting    *ring;
+	int			capacity;
+	int			first;
+	int			count;
+} HostQueue;
+
+/* The waiting request at a position; 0 is the first. */
+extern Waiting *pgnet_host_at(HostQueue *host, int index);
+
+/* Queue at either end; the ring is in context. */
+extern void pgnet_host_push_last(HostQueue *host, MemoryContext context,
+								 Waiting waiting);
+extern void pgnet_host_push_first(HostQueue *host, MemoryContext context,
+								  Waiting waiting);
+
+/* Take the first of a queue that is not empty. */
+extern Waiting pgnet_host_pop_first(HostQueue *host);
+
+/* Give the memory of an empty queue back. */
+extern void pgnet_host_free_ring(HostQueue *host);
+
+#endif							/* PGNET_HOST_QUEUE_H */
