@@ -80,7 +80,7 @@ pgnet_settings_init(void)
 
 	DefineCustomStringVariable("pg_net.username",
 							   "Sets the role the worker connects as.",
-							   "Unset means the bootstrap superuser. Takes effect after net.worker_restart().",
+							   "Empty means the bootstrap superuser. Takes effect after net.worker_restart().",
 							   &pgnet_setting_username,
 							   NULL,
 							   PGC_SIGHUP, 0, NULL, NULL, NULL);

@@ -15,7 +15,7 @@ extern char *pgnet_setting_ca_file; /* "" = the system's authorities */
 extern char *pgnet_setting_database_name;
 extern int	pgnet_setting_max_in_flight;	/* requests, of one worker */
 extern int	pgnet_setting_max_in_flight_per_host;
-extern char *pgnet_setting_username;	/* NULL = bootstrap superuser */
+extern char *pgnet_setting_username;	/* NULL or "" = bootstrap superuser */
 
 /* pg_net.ttl in microseconds; months count as 30 days */
 extern TimeOffset pgnet_setting_ttl(void);

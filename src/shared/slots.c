@@ -64,8 +64,13 @@ pgnet_slots_available(void)
 WorkerSlot *
 pgnet_slot_get(Oid database)
 {
-	WorkerSlot *slot = pgnet_slot_find(database);
+	static WorkerSlot *last = NULL;
+	WorkerSlot *slot;
 
+	/* a process serves one database: it asks for the same slot each time */
+	if (last != NULL && last->database == database)
+		return last;
+	slot = last = pgnet_slot_find(database);
 	if (slot != NULL)
 		return slot;
 

@@ -18,8 +18,15 @@ typedef struct PreparedStatement
 	const char *sql;
 	int			nparams;
 	Oid			param_types[PGNET_PLAN_MAX_PARAMS];
-	SPIPlanPtr	plan;			/* lives until the process ends */
+	SPIPlanPtr	plan;			/* kept, but see pgnet_plan_set_type() */
 } PreparedStatement;
+
+/*
+ * Set the type of a parameter that CREATE EXTENSION gives a new oid each
+ * time; a plan made for another one is thrown away.
+ */
+extern void pgnet_plan_set_type(PreparedStatement *statement, int number,
+								Oid type);
 
 /* Run a statement; expected is the SPI_OK_... code of its kind. */
 extern void pgnet_plan_run(PreparedStatement *statement, Datum *values,

@@ -92,7 +92,7 @@ pgnet_queue_insert(const QueueRow *row)
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	insert_row.param_types[0] = pgnet_catalog_method_type();
+	pgnet_plan_set_type(&insert_row, 0, pgnet_catalog_method_type());
 	pgnet_plan_run(&insert_row, values, nulls, SPI_OK_INSERT_RETURNING);
 	if (SPI_processed == 1)
 		id = DatumGetInt64(column(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,

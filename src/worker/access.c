@@ -65,8 +65,10 @@ pgnet_access_allowed(const TableAccess *access, TimestampTz now)
 void
 pgnet_access_back_off(TableAccess *access)
 {
-	access->retry_ms = access->retry_ms == 0 ? FIRST_RETRY_MS :
-											   Min(access->retry_ms * 2, LAST_RETRY_MS);
+	if (access->retry_ms == 0)
+		access->retry_ms = FIRST_RETRY_MS;
+	else
+		access->retry_ms = Min(access->retry_ms * 2, LAST_RETRY_MS);
 	access->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 												   access->retry_ms);
 }

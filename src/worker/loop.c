@@ -27,6 +27,7 @@
 #include "tables/transaction.h"
 #include "worker/access.h"
 #include "worker/backlog.h"
+#include "worker/descriptors.h"
 #include "worker/expiry.h"
 #include "worker/intake.h"
 #include "worker/loop.h"
@@ -135,11 +136,11 @@ create_engine(void)
 {
 	const char *error = NULL;
 	HttpEngine *engine;
+	int			max_in_flight;
 
-	engine = pgnet_engine_create(TopMemoryContext,
-								 pgnet_setting_max_in_flight,
-								 pgnet_setting_max_in_flight_per_host,
-								 &error);
+	max_in_flight = pgnet_descriptors_for(pgnet_setting_max_in_flight);
+	engine = pgnet_engine_create(TopMemoryContext, max_in_flight,
+								 pgnet_setting_max_in_flight_per_host, &error);
 	if (engine == NULL)
 		ereport(FATAL,
 				errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
@@ -170,7 +171,7 @@ static void
 apply_settings(Loop *loop)
 {
 	BacklogLimits limits = {
-		.in_flight = pgnet_setting_max_in_flight,
+		.in_flight = pgnet_descriptors_for(pgnet_setting_max_in_flight),
 		.in_flight_per_host = pgnet_setting_max_in_flight_per_host,
 	};
 

@@ -54,6 +54,7 @@ void
 pgnet_worker_main(Datum unused)
 {
 	WorkerSlot *slot;
+	const char *username;
 
 	(void) unused;
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -61,8 +62,11 @@ pgnet_worker_main(Datum unused)
 	BackgroundWorkerUnblockSignals();
 
 	wait_after_failed_starts(pgnet_starts_begin());
-	BackgroundWorkerInitializeConnection(pgnet_setting_database_name,
-										 pgnet_setting_username, 0);
+	username = pgnet_setting_username;
+	if (username != NULL && *username == '\0')
+		username = NULL;
+	BackgroundWorkerInitializeConnection(pgnet_setting_database_name, username,
+										 0);
 	slot = pgnet_slot_get(MyDatabaseId);
 	pgnet_slot_claim(slot);
 	pgnet_loop_run(slot);

@@ -1,0 +1,17 @@
+/*
+ * descriptors.h -- how many file descriptors the network may use.
+ *
+ * Runs in: workers.
+ */
+#ifndef PGNET_DESCRIPTORS_H
+#define PGNET_DESCRIPTORS_H
+
+#include "postgres.h"
+
+/*
+ * Make sure that so many requests can be in flight, as far as the limits of
+ * the process allow; how many can.  May be called again with another number.
+ */
+extern int	pgnet_descriptors_for(int requests);
+
+#endif							/* PGNET_DESCRIPTORS_H */
