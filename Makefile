@@ -39,6 +39,9 @@ include $(wildcard $(PGXS))
 sql/pg_net--$(EXTVERSION).sql: sql/pg_net.sql
 	cp $< $@
 
+# A header is a struct in shared memory, too: nothing may be left behind.
+$(OBJS): $(wildcard src/*.h src/*/*.h) pg_net.control
+
 # Ours, below: PGXS has its say first. Each is a script in dev/ that can be
 # called directly, too; they install what is missing.
 .DEFAULT_GOAL := all

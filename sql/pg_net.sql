@@ -54,6 +54,21 @@ COMMENT ON COLUMN net.http_request_queue.timeout_milliseconds IS
 COMMENT ON COLUMN net.http_request_queue.role IS
   'The role that asked; it and its members see this row';
 
+CREATE FUNCTION net._queue_changed()
+RETURNS trigger
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_queue_changed';
+COMMENT ON FUNCTION net._queue_changed() IS
+  'Trigger of net.http_request_queue: a row that is changed or removed before its turn is sent as it is then, or not at all';
+REVOKE ALL ON FUNCTION net._queue_changed() FROM PUBLIC;
+
+CREATE TRIGGER queue_changed
+  AFTER UPDATE OR DELETE OR TRUNCATE ON net.http_request_queue
+  FOR EACH STATEMENT EXECUTE FUNCTION net._queue_changed();
+ALTER TABLE net.http_request_queue ENABLE ALWAYS TRIGGER queue_changed;
+COMMENT ON TRIGGER queue_changed ON net.http_request_queue IS
+  'Tells the worker of changed and removed rows';
+
 --
 -- The responses
 --

@@ -8,6 +8,7 @@
 #include <signal.h>
 
 #include "commands/extension.h"
+#include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/condition_variable.h"
@@ -16,10 +17,29 @@
 #include "compat.h"
 #include "shared/wakeup.h"
 
+PG_FUNCTION_INFO_V1(pgnet_queue_changed);
 PG_FUNCTION_INFO_V1(pgnet_wake);
 PG_FUNCTION_INFO_V1(pgnet_worker_restart);
 PG_FUNCTION_INFO_V1(pgnet_wait_until_running);
 PG_FUNCTION_INFO_V1(pgnet_check_worker_is_up);
+
+/*
+ * Trigger of the queue, for each statement that updates, deletes or truncates:
+ * have the worker drop what it read ahead, so that a row removed before its
+ * turn is not sent.
+ */
+Datum
+pgnet_queue_changed(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				errmsg("net._queue_changed() is a trigger of net.http_request_queue"));
+	if (pgnet_slots_available() &&
+		!pgnet_slot_is_mine(pgnet_slot_get(MyDatabaseId)))
+		pgnet_wakeup_changed_at_commit();
+	PG_RETURN_POINTER(NULL);
+}
 
 /* wake(): at commit, have the worker look at the whole queue. */
 Datum
@@ -53,7 +73,7 @@ pgnet_worker_restart(PG_FUNCTION_ARGS)
 	if (kill(PostmasterPid, SIGHUP) != 0)
 		ereport(ERROR,
 				errmsg("could not send a signal to the postmaster: %m"));
-	worker = pgnet_slot_dismiss(pgnet_slot_get(MyDatabaseId));
+	worker = pgnet_slot_dismiss(MyDatabaseId);
 	if (worker != 0 && kill(worker, SIGTERM) != 0)
 		ereport(WARNING,
 				errmsg("could not send a signal to the pg_net worker: %m"));

@@ -11,6 +11,8 @@
 #include "api/support.h"
 #include "settings.h"
 
+#define WORKER_NOT_UP "the pg_net background worker is not up"
+
 static bool is_named_database(void);
 
 /* Is the library preloaded? */
@@ -48,14 +50,20 @@ void
 pgnet_require_worker(void)
 {
 	pgnet_require_preloaded();
-	if (!pgnet_slot_is_ready(pgnet_slot_get(MyDatabaseId)))
+	if (pgnet_slot_is_ready(pgnet_slot_get(MyDatabaseId)))
+		return;
+	if (is_named_database())
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				errmsg("the pg_net background worker is not up"),
-				errdetail("Requests of database \"%s\" are queued but not sent.",
-						  get_database_name(MyDatabaseId)),
-				errhint("The worker serves the database pg_net.database_name names, now \"%s\"; the server's log says why it does not start. See also net.worker_restart().",
-						pgnet_setting_database_name));
+				errmsg(WORKER_NOT_UP),
+				errdetail("Requests are queued and will be sent when it is."),
+				errhint("The server's log says why it does not start. Call net.worker_restart() when that is mended."));
+	ereport(ERROR,
+			errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			errmsg(WORKER_NOT_UP),
+			errdetail("It serves database \"%s\", not this one.",
+					  pgnet_setting_database_name),
+			errhint("Set pg_net.database_name to this database and call net.worker_restart()."));
 }
 
 /* Is this the database the setting names? */

@@ -30,6 +30,7 @@ struct Transfer
 	TransferBody body;
 	size_t		header_bytes;
 	bool		headers_too_large;
+	bool		headers_complete;	/* the empty line came */
 	char		error_detail[CURL_ERROR_SIZE];
 	MemoryContextCallback free_body;
 };
@@ -112,8 +113,10 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 {
 	HttpRequest *request = transfer->request;
 
-	if (result == CURLE_OK)
+	if (result == CURLE_OK && transfer->headers_complete)
 		pgnet_outcome_answered(request, easy, &transfer->body);
+	else if (result == CURLE_OK)
+		pgnet_outcome_failed(request, "Server closed the connection within the response headers");
 	else if (result == CURLE_OPERATION_TIMEDOUT)
 		pgnet_outcome_timed_out(request, easy);
 	else if (transfer->body.too_large)
@@ -320,14 +323,17 @@ canonical_method(const char *method)
 	return method;
 }
 
-/* CURLOPT_HEADERFUNCTION: count; libcurl keeps the fields itself. */
+/*
+ * CURLOPT_HEADERFUNCTION: count, and see the end; libcurl keeps the fields
+ * itself, and takes an answer that is cut off before its end for a whole one.
+ */
 static size_t
 receive_header(char *bytes, size_t size, size_t count, void *arg)
 {
 	Transfer   *transfer = arg;
 
-	(void) bytes;
 	transfer->header_bytes += size * count;
+	transfer->headers_complete = *bytes == '\r' || *bytes == '\n';
 	transfer->headers_too_large =
 		transfer->header_bytes > transfer->options->max_header_bytes;
 	return transfer->headers_too_large ? 0 : size * count;

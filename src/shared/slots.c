@@ -40,6 +40,8 @@ static shmem_startup_hook_type previous_startup_hook = NULL;
 static void request_shared_memory(void);
 static void set_up_shared_memory(void);
 static WorkerSlot *find_slot(Oid database);
+static void wake_worker(WorkerSlot *slot);
+static pid_t dismiss(WorkerSlot *slot);
 static void slot_init(WorkerSlot *slot, Oid database);
 static void release_slot(int code, Datum slot);
 
@@ -146,6 +148,23 @@ pgnet_slot_announce_responses(WorkerSlot *slot)
 	ConditionVariableBroadcast(&slot->changed);
 }
 
+/* Were rows changed or removed by others since the last call? */
+bool
+pgnet_slot_take_changed(WorkerSlot *slot)
+{
+	if (pg_atomic_read_u32(&slot->rows_changed) == 0)
+		return false;
+	return pg_atomic_exchange_u32(&slot->rows_changed, 0) != 0;
+}
+
+/* Is this process the slot's worker? */
+bool
+pgnet_slot_is_mine(WorkerSlot *slot)
+{
+	/* only ever set to our pid by ourselves: no lock */
+	return slot->worker_pid == MyProcPid;
+}
+
 /* Is the worker at work? */
 bool
 pgnet_slot_is_ready(WorkerSlot *slot)
@@ -158,18 +177,17 @@ pgnet_slot_is_ready(WorkerSlot *slot)
 	return ready;
 }
 
-/*
- * Count the worker as gone from now on; its pid, to be sent a SIGTERM, or 0.
- */
+/* Count a worker as gone. */
 pid_t
-pgnet_slot_dismiss(WorkerSlot *slot)
+pgnet_slot_dismiss(Oid database)
 {
-	pid_t		pid;
+	WorkerSlot *slot = pgnet_slot_find(database);
+	pid_t		pid = slot ? dismiss(slot) : 0;
 
-	SpinLockAcquire(&slot->mutex);
-	slot->ready = false;
-	pid = slot->worker_pid;
-	SpinLockRelease(&slot->mutex);
+	LWLockAcquire(shared->lock, LW_SHARED);
+	for (int i = 0; i < shared->nslots && pid == 0; i++)
+		pid = dismiss(&shared->slots[i]);
+	LWLockRelease(shared->lock);
 	return pid;
 }
 
@@ -182,21 +200,24 @@ void
 pgnet_slot_announce(WorkerSlot *slot, int64 id)
 {
 	uint64		lowest = pg_atomic_read_u64(&slot->lowest_new_id);
-	int			worker_proc = -1;
 
 	while (id < (int64) lowest &&
 		   !pg_atomic_compare_exchange_u64(&slot->lowest_new_id, &lowest,
 										   (uint64) id))
 		;
+	wake_worker(slot);
+}
 
-	SpinLockAcquire(&slot->mutex);
-	if (slot->worker_pid != 0)
-		worker_proc = slot->worker_proc;
-	SpinLockRelease(&slot->mutex);
-
-	/* a worker that just left: somebody else's latch is set once in vain */
-	if (worker_proc >= 0)
-		SetLatch(&GetPGProcByNumber(worker_proc)->procLatch);
+/*
+ * Say that rows were changed or removed, to the worker and to those who wait
+ * for one of them.  Called after commit: must not throw.
+ */
+void
+pgnet_slot_announce_changed(WorkerSlot *slot)
+{
+	pg_atomic_write_u32(&slot->rows_changed, 1);
+	wake_worker(slot);
+	ConditionVariableBroadcast(&slot->changed);
 }
 
 /* Count a start; how many failed before it. */
@@ -250,6 +271,35 @@ set_up_shared_memory(void)
 	LWLockRelease(AddinShmemInitLock);
 }
 
+/* Set the latch of the slot's worker, if there is one. */
+static void
+wake_worker(WorkerSlot *slot)
+{
+	int			worker_proc = -1;
+
+	SpinLockAcquire(&slot->mutex);
+	if (slot->worker_pid != 0)
+		worker_proc = slot->worker_proc;
+	SpinLockRelease(&slot->mutex);
+
+	/* a worker that just left: somebody else's latch is set once in vain */
+	if (worker_proc >= 0)
+		SetLatch(&GetPGProcByNumber(worker_proc)->procLatch);
+}
+
+/* Count the slot's worker as gone; its pid, or 0. */
+static pid_t
+dismiss(WorkerSlot *slot)
+{
+	pid_t		pid;
+
+	SpinLockAcquire(&slot->mutex);
+	slot->ready = false;
+	pid = slot->worker_pid;
+	SpinLockRelease(&slot->mutex);
+	return pid;
+}
+
 /* The slot of a database, or NULL; the caller holds the lock. */
 static WorkerSlot *
 find_slot(Oid database)
@@ -266,6 +316,7 @@ slot_init(WorkerSlot *slot, Oid database)
 {
 	slot->database = database;
 	pg_atomic_init_u64(&slot->lowest_new_id, (uint64) PGNET_NOTHING_NEW);
+	pg_atomic_init_u32(&slot->rows_changed, 0);
 	SpinLockInit(&slot->mutex);
 	slot->worker_pid = 0;
 	slot->worker_proc = -1;

@@ -25,8 +25,11 @@ typedef struct WorkerSlot
 {
 	Oid			database;		/* set once, under the slots lock */
 
-	/* the lowest id queued since the worker last looked; see wakeup.c */
+	/* since the worker last looked: the lowest id queued; see wakeup.c */
 	pg_atomic_uint64 lowest_new_id;
+
+	/* since the worker last looked: did others change or remove rows? */
+	pg_atomic_uint32 rows_changed;
 
 	slock_t		mutex;			/* protects the next three */
 	pid_t		worker_pid;		/* 0: no worker */
@@ -55,13 +58,21 @@ extern WorkerSlot *pgnet_slot_find(Oid database);
 /* The worker's side: serve the slot until the process exits. */
 extern void pgnet_slot_claim(WorkerSlot *slot);
 extern void pgnet_slot_set_ready(WorkerSlot *slot);
+extern bool pgnet_slot_is_mine(WorkerSlot *slot);
 extern int64 pgnet_slot_take_new(WorkerSlot *slot);
+extern bool pgnet_slot_take_changed(WorkerSlot *slot);
 extern void pgnet_slot_announce_responses(WorkerSlot *slot);
 
 /* Everybody's side. */
 extern bool pgnet_slot_is_ready(WorkerSlot *slot);
-extern pid_t pgnet_slot_dismiss(WorkerSlot *slot);
 extern void pgnet_slot_announce(WorkerSlot *slot, int64 id);
+extern void pgnet_slot_announce_changed(WorkerSlot *slot);
+
+/*
+ * Count the worker of a database as gone from now on; its pid, to be sent a
+ * SIGTERM, or 0.  When that database has none, any other worker.
+ */
+extern pid_t pgnet_slot_dismiss(Oid database);
 
 /*
  * Starts of a worker since the last that went well, this one not counted:

@@ -20,11 +20,14 @@
 
 /* Of the current transaction; a rolled back subtransaction's id may stay. */
 static int64 lowest_queued = PGNET_NOTHING_NEW;
+static bool rows_changed = false;
 static WorkerSlot *slot_to_wake = NULL;
 
 static bool callback_registered = false;
 static ProcessUtility_hook_type previous_utility_hook = NULL;
 
+static void prepare_callback(void);
+static void forget_transaction(void);
 static void at_transaction_end(XactEvent event, void *arg);
 static void watch_utility(PlannedStmt *statement, const char *query_string,
 						  bool read_only_tree, ProcessUtilityContext context,
@@ -44,6 +47,23 @@ pgnet_wakeup_init(void)
 void
 pgnet_wakeup_at_commit(int64 id)
 {
+	prepare_callback();
+	if (id < lowest_queued)
+		lowest_queued = id;
+}
+
+/* Remember that rows changed. */
+void
+pgnet_wakeup_changed_at_commit(void)
+{
+	prepare_callback();
+	rows_changed = true;
+}
+
+/* Be called at the end of transactions. */
+static void
+prepare_callback(void)
+{
 	/* once a process: callbacks stay, and each would cost every commit */
 	if (!callback_registered)
 	{
@@ -52,8 +72,6 @@ pgnet_wakeup_at_commit(int64 id)
 	}
 	if (slot_to_wake == NULL)
 		slot_to_wake = pgnet_slot_get(MyDatabaseId);
-	if (id < lowest_queued)
-		lowest_queued = id;
 }
 
 /*
@@ -64,19 +82,19 @@ pgnet_wakeup_at_commit(int64 id)
 static void
 at_transaction_end(XactEvent event, void *arg)
 {
-	int64		id = lowest_queued;
-
 	(void) arg;
 	switch (event)
 	{
 		case XACT_EVENT_COMMIT:
-			lowest_queued = PGNET_NOTHING_NEW;
-			if (id != PGNET_NOTHING_NEW)
-				pgnet_slot_announce(slot_to_wake, id);
+			if (lowest_queued != PGNET_NOTHING_NEW)
+				pgnet_slot_announce(slot_to_wake, lowest_queued);
+			if (rows_changed)
+				pgnet_slot_announce_changed(slot_to_wake);
+			forget_transaction();
 			break;
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
-			lowest_queued = PGNET_NOTHING_NEW;
+			forget_transaction();
 			break;
 		case XACT_EVENT_PARALLEL_COMMIT:
 		case XACT_EVENT_PARALLEL_ABORT:
@@ -85,6 +103,14 @@ at_transaction_end(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_PREPARE:
 			break;
 	}
+}
+
+/* Nothing to announce. */
+static void
+forget_transaction(void)
+{
+	lowest_queued = PGNET_NOTHING_NEW;
+	rows_changed = false;
 }
 
 /*
@@ -107,7 +133,10 @@ watch_utility(PlannedStmt *statement, const char *query_string,
 		standard_ProcessUtility(statement, query_string, read_only_tree,
 								context, params, environment, dest, completion);
 	if (commit_prepared && (slot = pgnet_slot_find(MyDatabaseId)) != NULL)
+	{
 		pgnet_slot_announce(slot, PGNET_LOOK_AT_ALL);
+		pgnet_slot_announce_changed(slot);
+	}
 }
 
 /* Is this statement COMMIT PREPARED? */

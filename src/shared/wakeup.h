@@ -14,4 +14,7 @@ extern void pgnet_wakeup_init(void);
 /* When this transaction commits, announce rows from id on. */
 extern void pgnet_wakeup_at_commit(int64 id);
 
+/* When this transaction commits, announce that rows changed or went. */
+extern void pgnet_wakeup_changed_at_commit(void);
+
 #endif							/* PGNET_WAKEUP_H */

@@ -13,14 +13,19 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "tables/catalog.h"
+
+/* The columns we made; others are somebody's, and their defaults too. */
+#define QUEUE_COLUMNS 7
 
 /* What we know of the database; queue is InvalidOid while we know nothing. */
 static struct
@@ -29,11 +34,13 @@ static struct
 	Oid			log;
 	Oid			owner;
 	Oid			method_type;
+	bool		queue_runs_code;
 } known;
 
 static bool callback_registered = false;
 
 static bool learn(void);
+static bool runs_code(Relation table);
 static void forget(Datum arg, Oid relation);
 static Oid	extension_table(Oid extension, Oid schema, const char *name);
 
@@ -113,13 +120,23 @@ pgnet_catalog_method_type(void)
 	return known.method_type;
 }
 
+/*
+ * May an insert into the queue run functions somebody added: a trigger, a
+ * rule, a constraint, a default?  Only valid when installed.
+ */
+bool
+pgnet_catalog_queue_runs_code(void)
+{
+	return known.queue_runs_code;
+}
+
 /* Look the tables up. */
 static bool
 learn(void)
 {
 	Oid			extension = get_extension_oid("pg_net", true);
 	Oid			schema = get_namespace_oid("net", true);
-	HeapTuple	tuple;
+	Relation	queue;
 
 	if (!callback_registered)
 	{
@@ -137,15 +154,35 @@ learn(void)
 	if (!OidIsValid(known.log))
 		known.queue = InvalidOid;
 
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(known.queue));
-	if (!HeapTupleIsValid(tuple))
+	if (!OidIsValid(known.queue))
+		return false;
+	queue = RelationIdGetRelation(known.queue);
+	if (queue == NULL)
 	{
 		known.queue = InvalidOid;
 		return false;
 	}
-	known.owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
+	known.owner = queue->rd_rel->relowner;
+	known.queue_runs_code = runs_code(queue);
+	RelationClose(queue);
 	return true;
+}
+
+/* May an insert into the table run functions that are not ours? */
+static bool
+runs_code(Relation table)
+{
+	TriggerDesc *triggers = table->trigdesc;
+	TupleConstr *constraints = RelationGetDescr(table)->constr;
+
+	if (table->rd_rel->relhasrules ||
+		RelationGetDescr(table)->natts > QUEUE_COLUMNS ||
+		(constraints != NULL && constraints->num_check > 0))
+		return true;
+	return triggers != NULL &&
+		(triggers->trig_insert_before_row || triggers->trig_insert_after_row ||
+		 triggers->trig_insert_before_statement ||
+		 triggers->trig_insert_after_statement);
 }
 
 /* Relcache callback: one of our tables, or all relations, may have changed. */

@@ -28,5 +28,6 @@ extern Oid	pgnet_catalog_queue(void);
 extern CatalogUser pgnet_catalog_become_owner(void);
 extern void pgnet_catalog_become(CatalogUser user);
 extern Oid	pgnet_catalog_method_type(void);
+extern bool pgnet_catalog_queue_runs_code(void);
 
 #endif							/* PGNET_CATALOG_H */

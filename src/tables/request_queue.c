@@ -11,6 +11,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 
 #include "tables/catalog.h"
@@ -62,6 +63,7 @@ static PreparedStatement load_rows = {
 	.param_types = {INT8ARRAYOID}
 };
 
+static int	fix_search_path(void);
 static int	copy_rows(MemoryContext parent, bool whole, dlist_head *requests);
 static HttpRequest *copy_row(HeapTuple tuple, TupleDesc desc,
 							 MemoryContext parent, bool whole);
@@ -89,11 +91,15 @@ pgnet_queue_insert(const QueueRow *row)
 					 row->body ? ' ' : 'n', ' ', ' '};
 	int64		id = 0;
 	bool		null = true;
+	int			guc_level;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	pgnet_plan_set_type(&insert_row, 0, pgnet_catalog_method_type());
+	guc_level = fix_search_path();
 	pgnet_plan_run(&insert_row, values, nulls, SPI_OK_INSERT_RETURNING);
+	if (guc_level > 0)
+		AtEOXact_GUC(true, guc_level);
 	if (SPI_processed == 1)
 		id = DatumGetInt64(column(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
 								  COL_ID, &null));
@@ -142,6 +148,25 @@ pgnet_queue_load(const int64 *ids, int nids, MemoryContext parent,
 	count = copy_rows(parent, true, requests);
 	pgnet_catalog_become(before);
 	return count;
+}
+
+/*
+ * What somebody hung on the queue runs with the rights of its owner: it must
+ * not find functions and operators by the caller's search_path.  Takes a few
+ * microseconds, so only when there is such code.  The level to go back to, 0
+ * when nothing was set.
+ */
+static int
+fix_search_path(void)
+{
+	int			guc_level;
+
+	if (!pgnet_catalog_queue_runs_code())
+		return 0;
+	guc_level = NewGUCNestLevel();
+	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET,
+					PGC_S_SESSION);
+	return guc_level;
 }
 
 /* Copy what the last SELECT gave into requests of our own. */

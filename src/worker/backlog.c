@@ -116,6 +116,29 @@ pgnet_backlog_clear(Backlog *backlog)
 	}
 }
 
+/* Drop the rows of what waits. */
+void
+pgnet_backlog_unload(Backlog *backlog)
+{
+	HASH_SEQ_STATUS all;
+	HostQueue  *host;
+
+	hash_seq_init(&all, backlog->hosts);
+	while ((host = hash_seq_search(&all)) != NULL)
+	{
+		for (int i = 0; i < host->count; i++)
+		{
+			Waiting    *waiting = pgnet_host_at(host, i);
+
+			if (waiting->request != NULL)
+				pgnet_request_free(waiting->request);
+			waiting->request = NULL;
+		}
+		host_settle(backlog, host);
+	}
+	backlog->loaded_bytes = 0;
+}
+
 /* Limits that changed count from the next request on. */
 void
 pgnet_backlog_set_limits(Backlog *backlog, BacklogLimits limits)

@@ -30,6 +30,9 @@ extern Backlog *pgnet_backlog_create(MemoryContext parent);
 /* Forget every id and all that waits; what is in flight still counts. */
 extern void pgnet_backlog_clear(Backlog *backlog);
 
+/* Keep no more than the ids: rows may have changed. */
+extern void pgnet_backlog_unload(Backlog *backlog);
+
 extern void pgnet_backlog_set_limits(Backlog *backlog, BacklogLimits limits);
 
 /*

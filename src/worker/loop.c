@@ -186,6 +186,8 @@ take_wakeup(Loop *loop)
 {
 	int64		id = pgnet_slot_take_new(loop->slot);
 
+	if (pgnet_slot_take_changed(loop->slot))
+		pgnet_backlog_unload(loop->backlog);
 	if (id == PGNET_NOTHING_NEW)
 		return;
 	pgnet_intake_announce(&loop->intake, id);
