@@ -18,6 +18,7 @@
 #include "exchange.h"
 #include "http/outcome.h"
 #include "http/transfer.h"
+#include "url.h"
 
 #define USER_AGENT "pg_net/" PGNET_VERSION
 #define MAX_REDIRECTS 30L
@@ -35,6 +36,8 @@ struct Transfer
 	MemoryContextCallback free_body;
 };
 
+static void explain_error(HttpRequest *request, CURLcode result,
+						  const char *detail);
 static bool set_options(Transfer *transfer, CURL *easy);
 static bool set_tls(Transfer *transfer, CURL *easy);
 static bool set_method(Transfer *transfer, CURL *easy);
@@ -126,10 +129,24 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 		pgnet_outcome_failed(request, "response headers are larger than %zu bytes",
 							 transfer->options->max_header_bytes);
 	else
-		pgnet_outcome_error(request, result, transfer->error_detail);
+		explain_error(request, result, transfer->error_detail);
 	curl_slist_free_all(transfer->header_lines);
 	transfer->header_lines = NULL;
 	return request;
+}
+
+/* An error of libcurl's; a bad URL is explained as at the call. */
+static void
+explain_error(HttpRequest *request, CURLcode result, const char *detail)
+{
+	char	   *problem = NULL;
+
+	if (result == CURLE_URL_MALFORMAT)
+		problem = pgnet_url_problem(request->url);
+	if (problem != NULL)
+		pgnet_outcome_failed(request, "%s", problem);
+	else
+		pgnet_outcome_error(request, result, detail);
 }
 
 /* Options that are the same for every request, and the URL. */
