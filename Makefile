@@ -22,6 +22,9 @@ PG_CPPFLAGS = -I$(srcdir)/src $(shell $(CURL_CONFIG) --cflags) -DPGNET_VERSION='
 PG_CFLAGS = $(WARNINGS)
 SHLIB_LINK = $(shell $(CURL_CONFIG) --libs)
 
+# What the tests print must not depend on where they run.
+ENCODING = UTF8
+NO_LOCALE = 1
 REGRESS = $(basename $(notdir $(sort $(wildcard test/sql/*.sql))))
 REGRESS_OPTS = --inputdir=test --outputdir=tmp_check/regress --launcher=test/lib/with-server \
 	--temp-instance=tmp_check/instance --temp-config=test/lib/regress.conf \

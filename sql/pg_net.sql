@@ -119,16 +119,16 @@ COMMENT ON INDEX net._http_response_created_idx IS 'Finds responses older than p
 ALTER TABLE net.http_request_queue ENABLE ROW LEVEL SECURITY;
 ALTER TABLE net._http_response ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY own_requests ON net.http_request_queue FOR SELECT
+CREATE POLICY own_requests ON net.http_request_queue
   USING (pg_has_role(role, 'USAGE')
          OR (SELECT pg_has_role('pg_read_all_data', 'USAGE')));
-CREATE POLICY own_responses ON net._http_response FOR SELECT
+CREATE POLICY own_responses ON net._http_response
   USING (pg_has_role(role, 'USAGE')
          OR (SELECT pg_has_role('pg_read_all_data', 'USAGE')));
 COMMENT ON POLICY own_requests ON net.http_request_queue IS
-  'A role sees its own requests';
+  'A role has access to its own requests only';
 COMMENT ON POLICY own_responses ON net._http_response IS
-  'A role sees its own responses';
+  'A role has access to its own responses only';
 
 GRANT SELECT ON net.http_request_queue, net._http_response TO PUBLIC;
 

@@ -9,6 +9,7 @@
 #include <curl/curl.h>
 
 #include "common/hashfn.h"
+#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 
 #include "url.h"
@@ -19,7 +20,8 @@
 static char *url_finish(CURLU *handle, CURLUcode code, const char *url,
 						char **problem);
 static CURLUcode url_parse(CURLU *handle, const char *url);
-static CURLUcode url_add_pair(CURLU *handle, const char *pair);
+static char *url_assemble(const char *url, char **pairs, int npairs);
+static size_t authority_end(const char *url);
 static char *url_shown(const char *url);
 static char *take_string(char *from_libcurl);
 
@@ -40,15 +42,13 @@ pgnet_url_build(const char *url, const UrlParam *params, int nparams,
 char *
 pgnet_url_append(const char *url, char **pairs, int npairs, char **problem)
 {
-	char	   *utf8 = pg_server_to_any(url, strlen(url), PG_UTF8);
+	char	   *whole = url_assemble(url, pairs, npairs);
 	CURLU	   *handle = curl_url();
 	CURLUcode	code;
 
 	if (handle == NULL)
 		ereport(ERROR, errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"));
-	code = url_parse(handle, utf8);
-	for (int i = 0; i < npairs && code == CURLUE_OK; i++)
-		code = url_add_pair(handle, pairs[i]);
+	code = url_parse(handle, whole);
 	return url_finish(handle, code, url, problem);
 }
 
@@ -90,39 +90,72 @@ pgnet_url_encode(const char *text)
 uint64
 pgnet_url_host_key(const char *url)
 {
-	const char *scheme_end = strstr(url, "://");
-	const char *authority = scheme_end ? scheme_end + 3 : url;
-	size_t		length = authority - url + strcspn(authority, "/?#");
-
-	return hash_bytes_extended((const unsigned char *) url, (int) length, 0);
+	return hash_bytes_extended((const unsigned char *) url,
+							   (int) authority_end(url), 0);
 }
 
-/* Parse url as an absolute http or https URL. */
+/*
+ * Put pairs before the fragment.  Spaces and characters outside of ASCII that
+ * stand behind the host become percent escapes of their UTF-8 bytes, as in
+ * the address bar of a browser; escapes that are there stay as they are.
+ */
+static char *
+url_assemble(const char *url, char **pairs, int npairs)
+{
+	const char *utf8 = pg_server_to_any(url, strlen(url), PG_UTF8);
+	size_t		length = strcspn(utf8, "#");
+	size_t		authority = authority_end(utf8);
+	StringInfoData whole;
+	char		last;
+
+	initStringInfo(&whole);
+	for (size_t i = 0; i < length; i++)
+	{
+		if (i >= authority && (utf8[i] == ' ' || IS_HIGHBIT_SET(utf8[i])))
+			appendStringInfo(&whole, "%%%02X", (unsigned char) utf8[i]);
+		else
+			appendStringInfoChar(&whole, utf8[i]);
+	}
+	for (int i = 0; i < npairs; i++)
+	{
+		last = whole.len > 0 ? whole.data[whole.len - 1] : '\0';
+		if (strchr(whole.data, '?') == NULL)
+			appendStringInfoChar(&whole, '?');
+		else if (last != '?' && last != '&')
+			appendStringInfoChar(&whole, '&');
+		appendStringInfoString(&whole, pairs[i]);
+	}
+	appendStringInfoString(&whole, utf8 + length);
+	return whole.data;
+}
+
+/* Where scheme, user, host and port end. */
+static size_t
+authority_end(const char *url)
+{
+	const char *scheme_end = strstr(url, "://");
+	const char *authority = scheme_end ? scheme_end + 3 : url;
+
+	return authority - url + strcspn(authority, "/?#");
+}
+
+/* Parse url as an absolute http or https URL with a host. */
 static CURLUcode
 url_parse(CURLU *handle, const char *url)
 {
-	CURLUcode	code;
+	CURLUcode	code = curl_url_set(handle, CURLUPART_URL, url, 0);
 	char	   *scheme = NULL;
 
-	/*
-	 * URLENCODE turns bytes outside of ASCII into percent escapes, as the
-	 * address bar of a browser does, and leaves escapes alone.
-	 */
-	code = curl_url_set(handle, CURLUPART_URL, url, CURLU_URLENCODE);
 	if (code == CURLUE_OK)
 		code = curl_url_get(handle, CURLUPART_SCHEME, &scheme, 0);
 	if (code == CURLUE_OK && strcmp(scheme, "http") != 0 &&
 		strcmp(scheme, "https") != 0)
 		code = CURLUE_UNSUPPORTED_SCHEME;
+	/* libcurl takes a third slash for a slip of the finger */
+	if (code == CURLUE_OK && strstr(url, ":///") == url + strlen(scheme))
+		code = CURLUE_NO_HOST;
 	curl_free(scheme);
 	return code;
-}
-
-/* Append one encoded pair to the query. */
-static CURLUcode
-url_add_pair(CURLU *handle, const char *pair)
-{
-	return curl_url_set(handle, CURLUPART_QUERY, pair, CURLU_APPENDQUERY);
 }
 
 /* Free the handle and give back either the URL or the problem. */
@@ -150,16 +183,18 @@ url_finish(CURLU *handle, CURLUcode code, const char *url, char **problem)
 static char *
 url_shown(const char *url)
 {
-	int			length = pg_mbcliplen(url, strlen(url), SHOWN_URL_BYTES);
-	char	   *shown = pnstrdup(url, length);
-	char	   *start = strstr(shown, "://");
-	char	   *at;
+	const char *start = strstr(url, "://");
+	const char *at = strrchr(url, '@');
+	char	   *shown = pstrdup(url);
+	int			length;
 
-	start = start ? start + 3 : shown;
-	at = strrchr(start, '@');
-	if (at == NULL)
-		return length < (int) strlen(url) ? psprintf("%s...", shown) : shown;
-	return psprintf("%.*s***%s", (int) (start - shown), shown, at);
+	start = start ? start + 3 : url;
+	if (at != NULL && at > start)
+		shown = psprintf("%.*s***%s", (int) (start - url), url, at);
+	length = pg_mbcliplen(shown, strlen(shown), SHOWN_URL_BYTES);
+	if (shown[length] == '\0')
+		return shown;
+	return psprintf("%s...", pnstrdup(shown, length));
 }
 
 /* Move a string of libcurl's to the current memory context. */

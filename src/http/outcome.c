@@ -19,6 +19,7 @@ static bool body_grow(TransferBody *body, size_t needed);
 static bool copy_headers(HttpRequest *request, CURL *easy);
 static double milliseconds(CURL *easy, CURLINFO what);
 static void *allocate(HttpRequest *request, size_t size);
+static char *copy_value(HttpRequest *request, const char *value);
 static char *copy_string(HttpRequest *request, const char *string);
 
 /* Append to a body. */
@@ -167,7 +168,7 @@ copy_headers(HttpRequest *request, CURL *easy)
 		HttpHeader *copy = &outcome->headers[outcome->nheaders++];
 
 		copy->name = copy_string(request, header->name);
-		copy->value = copy_string(request, header->value);
+		copy->value = copy_value(request, header->value);
 		if (copy->name == NULL || copy->value == NULL)
 			return false;
 	}
@@ -190,6 +191,22 @@ allocate(HttpRequest *request, size_t size)
 {
 	return MemoryContextAllocExtended(request->context, size,
 									  MCXT_ALLOC_NO_OOM);
+}
+
+/*
+ * A copy of a field's value without white space at its end, which is no part
+ * of it (RFC 9110, section 5.5); libcurl 7.88 leaves the CR of an empty one.
+ */
+static char *
+copy_value(HttpRequest *request, const char *value)
+{
+	size_t		length = strlen(value);
+	char	   *copy = copy_string(request, value);
+
+	while (copy != NULL && length > 0 &&
+		   strchr(" \t\r\n", copy[length - 1]) != NULL)
+		copy[--length] = '\0';
+	return copy;
 }
 
 /* A copy in the request's context; NULL instead of an error. */

@@ -32,6 +32,9 @@ struct Transfer
 	size_t		header_bytes;
 	bool		headers_too_large;
 	bool		headers_complete;	/* the empty line came */
+	bool		sent;			/* and no byte of an answer came since */
+	bool		sent_again;
+	bool		resend_refused;
 	char		error_detail[CURL_ERROR_SIZE];
 	MemoryContextCallback free_body;
 };
@@ -48,6 +51,9 @@ static bool add_header_line(Transfer *transfer, const char *line);
 static bool is_framing(const char *name);
 static bool is_https(const char *url);
 static const char *canonical_method(const char *method);
+static bool is_idempotent(const char *method);
+static int	before_sending(void *arg, char *remote_ip, char *local_ip,
+						   int remote_port, int local_port);
 static size_t receive_header(char *bytes, size_t size, size_t count, void *arg);
 static size_t receive_body(char *bytes, size_t size, size_t count, void *arg);
 static void free_body(void *arg);
@@ -119,7 +125,8 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 	if (result == CURLE_OK && transfer->headers_complete)
 		pgnet_outcome_answered(request, easy, &transfer->body);
 	else if (result == CURLE_OK)
-		pgnet_outcome_failed(request, "Server closed the connection within the response headers");
+		pgnet_outcome_failed(request, "Server closed the connection within "
+									  "the response headers");
 	else if (result == CURLE_OPERATION_TIMEDOUT)
 		pgnet_outcome_timed_out(request, easy);
 	else if (transfer->body.too_large)
@@ -128,6 +135,8 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 	else if (transfer->headers_too_large)
 		pgnet_outcome_failed(request, "response headers are larger than %zu bytes",
 							 transfer->options->max_header_bytes);
+	else if (transfer->resend_refused)
+		pgnet_outcome_error(request, CURLE_GOT_NOTHING, "");
 	else
 		explain_error(request, result, transfer->error_detail);
 	curl_slist_free_all(transfer->header_lines);
@@ -190,6 +199,8 @@ set_options(Transfer *transfer, CURL *easy)
 		SET(CURLOPT_OPENSOCKETDATA, transfer->options->sockets) &&
 		SET(CURLOPT_CLOSESOCKETFUNCTION, pgnet_sockets_close) &&
 		SET(CURLOPT_CLOSESOCKETDATA, transfer->options->sockets) &&
+		SET(CURLOPT_PREREQFUNCTION, before_sending) &&
+		SET(CURLOPT_PREREQDATA, transfer) &&
 		SET(CURLOPT_HEADERFUNCTION, receive_header) &&
 		SET(CURLOPT_HEADERDATA, transfer) &&
 		SET(CURLOPT_WRITEFUNCTION, receive_body) &&
@@ -328,16 +339,60 @@ is_https(const char *url)
 	return pg_strncasecmp(url, "https:", 6) == 0;
 }
 
+/* May a request be sent twice without doing more than once would? */
+static bool
+is_idempotent(const char *method)
+{
+	static const char *const known[] = {
+		"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"
+	};
+
+	for (int i = 0; i < (int) lengthof(known); i++)
+		if (pg_strcasecmp(method, known[i]) == 0)
+			return true;
+	return false;
+}
+
 /* Methods are case-sensitive, but rows written by hand may say "get". */
 static const char *
 canonical_method(const char *method)
 {
-	static const char *const known[] = {"GET", "POST", "DELETE", "HEAD", "PUT", "PATCH"};
+	static const char *const known[] = {
+		"GET", "POST", "DELETE", "HEAD", "PUT", "PATCH"
+	};
 
 	for (int i = 0; i < (int) lengthof(known); i++)
 		if (pg_strcasecmp(method, known[i]) == 0)
 			return known[i];
 	return method;
+}
+
+/*
+ * CURLOPT_PREREQFUNCTION: when a connection that was used before ends without
+ * an answer, libcurl takes it that the server had closed it already, and
+ * sends the request again on another, up to five times.  It may as well have
+ * been received.  So a method that is not idempotent is not sent again, and
+ * another only once (RFC 9110, section 9.2.2).
+ */
+static int
+before_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
+			   int local_port)
+{
+	Transfer   *transfer = arg;
+
+	(void) remote_ip;
+	(void) local_ip;
+	(void) remote_port;
+	(void) local_port;
+	if (transfer->sent &&
+		(transfer->sent_again || !is_idempotent(transfer->request->method)))
+	{
+		transfer->resend_refused = true;
+		return CURL_PREREQFUNC_ABORT;
+	}
+	transfer->sent_again = transfer->sent;
+	transfer->sent = true;
+	return CURL_PREREQFUNC_OK;
 }
 
 /*
@@ -350,6 +405,7 @@ receive_header(char *bytes, size_t size, size_t count, void *arg)
 	Transfer   *transfer = arg;
 
 	transfer->header_bytes += size * count;
+	transfer->sent = false;
 	transfer->headers_complete = *bytes == '\r' || *bytes == '\n';
 	transfer->headers_too_large =
 		transfer->header_bytes > transfer->options->max_header_bytes;

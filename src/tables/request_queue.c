@@ -11,11 +11,11 @@
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 
 #include "tables/catalog.h"
 #include "tables/headers.h"
+#include "tables/local_setting.h"
 #include "tables/plans.h"
 #include "tables/request_queue.h"
 
@@ -63,7 +63,7 @@ static PreparedStatement load_rows = {
 	.param_types = {INT8ARRAYOID}
 };
 
-static int	fix_search_path(void);
+static void insert(Datum *values, const char *nulls);
 static int	copy_rows(MemoryContext parent, bool whole, dlist_head *requests);
 static HttpRequest *copy_row(HeapTuple tuple, TupleDesc desc,
 							 MemoryContext parent, bool whole);
@@ -91,15 +91,11 @@ pgnet_queue_insert(const QueueRow *row)
 					 row->body ? ' ' : 'n', ' ', ' '};
 	int64		id = 0;
 	bool		null = true;
-	int			guc_level;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	pgnet_plan_set_type(&insert_row, 0, pgnet_catalog_method_type());
-	guc_level = fix_search_path();
-	pgnet_plan_run(&insert_row, values, nulls, SPI_OK_INSERT_RETURNING);
-	if (guc_level > 0)
-		AtEOXact_GUC(true, guc_level);
+	insert(values, nulls);
 	if (SPI_processed == 1)
 		id = DatumGetInt64(column(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
 								  COL_ID, &null));
@@ -151,22 +147,21 @@ pgnet_queue_load(const int64 *ids, int nids, MemoryContext parent,
 }
 
 /*
- * What somebody hung on the queue runs with the rights of its owner: it must
- * not find functions and operators by the caller's search_path.  Takes a few
- * microseconds, so only when there is such code.  The level to go back to, 0
- * when nothing was set.
+ * Insert.  What somebody hung on the queue runs with the rights of its owner:
+ * it must not find functions and operators by the caller's search_path.
+ * Setting that takes a few microseconds, so only when there is such code.
  */
-static int
-fix_search_path(void)
+static void
+insert(Datum *values, const char *nulls)
 {
-	int			guc_level;
+	bool		fix_path = pgnet_catalog_queue_runs_code();
+	int			level = 0;
 
-	if (!pgnet_catalog_queue_runs_code())
-		return 0;
-	guc_level = NewGUCNestLevel();
-	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET,
-					PGC_S_SESSION);
-	return guc_level;
+	if (fix_path)
+		level = pgnet_local_setting_begin("search_path", "pg_catalog, pg_temp");
+	pgnet_plan_run(&insert_row, values, nulls, SPI_OK_INSERT_RETURNING);
+	if (fix_path)
+		pgnet_local_setting_end(level);
 }
 
 /* Copy what the last SELECT gave into requests of our own. */

@@ -10,11 +10,11 @@
 #include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/snapmgr.h"
 
 #include "tables/catalog.h"
 #include "tables/headers.h"
+#include "tables/local_setting.h"
 #include "tables/plans.h"
 #include "tables/response_log.h"
 #include "tables/text.h"
@@ -147,9 +147,9 @@ pgnet_responses_record(HttpRequest *const *requests, int nrequests,
 					   RecordMode mode)
 {
 	CatalogUser before = pgnet_catalog_become_owner();
-	int			guc_level = NewGUCNestLevel();
 	HttpRequest **current = palloc(sizeof(HttpRequest *) * nrequests);
 	int			ncurrent = 0;
+	int			level = 0;
 	Datum		ids;
 
 	for (int i = 0; i < nrequests; i++)
@@ -158,12 +158,13 @@ pgnet_responses_record(HttpRequest *const *requests, int nrequests,
 	ids = ids_array(current, ncurrent);
 
 	if (mode != PGNET_RECORD_NORMAL)
-		SetConfigOption("session_replication_role", "replica", PGC_SUSET,
-						PGC_S_SESSION);
+		level = pgnet_local_setting_begin("session_replication_role",
+										  "replica");
 	if (mode != PGNET_RECORD_REMOVE_ONLY && ncurrent > 0)
 		insert_outcomes(current, ncurrent);
 	pgnet_plan_run(&delete_requests, &ids, NULL, SPI_OK_DELETE);
-	AtEOXact_GUC(true, guc_level);
+	if (mode != PGNET_RECORD_NORMAL)
+		pgnet_local_setting_end(level);
 	pgnet_catalog_become(before);
 }
 

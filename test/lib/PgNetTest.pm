@@ -23,9 +23,12 @@ our @EXPORT = qw(
   start_http_server
   start_nginx
   new_node
+  has_library
   wait_for
   wait_response
   request
+  current_worker
+  next_worker
   log_contains
 );
 
@@ -94,10 +97,16 @@ sub new_node
 	my $conf = $opts{conf} // '';
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
-	# Tests of encodings must not depend on the locale of whoever runs them.
+	my %init = %{ $opts{init} // {} };
+
+	# Tests must not depend on the locale and the name of whoever runs them.
+	$ENV{PGUSER} = 'postgres';
 	$node->init(
-		extra => [ '--encoding=UTF8', '--locale=C' ],
-		%{ $opts{init} // {} });
+		%init,
+		extra => [
+			'--encoding=UTF8', '--locale=C', '--username=postgres',
+			@{ $init{extra} // [] }
+		]);
 	$node->append_conf('postgresql.conf', <<"END");
 shared_preload_libraries = '$preload'
 pg_net.database_name = 'postgres'
@@ -111,6 +120,14 @@ END
 		$node->safe_psql('postgres', 'select net.wait_until_running()');
 	}
 	return $node;
+}
+
+# Is a library installed for the server, such as another extension's?
+sub has_library
+{
+	my ($name) = @_;
+	my ($dir) = run_command([ 'pg_config', '--pkglibdir' ]);
+	return -e "$dir/$name.so";
 }
 
 # Poll until the condition, a sub, is true, and return its value.
@@ -131,17 +148,18 @@ sub wait_for
 }
 
 # Wait for the response to the request with this id, and return its row of
-# net._http_response as a hash.
+# net._http_response as a hash.  The database is postgres unless given.
 sub wait_response
 {
-	my ($node, $id, $timeout) = @_;
+	my ($node, $id, $timeout, $database) = @_;
+	$database //= 'postgres';
 	die "not a request id: '" . ($id // 'undef') . "'\n"
 	  unless defined $id && $id =~ /^\d+$/;
 
 	my $row = wait_for(
 		"the response to request $id",
 		sub {
-			$node->safe_psql('postgres',
+			$node->safe_psql($database,
 				"select row_to_json(r) from net._http_response r where id = $id");
 		},
 		$timeout);
@@ -152,8 +170,30 @@ sub wait_response
 # response.
 sub request
 {
-	my ($node, $sql, $timeout) = @_;
-	return wait_response($node, $node->safe_psql('postgres', $sql), $timeout);
+	my ($node, $sql, $timeout, $database) = @_;
+	my $id = $node->safe_psql($database // 'postgres', $sql);
+	return wait_response($node, $id, $timeout, $database);
+}
+
+# Wait for a worker to be connected, and return its pid.
+sub current_worker
+{
+	my ($node) = @_;
+	return next_worker($node, 0);
+}
+
+# Wait for a worker other than the one with this pid, and return its pid.
+sub next_worker
+{
+	my ($node, $old_pid) = @_;
+	return wait_for(
+		"a worker other than $old_pid",
+		sub {
+			$node->safe_psql('postgres',
+				"select pid from pg_stat_activity"
+				  . " where backend_type = 'pg_net worker'"
+				  . " and application_name = 'pg_net' and pid <> $old_pid");
+		});
 }
 
 # Does the server log match, from this offset (0) on?  Take an offset with
@@ -196,6 +236,26 @@ sub arrivals
 	my ($self) = @_;
 	return map { [ split /\t/, $_, 4 ] }
 	  split /\n/, PostgreSQL::Test::Utils::slurp_file($self->{log}) // '';
+}
+
+# The arrivals with this target (a regex matches part of it); in scalar
+# context, how many.
+sub arrivals_of
+{
+	my ($self, $target) = @_;
+	return grep { ref $target ? $_->[2] =~ $target : $_->[2] eq $target }
+	  $self->arrivals;
+}
+
+# Wait until that many (1) requests with this target have arrived, and return
+# them.
+sub wait_arrivals
+{
+	my ($self, $target, $count, $timeout) = @_;
+	$count //= 1;
+	PgNetTest::wait_for("$count arrivals of $target",
+		sub { $self->arrivals_of($target) >= $count }, $timeout);
+	return $self->arrivals_of($target);
 }
 
 # Stop the server, if it still runs.

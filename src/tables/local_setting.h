@@ -1,0 +1,15 @@
+/*
+ * local_setting.h -- a PostgreSQL setting for the length of one statement.
+ *
+ * Runs in: client backends and workers, inside a transaction.
+ */
+#ifndef PGNET_LOCAL_SETTING_H
+#define PGNET_LOCAL_SETTING_H
+
+#include "postgres.h"
+
+/* Set it; what comes back is for the other, which sets it back. */
+extern int	pgnet_local_setting_begin(const char *name, const char *value);
+extern void pgnet_local_setting_end(int level);
+
+#endif							/* PGNET_LOCAL_SETTING_H */

@@ -1,0 +1,206 @@
+-- What cannot be sent is an error at the call, and nothing is queued.
+
+set client_min_messages = warning;
+create extension if not exists pg_net;
+reset client_min_messages;
+select net.wait_until_running();
+\set SHOW_CONTEXT never
+
+-- no URL
+select net.http_get(null);
+\echo :SQLSTATE
+-- the error prints nothing of what else was given
+select net.http_get(null, headers := '{"Authorization": "Bearer secret"}');
+\echo :SQLSTATE
+select net.http_post(null, '{"password": "secret"}');
+\echo :SQLSTATE
+select net.http_delete(null, body := '{"password": "secret"}');
+\echo :SQLSTATE
+select net.http_get('');
+\echo :SQLSTATE
+
+-- not an absolute URL
+select net.http_get('/x');
+\echo :SQLSTATE
+select net.http_post('/x');
+\echo :SQLSTATE
+select net.http_delete('/x');
+\echo :SQLSTATE
+select net.http_get('example.com/x');
+\echo :SQLSTATE
+select net.http_get('//example.com/x');
+\echo :SQLSTATE
+
+-- not http or https
+select net.http_get('localhost:6666');
+\echo :SQLSTATE
+select net.http_get('ftp://example.com/x');
+\echo :SQLSTATE
+select net.http_get('file:///etc/passwd');
+\echo :SQLSTATE
+select net.http_get('gopher://example.com/x');
+\echo :SQLSTATE
+
+-- no host, no such port
+select net.http_get('http://');
+\echo :SQLSTATE
+select net.http_get('http://?x');
+\echo :SQLSTATE
+select net.http_get('http://example.com:99999/');
+\echo :SQLSTATE
+select net.http_get('http://example.com:port/');
+\echo :SQLSTATE
+
+-- spaces and control characters
+select net.http_get('http://exam ple.com/');
+\echo :SQLSTATE
+-- (of these the code only: the message would put such characters here)
+\set VERBOSITY sqlstate
+select net.http_get(E'http://example.com/x\ny');
+select net.http_get(E'http://example.com/x HTTP/1.1\r\nX-Smuggled: yes');
+select net.http_get(E'http://example.com/\x01');
+select net.http_get(E'http://example.com/\x7f');
+\set VERBOSITY default
+
+-- a long URL is not shown whole
+select net.http_get('/' || repeat('x', 1000));
+\echo :SQLSTATE
+
+-- passwords are not shown, wherever the error is
+select net.http_get('http://user:secret@exam ple.com/');
+\echo :SQLSTATE
+select net.http_get('http://user:secret@example.com:99999/');
+\echo :SQLSTATE
+select net.http_get('ftp://user:secret@example.com/');
+\echo :SQLSTATE
+select net.http_get('http://user:sec@ret@example.com:99999/');
+\echo :SQLSTATE
+select net.http_get('http://user:' || repeat('secret', 50) || '@example.com:99999/');
+\echo :SQLSTATE
+select net.http_get('user:secret@example.com');
+\echo :SQLSTATE
+
+-- headers: an object, names that are tokens, values of one line
+select net.http_get('http://example.com/', headers := '[1, 2]');
+\echo :SQLSTATE
+select net.http_get('http://example.com/', headers := '"X-Name: value"');
+\echo :SQLSTATE
+select net.http_get('http://example.com/', headers := '7');
+\echo :SQLSTATE
+select net.http_get('http://example.com/', headers := 'true');
+\echo :SQLSTATE
+select net.http_get('http://example.com/', headers := 'null');
+\echo :SQLSTATE
+select net.http_post('http://example.com/', headers := '[1, 2]');
+\echo :SQLSTATE
+select net.http_delete('http://example.com/', headers := '[1, 2]');
+\echo :SQLSTATE
+select net.http_get('http://example.com/', headers := '{"": "value"}');
+\echo :SQLSTATE
+select net.http_get('http://example.com/', headers := '{"two words": "value"}');
+\echo :SQLSTATE
+select net.http_get('http://example.com/', headers := '{"X-Name:": "value"}');
+\echo :SQLSTATE
+select net.http_get('http://example.com/', headers := '{"Namé": "value"}');
+\echo :SQLSTATE
+\set VERBOSITY sqlstate
+select net.http_get('http://example.com/', headers := '{"X-One\r\nX-Two": "value"}');
+\set VERBOSITY default
+select net.http_get('http://example.com/', headers := '{"X-Name": "secret\r\nX-Smuggled: yes"}');
+\echo :SQLSTATE
+select net.http_get('http://example.com/', headers := '{"X-Name": "secret\r"}');
+\echo :SQLSTATE
+select net.http_get('http://example.com/', headers := '{"X-Name": "\nsecret"}');
+\echo :SQLSTATE
+select net.http_post('http://example.com/', headers := '{"Content-Type": "text/plain"}');
+\echo :SQLSTATE
+select net.http_post('http://example.com/', headers := '{"content-type": "application/jsonlines"}');
+\echo :SQLSTATE
+select net.http_delete('http://example.com/', headers := '{"Content-Type": "text/plain"}', body := '{}');
+\echo :SQLSTATE
+
+-- params: an object
+select net.http_get('http://example.com/', params := '["a", "b"]');
+\echo :SQLSTATE
+select net.http_get('http://example.com/', params := '"a=b"');
+\echo :SQLSTATE
+select net.http_post('http://example.com/', params := '5');
+\echo :SQLSTATE
+select net.http_delete('http://example.com/', params := 'null');
+\echo :SQLSTATE
+
+-- timeouts: positive
+select net.http_get('http://example.com/', timeout_milliseconds := 0);
+\echo :SQLSTATE
+select net.http_get('http://example.com/', timeout_milliseconds := -1);
+\echo :SQLSTATE
+select net.http_get('http://example.com/', timeout_milliseconds := null);
+\echo :SQLSTATE
+select net.http_post('http://example.com/', timeout_milliseconds := 0);
+\echo :SQLSTATE
+select net.http_delete('http://example.com/', timeout_milliseconds := null);
+\echo :SQLSTATE
+
+-- a method is a token
+insert into net.http_request_queue (method, url, timeout_milliseconds)
+values (E'GET / HTTP/1.1\r\nX-Smuggled: yes\r\n\r\nGET', 'http://example.com/', 1000);
+\echo :SQLSTATE
+select ''::net.http_method;
+\echo :SQLSTATE
+
+-- one bad call of many takes the others of its statement with it
+select net.http_get(url)
+from (values ('http://example.com/'), ('/x')) as t (url);
+\echo :SQLSTATE
+
+-- nothing of all this was queued
+select count(*) from net.http_request_queue;
+
+-- bad settings are refused
+set pg_net.ttl = 'x';
+\echo :SQLSTATE
+set pg_net.ttl = '';
+\echo :SQLSTATE
+set pg_net.ttl = '-1 hour';
+\echo :SQLSTATE
+set pg_net.ttl = '1 month -40 days';
+\echo :SQLSTATE
+set pg_net.batch_size = 0;
+\echo :SQLSTATE
+set pg_net.batch_size = -1;
+\echo :SQLSTATE
+set pg_net.batch_size = 'many';
+\echo :SQLSTATE
+set pg_net.max_in_flight = 0;
+\echo :SQLSTATE
+set pg_net.max_in_flight_per_host = 0;
+\echo :SQLSTATE
+set pg_net.nonsense = 1;
+\echo :SQLSTATE
+set pg_net.database_name = 'postgres';
+\echo :SQLSTATE
+set pg_net.username = 'postgres';
+\echo :SQLSTATE
+alter system set pg_net.ttl = 'x';
+\echo :SQLSTATE
+alter system set pg_net.batch_size = 0;
+\echo :SQLSTATE
+alter system set pg_net.database_name = '';
+\echo :SQLSTATE
+alter role current_user set pg_net.ttl = 'x';
+\echo :SQLSTATE
+
+-- good ones are not
+set pg_net.ttl = '30 minutes';
+set pg_net.ttl = '2 days 3:00';
+set pg_net.ttl = 'P1DT1H';
+set pg_net.ttl = '0';
+set pg_net.batch_size = 500;
+reset pg_net.ttl;
+reset pg_net.batch_size;
+
+-- the settings and their defaults, as documented
+select name, boot_val, vartype, context
+from pg_settings
+where name like 'pg_net%'
+order by name;

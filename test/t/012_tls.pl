@@ -1,0 +1,171 @@
+# HTTPS: whom the worker trusts, and HTTP/2.
+
+use strict;
+use warnings;
+
+use PgNetTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use constant LONG_MS => 120_000;
+
+my %nginx = start_nginx();
+my $server = start_http_server();
+my $http = "http://127.0.0.1:$nginx{http_port}";
+my $https = "https://127.0.0.1:$nginx{https_port}";
+my $h2 = "https://127.0.0.1:$nginx{h2_port}";
+
+# What libraries take from the environment must not decide whom we trust.
+my $node;
+{
+	local $ENV{SSL_CERT_FILE} = $nginx{ca_file};
+	local $ENV{CURL_CA_BUNDLE} = $nginx{ca_file};
+	$node = new_node('tls');
+}
+
+sub sql { return $node->safe_psql('postgres', join "\n", @_) }
+
+sub get
+{
+	my ($url) = @_;
+	return "select net.http_get('$url', timeout_milliseconds := @{[LONG_MS]})";
+}
+
+# Set or, without a value, reset pg_net.ca_file.
+sub set_ca_file
+{
+	my ($file) = @_;
+	sql( defined $file
+		? "alter system set pg_net.ca_file = '$file'"
+		: 'alter system reset pg_net.ca_file');
+	$node->reload;
+	return;
+}
+
+# A reload takes a moment to arrive: ask until the answer is as it should be.
+sub wait_like
+{
+	my ($url, $what, $condition) = @_;
+	my $row;
+	wait_for($what,
+		sub { $row = request($node, get($url)); return $condition->($row) }, 60);
+	return $row;
+}
+
+sub is_refused
+{
+	my ($row, $regex, $name) = @_;
+	is($row->{status_code}, undef, "$name: no status");
+	is($row->{content}, undef, "$name: no content");
+	like($row->{error_msg}, $regex, "$name: error");
+	return;
+}
+
+subtest 'an authority nobody named is not trusted' => sub {
+	is_refused(request($node, get("$https/tiny")), qr/certificate/i, 'HTTP/1.1');
+	is_refused(request($node, get("$h2/tiny")), qr/certificate/i, 'HTTP/2');
+};
+
+subtest 'pg_net.ca_file' => sub {
+	set_ca_file($nginx{ca_file});
+	my $row = wait_like("$https/protocol", 'the reload',
+		sub { return defined $_[0]{status_code} });
+	is($row->{status_code}, 200, 'HTTP/1.1: status');
+	like($row->{content}, qr{^HTTP/1\.1 \d+$}, 'HTTP/1.1');
+	$row = request($node, get("$h2/protocol"));
+	is($row->{status_code}, 200, 'HTTP/2: status');
+	like($row->{content}, qr{^HTTP/2\.0 \d+$}, 'HTTP/2');
+	is(request($node, get("https://localhost:$nginx{https_port}/tiny"))->{status_code},
+		200, 'by name');
+	is(request($node, get("$https/status/404"))->{status_code}, 404, 'a status');
+};
+
+subtest 'bad certificates' => sub {
+	is_refused(
+		request($node, get("https://127.0.0.1:$nginx{wrong_host_port}/tiny")),
+		qr/certificate|host name|subject/i, 'of another host');
+	is_refused(request($node, get("https://127.0.0.1:$nginx{expired_port}/tiny")),
+		qr/certificate/i, 'expired');
+	is_refused(request($node, get("https://127.0.0.1:$nginx{http_port}/tiny")),
+		qr/./, 'no TLS at all');
+	is(request($node, get("http://127.0.0.1:$nginx{https_port}/tiny"))->{status_code},
+		400, 'no TLS with a server that wants it');
+};
+
+subtest '200 requests to HTTP/2 at once' => sub {
+	sql("create table many as select net.http_get('$h2/protocol?' || i,"
+		  . " timeout_milliseconds := @{[LONG_MS]}) as id from generate_series(1, 200) as i");
+	wait_for('200 responses', sub {
+		return sql('select count(*) from net._http_response join many using (id)') eq '200';
+	});
+	is( sql("select count(distinct id), count(*) from net._http_response join many using (id)"
+			  . " where status_code = 200 and content like 'HTTP/2.0 %'"),
+		'200|200',
+		'all answered, once each, over HTTP/2');
+	sql('drop table many');
+};
+
+subtest 'POST' => sub {
+	for my $url ($https, $h2)
+	{
+		my $row = request($node,
+			"select net.http_post('$url/upload', json_build_object('a', repeat('x', 1000000))::jsonb,"
+			  . " timeout_milliseconds := @{[LONG_MS]})");
+		is($row->{status_code}, 200, "$url: status");
+		is($row->{content}, length('{"a": ""}') + 1_000_000 . "\n", "$url: all of the body");
+	}
+};
+
+subtest 'redirects between the schemes' => sub {
+	my $row = request($node, get($server->url . "/redirect-to?url=$https/protocol"));
+	is($row->{status_code}, 200, 'from http to https');
+	like($row->{content}, qr{^HTTP/1\.1}, 'with an answer');
+	$row = request($node,
+		get($server->url . "/redirect-to?url=https://127.0.0.1:$nginx{expired_port}/tiny"));
+	is_refused($row, qr/certificate/i, 'to an expired certificate');
+};
+
+subtest 'http and https mixed' => sub {
+	my %protocol = ($http => 'HTTP/1.1', $https => 'HTTP/1.1', $h2 => 'HTTP/2.0');
+
+	sql('create table mixed (url text, id bigint)');
+	sql("insert into mixed select url, net.http_get(url || '/protocol', timeout_milliseconds := @{[LONG_MS]})"
+		  . " from generate_series(1, 50), unnest(array['$http', '$https', '$h2']) as url");
+	wait_for('150 responses', sub {
+		return sql('select count(*) from net._http_response join mixed using (id)') eq '150';
+	});
+	for my $url (sort keys %protocol)
+	{
+		is( sql("select count(*) from net._http_response join mixed using (id)"
+				  . " where url = '$url' and status_code = 200 and content like '$protocol{$url} %'"),
+			'50', "$url: $protocol{$url}");
+	}
+	sql('drop table mixed');
+};
+
+subtest 'ca_file changes by reload' => sub {
+	my $pid = sql("select pid from pg_stat_activity where backend_type ilike '%pg_net%'");
+
+	set_ca_file();
+	my $row = wait_like("$https/tiny", 'trust to end',
+		sub { return !defined $_[0]{status_code} });
+	is_refused($row, qr/certificate/i, 'no longer trusted');
+	is_refused(request($node, get("$h2/tiny")), qr/certificate/i, 'nor for HTTP/2');
+
+	set_ca_file($nginx{ca_file} . '.missing');
+	$row = wait_like("$https/tiny", 'the missing file to matter',
+		sub { return ($_[0]{error_msg} // '') =~ /\.missing|verify locations|CA cert/i });
+	is($row->{status_code}, undef, 'a file that is not there trusts nobody');
+
+	set_ca_file($nginx{ca_file});
+	$row = wait_like("$https/tiny", 'trust to return',
+		sub { return defined $_[0]{status_code} });
+	is($row->{status_code}, 200, 'trusted again');
+	is(request($node, get("$h2/tiny"))->{status_code}, 200, 'and for HTTP/2');
+	is( sql("select pid from pg_stat_activity where backend_type ilike '%pg_net%'"),
+		$pid, 'by the same worker');
+};
+
+$node->stop;
+done_testing();
