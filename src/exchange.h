@@ -42,6 +42,7 @@ typedef struct HttpOutcome
 	const char *content;		/* exact bytes; NULL unless answered */
 	size_t		content_len;
 	const char *error;			/* NULL when answered */
+	bool		bad_url;		/* libcurl did not take the request's URL */
 } HttpOutcome;
 
 typedef struct HttpRequest

@@ -16,6 +16,9 @@
 #include "compat.h"
 #include "settings.h"
 
+/* A hundred years: far from where sums of times overflow. */
+#define MAX_TTL_DAYS 36500
+
 int			pgnet_setting_batch_size;
 char	   *pgnet_setting_ca_file;
 char	   *pgnet_setting_database_name;
@@ -123,7 +126,7 @@ check_ttl(char **value, void **extra, GucSource source)
 		return false;
 	}
 	days = interval.month * (double) DAYS_PER_MONTH + interval.day;
-	if (days * USECS_PER_DAY + interval.time < 0 || days > INT_MAX)
+	if (days * USECS_PER_DAY + interval.time < 0 || days > MAX_TTL_DAYS)
 	{
 		GUC_check_errdetail("Responses cannot be kept for \"%s\".", *value);
 		return false;

@@ -8,11 +8,15 @@
 
 #include <curl/curl.h>
 
+#include "catalog/namespace.h"
 #include "common/hashfn.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 
 #include "url.h"
+
+/* More than a scheme, a host name and a port can be. */
+#define MAX_KEY_BYTES 300
 
 /* How much of a URL an error message shows. */
 #define SHOWN_URL_BYTES 200
@@ -20,6 +24,9 @@
 static char *url_finish(CURLU *handle, CURLUcode code, const char *url,
 						char **problem);
 static CURLUcode url_parse(CURLU *handle, const char *url);
+static char *url_normalize(const char *url, char **pairs, int npairs,
+						   char **problem);
+static const char *to_utf8(const char *text);
 static char *url_assemble(const char *url, char **pairs, int npairs);
 static size_t authority_end(const char *url);
 static char *url_shown(const char *url);
@@ -42,14 +49,10 @@ pgnet_url_build(const char *url, const UrlParam *params, int nparams,
 char *
 pgnet_url_append(const char *url, char **pairs, int npairs, char **problem)
 {
-	char	   *whole = url_assemble(url, pairs, npairs);
-	CURLU	   *handle = curl_url();
-	CURLUcode	code;
+	char	   *utf8 = url_normalize(url, pairs, npairs, problem);
 
-	if (handle == NULL)
-		ereport(ERROR, errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"));
-	code = url_parse(handle, whole);
-	return url_finish(handle, code, url, problem);
+	/* all ASCII but perhaps for the host */
+	return utf8 ? pg_any_to_server(utf8, strlen(utf8), PG_UTF8) : NULL;
 }
 
 /* Say what is wrong with url, if anything. */
@@ -58,7 +61,7 @@ pgnet_url_problem(const char *url)
 {
 	char	   *problem = NULL;
 
-	(void) pgnet_url_append(url, NULL, 0, &problem);
+	(void) url_normalize(url, NULL, 0, &problem);
 	return problem;
 }
 
@@ -83,15 +86,39 @@ pgnet_url_encode(const char *text)
 }
 
 /*
- * Hash what stands before the path.  Two spellings of one host may count as
- * two, and a user name in the URL as a host of its own: that only shifts
- * limits, so a scan is enough and a parser not worth its price.
+ * Hash scheme, host and port.  A scan is enough, and a parser not worth its
+ * price: this only decides who shares a limit.
  */
 uint64
 pgnet_url_host_key(const char *url)
 {
-	return hash_bytes_extended((const unsigned char *) url,
-							   (int) authority_end(url), 0);
+	char		key[MAX_KEY_BYTES];
+	size_t		end = authority_end(url);
+	size_t		length = 0;
+
+	for (size_t i = 0; i < end; i++)
+	{
+		/* a user and password make no host of its own */
+		if (url[i] == '@')
+			length = 0;
+		else if (length < MAX_KEY_BYTES)
+			key[length++] = pg_tolower((unsigned char) url[i]);
+	}
+	return hash_bytes_extended((unsigned char *) key, (int) length, 0);
+}
+
+/* The URL with pairs appended, in its normal form, as UTF-8. */
+static char *
+url_normalize(const char *url, char **pairs, int npairs, char **problem)
+{
+	char	   *whole = url_assemble(url, pairs, npairs);
+	CURLU	   *handle = curl_url();
+	CURLUcode	code;
+
+	if (handle == NULL)
+		ereport(ERROR, errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"));
+	code = url_parse(handle, whole);
+	return url_finish(handle, code, url, problem);
 }
 
 /*
@@ -102,7 +129,7 @@ pgnet_url_host_key(const char *url)
 static char *
 url_assemble(const char *url, char **pairs, int npairs)
 {
-	const char *utf8 = pg_server_to_any(url, strlen(url), PG_UTF8);
+	const char *utf8 = to_utf8(url);
 	size_t		length = strcspn(utf8, "#");
 	size_t		authority = authority_end(utf8);
 	StringInfoData whole;
@@ -127,6 +154,34 @@ url_assemble(const char *url, char **pairs, int npairs)
 	}
 	appendStringInfoString(&whole, utf8 + length);
 	return whole.data;
+}
+
+/*
+ * Text of the database as UTF-8; as it is where that is not possible, since
+ * the worker must not stumble over a row.
+ */
+static const char *
+to_utf8(const char *text)
+{
+	int			from = GetDatabaseEncoding();
+	int			length = strlen(text);
+	Oid			procedure;
+	char	   *utf8;
+
+	if (from == PG_UTF8 || from == PG_SQL_ASCII ||
+		!pg_verify_mbstr(from, text, length, true))
+		return text;
+	procedure = FindDefaultConversionProc(from, PG_UTF8);
+	if (!OidIsValid(procedure))
+		return text;
+	utf8 = palloc((Size) length * MAX_CONVERSION_GROWTH + 1);
+	if (pg_do_encoding_conversion_buf(procedure, from, PG_UTF8,
+									  (unsigned char *) text, length,
+									  (unsigned char *) utf8,
+									  length * MAX_CONVERSION_GROWTH + 1,
+									  true) != length)
+		return text;
+	return utf8;
 }
 
 /* Where scheme, user, host and port end. */
@@ -168,12 +223,7 @@ url_finish(CURLU *handle, CURLUcode code, const char *url, char **problem)
 		code = curl_url_get(handle, CURLUPART_URL, &whole, 0);
 	curl_url_cleanup(handle);
 	if (code == CURLUE_OK)
-	{
-		char	   *utf8 = take_string(whole);
-
-		/* all ASCII but perhaps for the host */
-		return pg_any_to_server(utf8, strlen(utf8), PG_UTF8);
-	}
+		return take_string(whole);
 	*problem = psprintf("invalid URL \"%s\": %s", url_shown(url),
 						curl_url_strerror(code));
 	return NULL;

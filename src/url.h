@@ -1,9 +1,10 @@
 /*
  * url.h -- URLs: checking, adding query parameters, percent-encoding.
  *
- * Runs in: client backends and workers.  The one place outside http/ that
- * uses libcurl, and only its URL parser (no handle, no network, no global
- * state).  Text is in the database's encoding and is sent as UTF-8.
+ * Runs in: client backends and workers; but for pgnet_url_host_key() inside a
+ * transaction, since conversions are catalog entries.  The one place outside
+ * of http/ that uses libcurl, and only its URL parser: no handle, no network,
+ * no global state.  Text is in the database's encoding and is sent as UTF-8.
  */
 #ifndef PGNET_URL_H
 #define PGNET_URL_H

@@ -31,12 +31,15 @@ PG_FUNCTION_INFO_V1(pgnet_check_worker_is_up);
 Datum
 pgnet_queue_changed(PG_FUNCTION_ARGS)
 {
+	WorkerSlot *slot = NULL;
+
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
 				errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				errmsg("net._queue_changed() is a trigger of net.http_request_queue"));
-	if (pgnet_slots_available() &&
-		!pgnet_slot_is_mine(pgnet_slot_get(MyDatabaseId)))
+	if (pgnet_slots_available())
+		slot = pgnet_slot_find(MyDatabaseId);
+	if (slot != NULL && !pgnet_slot_is_mine(slot))
 		pgnet_wakeup_changed_at_commit();
 	PG_RETURN_POINTER(NULL);
 }

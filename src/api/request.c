@@ -50,8 +50,8 @@ static Jsonb *add_json_content_type(Jsonb *headers);
 static Jsonb *jsonb_argument(FunctionCallInfo fcinfo, int number);
 static void read_timeout(FunctionCallInfo fcinfo, int number,
 						 RequestCall *call);
-static void refuse_null(const char *column) pg_attribute_noreturn();
-static void refuse(char *problem) pg_attribute_noreturn();
+static void refuse_null(const char *column);
+static void refuse(char *problem);
 
 /* http_get(url, params, headers, timeout_milliseconds) */
 Datum

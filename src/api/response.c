@@ -18,11 +18,11 @@
 
 #include "api/support.h"
 #include "compat.h"
-#include "tables/response_log.h"
+#include "tables/response_find.h"
 
 /*
- * The worker tells those who wait when it recorded something.  What it does
- * not know is that somebody deleted a waiting row: look for that this often.
+ * Those who wait are told when something is recorded or removed.  What nobody
+ * tells them is that the extension was dropped: look for that this often.
  */
 #define DELETED_ROW_CHECK_MS 1000
 
@@ -48,6 +48,7 @@ PG_FUNCTION_INFO_V1(pgnet_collect_response_deprecated);
 
 static Datum collect(FunctionCallInfo fcinfo);
 static RequestState await(int64 id, ResponseRow *row);
+static void wait_for_change(WorkerSlot *slot, uint32 changes);
 static Datum form_result(FunctionCallInfo fcinfo, const char *status,
 						 const char *message, const ResponseRow *row);
 static Datum form_response(Oid type, const ResponseRow *row);
@@ -123,21 +124,19 @@ collect(FunctionCallInfo fcinfo)
 static RequestState
 await(int64 id, ResponseRow *row)
 {
-	static uint32 wait_event = 0;
-	WorkerSlot *slot;
+	WorkerSlot *slot = pgnet_require_served();
 	RequestState state;
 
-	pgnet_require_preloaded();
-	slot = pgnet_slot_get(MyDatabaseId);
+	for (;;)
+	{
+		/* read before looking, so that no change goes unnoticed */
+		uint32		changes = pgnet_slot_changes(slot);
 
-	/* be among those who are told before looking, not to miss it */
-	ConditionVariablePrepareToSleep(&slot->changed);
-	while ((state = pgnet_response_find(id, row)) == PGNET_REQUEST_WAITING)
-		ConditionVariableTimedSleep(&slot->changed, DELETED_ROW_CHECK_MS,
-									pgnet_wait_event(&wait_event,
-													 "PgNetResponse"));
-	ConditionVariableCancelSleep();
-
+		state = pgnet_response_peek(id, row);
+		if (state != PGNET_REQUEST_WAITING)
+			break;
+		wait_for_change(slot, changes);
+	}
 	if (state == PGNET_REQUEST_UNCOMMITTED)
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -145,6 +144,21 @@ await(int64 id, ResponseRow *row)
 					   id),
 				errhint("Wait for the response in another transaction."));
 	return state;
+}
+
+/* Sleep until something was recorded or removed, or for a while. */
+static void
+wait_for_change(WorkerSlot *slot, uint32 changes)
+{
+	static uint32 wait_event = 0;
+
+	ConditionVariablePrepareToSleep(&slot->changed);
+	while (pgnet_slot_changes(slot) == changes)
+		if (ConditionVariableTimedSleep(&slot->changed, DELETED_ROW_CHECK_MS,
+										pgnet_wait_event(&wait_event,
+														 "PgNetResponse")))
+			break;
+	ConditionVariableCancelSleep();
 }
 
 /* A row of net.http_response_result; a null response when row is NULL. */

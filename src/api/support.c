@@ -33,8 +33,8 @@ pgnet_require_served(void)
 	WorkerSlot *slot;
 
 	pgnet_require_preloaded();
-	slot = pgnet_slot_get(MyDatabaseId);
-	if (!pgnet_slot_is_ready(slot) && !is_named_database())
+	slot = pgnet_slot_find(MyDatabaseId);
+	if ((slot == NULL || !pgnet_slot_is_ready(slot)) && !is_named_database())
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				errmsg("pg_net does not serve database \"%s\"",
@@ -42,15 +42,18 @@ pgnet_require_served(void)
 				errdetail("It serves database \"%s\".",
 						  pgnet_setting_database_name),
 				errhint("Set pg_net.database_name to this database and call net.worker_restart()."));
-	return slot;
+	return slot ? slot : pgnet_slot_get(MyDatabaseId);
 }
 
 /* Is the worker at work? */
 void
 pgnet_require_worker(void)
 {
+	WorkerSlot *slot;
+
 	pgnet_require_preloaded();
-	if (pgnet_slot_is_ready(pgnet_slot_get(MyDatabaseId)))
+	slot = pgnet_slot_find(MyDatabaseId);
+	if (slot != NULL && pgnet_slot_is_ready(slot))
 		return;
 	if (is_named_database())
 		ereport(ERROR,

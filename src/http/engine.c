@@ -41,8 +41,9 @@
 /* Idle handles kept; each holds a few kB. */
 #define MAX_SPARE_HANDLES 256
 
-/* What we keep of one response. */
+/* What we keep of one response, and of all until they are recorded. */
 #define MAX_RESPONSE_BYTES ((size_t) 256 * 1024 * 1024)
+#define MAX_ALL_RESPONSE_BYTES ((size_t) 512 * 1024 * 1024)
 #define MAX_HEADER_BYTES ((size_t) 256 * 1024)
 
 /* Descriptors beyond this are not used. */
@@ -68,6 +69,8 @@ struct HttpEngine
 	int			in_flight;		/* starting ones included */
 	int			nfinished;
 	dlist_head	finished;
+
+	size_t		response_bytes; /* of responses not recorded yet */
 };
 
 static const char *create_shards(HttpEngine *engine, int max_in_flight,
@@ -112,6 +115,8 @@ pgnet_engine_create(MemoryContext parent, int max_in_flight, int max_per_host,
 		.sockets = engine->sockets,
 		.ca_path = curl_version_info(CURLVERSION_NOW)->capath,
 		.max_response_bytes = MAX_RESPONSE_BYTES,
+		.max_all_response_bytes = MAX_ALL_RESPONSE_BYTES,
+		.all_response_bytes = &engine->response_bytes,
 		.max_header_bytes = MAX_HEADER_BYTES,
 	};
 

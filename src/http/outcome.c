@@ -44,6 +44,7 @@ void
 pgnet_body_free(TransferBody *body)
 {
 	free(body->bytes);
+	*body->all_allocated -= body->allocated;
 	body->bytes = NULL;
 	body->length = body->allocated = 0;
 }
@@ -140,10 +141,16 @@ body_grow(TransferBody *body, size_t needed)
 	char	   *larger;
 
 	size = Min(Max(size, needed), body->limit);
+	if (*body->all_allocated + (size - body->allocated) > body->all_limit)
+	{
+		body->no_room = true;
+		return false;
+	}
 	larger = realloc(body->bytes, size);
 	if (larger == NULL)
 		return false;
 	body->bytes = larger;
+	*body->all_allocated += size - body->allocated;
 	body->allocated = size;
 	return true;
 }

@@ -21,6 +21,11 @@ typedef struct TransferBody
 	size_t		allocated;
 	size_t		limit;
 	bool		too_large;
+
+	/* what all bodies of the engine have allocated, and may have */
+	size_t	   *all_allocated;
+	size_t		all_limit;
+	bool		no_room;
 } TransferBody;
 
 /* Append; false when it is over the limit or memory is out. */

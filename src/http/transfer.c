@@ -18,10 +18,12 @@
 #include "exchange.h"
 #include "http/outcome.h"
 #include "http/transfer.h"
-#include "url.h"
 
 #define USER_AGENT "pg_net/" PGNET_VERSION
 #define MAX_REDIRECTS 30L
+
+/* Finding repeated fields takes time in the square of their number. */
+#define MAX_HEADER_LINES 1000
 
 struct Transfer
 {
@@ -30,6 +32,7 @@ struct Transfer
 	struct curl_slist *header_lines;	/* libcurl's memory */
 	TransferBody body;
 	size_t		header_bytes;
+	int			header_lines_seen;
 	bool		headers_too_large;
 	bool		headers_complete;	/* the empty line came */
 	bool		sent;			/* and no byte of an answer came since */
@@ -39,8 +42,6 @@ struct Transfer
 	MemoryContextCallback free_body;
 };
 
-static void explain_error(HttpRequest *request, CURLcode result,
-						  const char *detail);
 static bool set_options(Transfer *transfer, CURL *easy);
 static bool set_tls(Transfer *transfer, CURL *easy);
 static bool set_method(Transfer *transfer, CURL *easy);
@@ -93,6 +94,8 @@ pgnet_transfer_create(CURL *easy, HttpRequest *request,
 	transfer->request = request;
 	transfer->options = options;
 	transfer->body.limit = options->max_response_bytes;
+	transfer->body.all_limit = options->max_all_response_bytes;
+	transfer->body.all_allocated = options->all_response_bytes;
 	transfer->free_body.func = free_body;
 	transfer->free_body.arg = &transfer->body;
 	MemoryContextRegisterResetCallback(request->context, &transfer->free_body);
@@ -132,30 +135,20 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 	else if (transfer->body.too_large)
 		pgnet_outcome_failed(request, "response body is larger than %zu bytes",
 							 transfer->options->max_response_bytes);
+	else if (transfer->body.no_room)
+		pgnet_outcome_failed(request, "the worker's memory for responses is used up");
 	else if (transfer->headers_too_large)
-		pgnet_outcome_failed(request, "response headers are larger than %zu bytes",
-							 transfer->options->max_header_bytes);
+		pgnet_outcome_failed(request, "response headers are larger than %zu bytes or %d lines",
+							 transfer->options->max_header_bytes,
+							 MAX_HEADER_LINES);
 	else if (transfer->resend_refused)
 		pgnet_outcome_error(request, CURLE_GOT_NOTHING, "");
 	else
-		explain_error(request, result, transfer->error_detail);
+		pgnet_outcome_error(request, result, transfer->error_detail);
+	request->outcome.bad_url = result == CURLE_URL_MALFORMAT;
 	curl_slist_free_all(transfer->header_lines);
 	transfer->header_lines = NULL;
 	return request;
-}
-
-/* An error of libcurl's; a bad URL is explained as at the call. */
-static void
-explain_error(HttpRequest *request, CURLcode result, const char *detail)
-{
-	char	   *problem = NULL;
-
-	if (result == CURLE_URL_MALFORMAT)
-		problem = pgnet_url_problem(request->url);
-	if (problem != NULL)
-		pgnet_outcome_failed(request, "%s", problem);
-	else
-		pgnet_outcome_error(request, result, detail);
 }
 
 /* Options that are the same for every request, and the URL. */
@@ -188,6 +181,7 @@ set_options(Transfer *transfer, CURL *easy)
 		SET(CURLOPT_FOLLOWLOCATION, 1L) &&
 		SET(CURLOPT_MAXREDIRS, MAX_REDIRECTS) &&
 		SET(CURLOPT_TIMEOUT_MS, (long) request->timeout_ms) &&
+		SET(CURLOPT_CONNECTTIMEOUT_MS, (long) request->timeout_ms) &&
 
 		/*
 		 * HTTP/2 is negotiated within TLS only, so waiting to learn whether a
@@ -406,9 +400,13 @@ receive_header(char *bytes, size_t size, size_t count, void *arg)
 
 	transfer->header_bytes += size * count;
 	transfer->sent = false;
-	transfer->headers_complete = *bytes == '\r' || *bytes == '\n';
+	if (strncmp(bytes, "HTTP/", Min(size * count, 5)) == 0)
+		transfer->headers_complete = false;
+	else if (*bytes == '\r' || *bytes == '\n')
+		transfer->headers_complete = true;
 	transfer->headers_too_large =
-		transfer->header_bytes > transfer->options->max_header_bytes;
+		transfer->header_bytes > transfer->options->max_header_bytes ||
+		++transfer->header_lines_seen > MAX_HEADER_LINES;
 	return transfer->headers_too_large ? 0 : size * count;
 }
 

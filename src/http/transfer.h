@@ -21,6 +21,8 @@ typedef struct TransferOptions
 	char		ca_file[MAXPGPATH]; /* "": the system's authorities */
 	const char *ca_path;		/* libcurl's default directory, or NULL */
 	size_t		max_response_bytes;
+	size_t		max_all_response_bytes;
+	size_t	   *all_response_bytes; /* of responses not recorded yet */
 	size_t		max_header_bytes;
 } TransferOptions;
 

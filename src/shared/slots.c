@@ -40,6 +40,7 @@ static shmem_startup_hook_type previous_startup_hook = NULL;
 static void request_shared_memory(void);
 static void set_up_shared_memory(void);
 static WorkerSlot *find_slot(Oid database);
+static void broadcast_change(WorkerSlot *slot);
 static void wake_worker(WorkerSlot *slot);
 static pid_t dismiss(WorkerSlot *slot);
 static void slot_init(WorkerSlot *slot, Oid database);
@@ -66,13 +67,8 @@ pgnet_slots_available(void)
 WorkerSlot *
 pgnet_slot_get(Oid database)
 {
-	static WorkerSlot *last = NULL;
-	WorkerSlot *slot;
+	WorkerSlot *slot = pgnet_slot_find(database);
 
-	/* a process serves one database: it asks for the same slot each time */
-	if (last != NULL && last->database == database)
-		return last;
-	slot = last = pgnet_slot_find(database);
 	if (slot != NULL)
 		return slot;
 
@@ -97,12 +93,15 @@ pgnet_slot_get(Oid database)
 WorkerSlot *
 pgnet_slot_find(Oid database)
 {
-	WorkerSlot *slot;
+	static WorkerSlot *last = NULL;
 
+	/* a process serves one database: it asks for the same slot each time */
+	if (last != NULL && last->database == database)
+		return last;
 	LWLockAcquire(shared->lock, LW_SHARED);
-	slot = find_slot(database);
+	last = find_slot(database);
 	LWLockRelease(shared->lock);
-	return slot;
+	return last;
 }
 
 /*
@@ -127,7 +126,7 @@ pgnet_slot_set_ready(WorkerSlot *slot)
 	SpinLockAcquire(&slot->mutex);
 	slot->ready = true;
 	SpinLockRelease(&slot->mutex);
-	ConditionVariableBroadcast(&slot->changed);
+	broadcast_change(slot);
 }
 
 /* The lowest id announced since the last call, or PGNET_NOTHING_NEW. */
@@ -145,7 +144,7 @@ pgnet_slot_take_new(WorkerSlot *slot)
 void
 pgnet_slot_announce_responses(WorkerSlot *slot)
 {
-	ConditionVariableBroadcast(&slot->changed);
+	broadcast_change(slot);
 }
 
 /* Were rows changed or removed by others since the last call? */
@@ -163,6 +162,13 @@ pgnet_slot_is_mine(WorkerSlot *slot)
 {
 	/* only ever set to our pid by ourselves: no lock */
 	return slot->worker_pid == MyProcPid;
+}
+
+/* Another number each time there was a change. */
+uint32
+pgnet_slot_changes(WorkerSlot *slot)
+{
+	return pg_atomic_read_u32(&slot->changes);
 }
 
 /* Is the worker at work? */
@@ -217,7 +223,7 @@ pgnet_slot_announce_changed(WorkerSlot *slot)
 {
 	pg_atomic_write_u32(&slot->rows_changed, 1);
 	wake_worker(slot);
-	ConditionVariableBroadcast(&slot->changed);
+	broadcast_change(slot);
 }
 
 /* Count a start; how many failed before it. */
@@ -271,6 +277,14 @@ set_up_shared_memory(void)
 	LWLockRelease(AddinShmemInitLock);
 }
 
+/* Tell all who wait for something about the slot to look again. */
+static void
+broadcast_change(WorkerSlot *slot)
+{
+	pg_atomic_fetch_add_u32(&slot->changes, 1);
+	ConditionVariableBroadcast(&slot->changed);
+}
+
 /* Set the latch of the slot's worker, if there is one. */
 static void
 wake_worker(WorkerSlot *slot)
@@ -317,6 +331,7 @@ slot_init(WorkerSlot *slot, Oid database)
 	slot->database = database;
 	pg_atomic_init_u64(&slot->lowest_new_id, (uint64) PGNET_NOTHING_NEW);
 	pg_atomic_init_u32(&slot->rows_changed, 0);
+	pg_atomic_init_u32(&slot->changes, 0);
 	SpinLockInit(&slot->mutex);
 	slot->worker_pid = 0;
 	slot->worker_proc = -1;
@@ -338,5 +353,5 @@ release_slot(int code, Datum arg)
 		slot->ready = false;
 	}
 	SpinLockRelease(&slot->mutex);
-	ConditionVariableBroadcast(&slot->changed);
+	broadcast_change(slot);
 }

@@ -36,6 +36,9 @@ typedef struct WorkerSlot
 	int			worker_proc;	/* its index among the PGPROCs */
 	bool		ready;			/* connected, at work, not asked to leave */
 
+	/* counts the changes that are broadcast */
+	pg_atomic_uint32 changes;
+
 	/* broadcast when responses were recorded and when ready changes */
 	ConditionVariable changed;
 } WorkerSlot;
@@ -64,6 +67,7 @@ extern bool pgnet_slot_take_changed(WorkerSlot *slot);
 extern void pgnet_slot_announce_responses(WorkerSlot *slot);
 
 /* Everybody's side. */
+extern uint32 pgnet_slot_changes(WorkerSlot *slot);
 extern bool pgnet_slot_is_ready(WorkerSlot *slot);
 extern void pgnet_slot_announce(WorkerSlot *slot, int64 id);
 extern void pgnet_slot_announce_changed(WorkerSlot *slot);

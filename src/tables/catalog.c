@@ -28,18 +28,24 @@
 #define QUEUE_COLUMNS 7
 
 /* What we know of the database; queue is InvalidOid while we know nothing. */
-static struct
+typedef struct Knowledge
 {
 	Oid			queue;
 	Oid			log;
 	Oid			owner;
 	Oid			method_type;
 	bool		queue_runs_code;
-} known;
+} Knowledge;
+
+static Knowledge known;
+
+/* counts calls of forget() */
+static uint64 invalidations = 0;
 
 static bool callback_registered = false;
 
 static bool learn(void);
+static bool read_catalogs(Knowledge *read);
 static bool runs_code(Relation table);
 static void forget(Datum arg, Oid relation);
 static Oid	extension_table(Oid extension, Oid schema, const char *name);
@@ -56,30 +62,27 @@ pgnet_catalog_installed(void)
 
 /*
  * Lock both tables for writing until the transaction ends, or neither: the
- * worker never waits for someone's ACCESS EXCLUSIVE.
+ * worker never waits for someone's ACCESS EXCLUSIVE.  *queue is the table that
+ * is locked; what we know may be forgotten any time a lock is taken, but
+ * tables that are locked stay what they are.
  */
 TablesState
-pgnet_catalog_lock_tables(void)
+pgnet_catalog_lock_tables(Oid *queue)
 {
-	if (!pgnet_catalog_installed())
-		return PGNET_TABLES_MISSING;
-	if (!ConditionalLockRelationOid(known.queue, RowExclusiveLock))
-		return PGNET_TABLES_BUSY;
-	/* taking a lock reads invalidations: are these the right tables still? */
-	if (!pgnet_catalog_installed())
-		return PGNET_TABLES_MISSING;
-	if (!ConditionalLockRelationOid(known.log, RowExclusiveLock))
-		return PGNET_TABLES_BUSY;
-	if (!pgnet_catalog_installed())
-		return PGNET_TABLES_MISSING;
-	return PGNET_TABLES_LOCKED;
-}
+	Oid			log;
 
-/* The queue's table; only valid when installed. */
-Oid
-pgnet_catalog_queue(void)
-{
-	return known.queue;
+	*queue = InvalidOid;
+	if (!pgnet_catalog_installed())
+		return PGNET_TABLES_MISSING;
+	*queue = known.queue;
+	log = known.log;
+	if (!ConditionalLockRelationOid(*queue, RowExclusiveLock) ||
+		!ConditionalLockRelationOid(log, RowExclusiveLock))
+		return PGNET_TABLES_BUSY;
+	/* were these the right tables when the locks came? */
+	if (pgnet_catalog_installed() && known.queue == *queue && known.log == log)
+		return PGNET_TABLES_LOCKED;
+	return PGNET_TABLES_BUSY;
 }
 
 /*
@@ -130,40 +133,53 @@ pgnet_catalog_queue_runs_code(void)
 	return known.queue_runs_code;
 }
 
-/* Look the tables up. */
+/*
+ * Look the tables up.  Reading catalogs may itself bring invalidations; then
+ * what was read may be old, and is read again.
+ */
 static bool
 learn(void)
 {
-	Oid			extension = get_extension_oid("pg_net", true);
-	Oid			schema = get_namespace_oid("net", true);
-	Relation	queue;
+	Knowledge	read;
+	uint64		before;
 
 	if (!callback_registered)
 	{
 		CacheRegisterRelcacheCallback(forget, (Datum) 0);
 		callback_registered = true;
 	}
+	do
+	{
+		before = invalidations;
+		if (!read_catalogs(&read))
+			return false;
+	} while (before != invalidations);
+	known = read;
+	return true;
+}
+
+/* Read the catalogs; false when the extension or a table is not there. */
+static bool
+read_catalogs(Knowledge *read)
+{
+	Oid			extension = get_extension_oid("pg_net", true);
+	Oid			schema = get_namespace_oid("net", true);
+	Relation	queue;
+
 	if (!OidIsValid(extension) || !OidIsValid(schema))
 		return false;
-
-	known.log = extension_table(extension, schema, "_http_response");
-	known.method_type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+	read->log = extension_table(extension, schema, "_http_response");
+	read->method_type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
 										CStringGetDatum("http_method"),
 										ObjectIdGetDatum(schema));
-	known.queue = extension_table(extension, schema, "http_request_queue");
-	if (!OidIsValid(known.log))
-		known.queue = InvalidOid;
-
-	if (!OidIsValid(known.queue))
+	read->queue = extension_table(extension, schema, "http_request_queue");
+	if (!OidIsValid(read->log) || !OidIsValid(read->queue))
 		return false;
-	queue = RelationIdGetRelation(known.queue);
+	queue = RelationIdGetRelation(read->queue);
 	if (queue == NULL)
-	{
-		known.queue = InvalidOid;
 		return false;
-	}
-	known.owner = queue->rd_rel->relowner;
-	known.queue_runs_code = runs_code(queue);
+	read->owner = queue->rd_rel->relowner;
+	read->queue_runs_code = runs_code(queue);
 	RelationClose(queue);
 	return true;
 }
@@ -190,6 +206,7 @@ static void
 forget(Datum arg, Oid relation)
 {
 	(void) arg;
+	invalidations++;
 	if (relation == InvalidOid || relation == known.queue ||
 		relation == known.log)
 		known.queue = InvalidOid;

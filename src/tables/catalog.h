@@ -23,8 +23,7 @@ typedef enum TablesState
 } TablesState;
 
 extern bool pgnet_catalog_installed(void);
-extern TablesState pgnet_catalog_lock_tables(void);
-extern Oid	pgnet_catalog_queue(void);
+extern TablesState pgnet_catalog_lock_tables(Oid *queue);
 extern CatalogUser pgnet_catalog_become_owner(void);
 extern void pgnet_catalog_become(CatalogUser user);
 extern Oid	pgnet_catalog_method_type(void);

@@ -64,7 +64,8 @@ static PreparedStatement load_rows = {
 };
 
 static void insert(Datum *values, const char *nulls);
-static int	copy_rows(MemoryContext parent, bool whole, dlist_head *requests);
+static int	copy_rows(Oid table, MemoryContext parent, bool whole,
+					  dlist_head *requests);
 static HttpRequest *copy_row(HeapTuple tuple, TupleDesc desc,
 							 MemoryContext parent, bool whole);
 static char *fill_request(HttpRequest *request, HeapTuple tuple,
@@ -112,7 +113,7 @@ pgnet_queue_insert(const QueueRow *row)
 
 /* Read rows in order of id. */
 int
-pgnet_queue_scan(int64 from_id, int limit, MemoryContext parent,
+pgnet_queue_scan(Oid table, int64 from_id, int limit, MemoryContext parent,
 				 dlist_head *requests)
 {
 	Datum		values[2] = {Int64GetDatum(from_id), Int64GetDatum(limit)};
@@ -120,14 +121,14 @@ pgnet_queue_scan(int64 from_id, int limit, MemoryContext parent,
 	int			count;
 
 	pgnet_plan_run(&scan_rows, values, NULL, SPI_OK_SELECT);
-	count = copy_rows(parent, false, requests);
+	count = copy_rows(table, parent, false, requests);
 	pgnet_catalog_become(before);
 	return count;
 }
 
 /* Read rows by id. */
 int
-pgnet_queue_load(const int64 *ids, int nids, MemoryContext parent,
+pgnet_queue_load(Oid table, const int64 *ids, int nids, MemoryContext parent,
 				 dlist_head *requests)
 {
 	Datum	   *elements = palloc(sizeof(Datum) * nids);
@@ -141,7 +142,7 @@ pgnet_queue_load(const int64 *ids, int nids, MemoryContext parent,
 												sizeof(int64), FLOAT8PASSBYVAL,
 												TYPALIGN_DOUBLE));
 	pgnet_plan_run(&load_rows, values, NULL, SPI_OK_SELECT);
-	count = copy_rows(parent, true, requests);
+	count = copy_rows(table, parent, true, requests);
 	pgnet_catalog_become(before);
 	return count;
 }
@@ -166,7 +167,7 @@ insert(Datum *values, const char *nulls)
 
 /* Copy what the last SELECT gave into requests of our own. */
 static int
-copy_rows(MemoryContext parent, bool whole, dlist_head *requests)
+copy_rows(Oid table, MemoryContext parent, bool whole, dlist_head *requests)
 {
 	int			count = (int) SPI_processed;
 
@@ -175,6 +176,7 @@ copy_rows(MemoryContext parent, bool whole, dlist_head *requests)
 		HttpRequest *request = copy_row(SPI_tuptable->vals[i],
 										SPI_tuptable->tupdesc, parent, whole);
 
+		request->table = table;
 		dlist_push_tail(requests, &request->node);
 	}
 	SPI_freetuptable(SPI_tuptable);
@@ -191,7 +193,6 @@ copy_row(HeapTuple tuple, TupleDesc desc, MemoryContext parent, bool whole)
 	Datum		value;
 	char	   *problem = NULL;
 
-	request->table = pgnet_catalog_queue();
 	request->id = DatumGetInt64(column(tuple, desc, COL_ID, &null));
 	value = column(tuple, desc, COL_ROLE, &null);
 	request->role = null ? InvalidOid : DatumGetObjectId(value);

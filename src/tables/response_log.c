@@ -1,16 +1,14 @@
 /*
  * response_log.c -- net._http_response: what became of requests.
  *
- * Runs in: workers (record, expire) and client backends (find).
+ * Runs in: workers.
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/snapmgr.h"
 
 #include "tables/catalog.h"
 #include "tables/headers.h"
@@ -105,30 +103,7 @@ static PreparedStatement oldest_response = {
 		   " ORDER BY r.created LIMIT 1",
 };
 
-static PreparedStatement find_response = {
-	.sql = "SELECT r.id, r.status_code, r.headers, r.content, r.error_msg,"
-		   " q.xmin"
-		   " FROM (VALUES ($1)) AS wanted (id)"
-		   " LEFT JOIN net._http_response AS r"
-		   " ON r.id OPERATOR(pg_catalog.=) wanted.id"
-		   " LEFT JOIN net.http_request_queue AS q"
-		   " ON q.id OPERATOR(pg_catalog.=) wanted.id"
-		   " LIMIT 1",
-	.nparams = 1,
-	.param_types = {INT8OID}
-};
-
-/* The columns of find_response, in order. */
-enum
-{
-	FOUND_ID = 1,
-	FOUND_STATUS_CODE,
-	FOUND_HEADERS,
-	FOUND_CONTENT,
-	FOUND_ERROR_MSG,
-	FOUND_QUEUE_XMIN
-};
-
+static void check_removed(Datum ids);
 static void insert_outcomes(HttpRequest *const *requests, int nrequests);
 static void set_elements(Datum **values, bool **nulls, int row,
 						 const HttpRequest *request);
@@ -139,11 +114,10 @@ static Datum ids_array(HttpRequest *const *requests, int nrequests);
 static int	count_found(PreparedStatement *statement, Datum ids, int64 **found);
 static bool is_among(int64 id, const int64 *ids, int nids);
 static int	compare_ids(const void *a, const void *b);
-static Datum found_column(int number, bool *null);
 
 /* Store outcomes and remove their rows. */
 void
-pgnet_responses_record(HttpRequest *const *requests, int nrequests,
+pgnet_responses_record(Oid table, HttpRequest *const *requests, int nrequests,
 					   RecordMode mode)
 {
 	CatalogUser before = pgnet_catalog_become_owner();
@@ -153,7 +127,7 @@ pgnet_responses_record(HttpRequest *const *requests, int nrequests,
 	Datum		ids;
 
 	for (int i = 0; i < nrequests; i++)
-		if (requests[i]->table == pgnet_catalog_queue())
+		if (requests[i]->table == table)
 			current[ncurrent++] = requests[i];
 	ids = ids_array(current, ncurrent);
 
@@ -163,6 +137,8 @@ pgnet_responses_record(HttpRequest *const *requests, int nrequests,
 	if (mode != PGNET_RECORD_REMOVE_ONLY && ncurrent > 0)
 		insert_outcomes(current, ncurrent);
 	pgnet_plan_run(&delete_requests, &ids, NULL, SPI_OK_DELETE);
+	if (SPI_processed < (uint64) ncurrent)
+		check_removed(ids);
 	if (mode != PGNET_RECORD_NORMAL)
 		pgnet_local_setting_end(level);
 	pgnet_catalog_become(before);
@@ -219,7 +195,8 @@ pgnet_responses_oldest(TimestampTz *created)
 	pgnet_plan_run(&oldest_response, NULL, NULL, SPI_OK_SELECT);
 	if (SPI_processed == 1)
 	{
-		Datum		value = found_column(1, &null);
+		Datum		value = SPI_getbinval(SPI_tuptable->vals[0],
+										  SPI_tuptable->tupdesc, 1, &null);
 
 		if (!null)
 			*created = DatumGetTimestampTz(value);
@@ -229,50 +206,20 @@ pgnet_responses_oldest(TimestampTz *created)
 }
 
 /*
- * Find a request.  Both tables are read with one snapshot, so a request that
- * is being recorded is seen on one side or the other.
+ * Fewer rows went than there were requests: users may delete rows, but a
+ * trigger that keeps one would have its request sent again.
  */
-RequestState
-pgnet_response_find(int64 id, ResponseRow *row)
+static void
+check_removed(Datum ids)
 {
-	MemoryContext caller_context = CurrentMemoryContext;
-	Datum		values[1] = {Int64GetDatum(id)};
-	RequestState state;
-	TransactionId xmin;
-	bool		null;
-	Datum		value;
+	int64	   *left;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-	pgnet_plan_run_latest(&find_response, values);
-	found_column(FOUND_ID, &null);
-	if (!null)
-	{
-		state = PGNET_REQUEST_RECORDED;
-		value = found_column(FOUND_STATUS_CODE, &null);
-		row->status_code = null ? -1 : DatumGetInt32(value);
-		MemoryContextSwitchTo(caller_context);
-		value = found_column(FOUND_HEADERS, &null);
-		row->headers = null ? NULL : DatumGetJsonbPCopy(value);
-		value = found_column(FOUND_CONTENT, &null);
-		row->content = null ? NULL : DatumGetTextPCopy(value);
-		value = found_column(FOUND_ERROR_MSG, &null);
-		row->error = null ? NULL : TextDatumGetCString(value);
-	}
-	else
-	{
-		value = found_column(FOUND_QUEUE_XMIN, &null);
-		xmin = null ? InvalidTransactionId : DatumGetTransactionId(value);
-		if (null)
-			state = PGNET_REQUEST_UNKNOWN;
-		else if (TransactionIdIsCurrentTransactionId(xmin))
-			state = PGNET_REQUEST_UNCOMMITTED;
-		else
-			state = PGNET_REQUEST_WAITING;
-	}
-	SPI_finish();
-	MemoryContextSwitchTo(caller_context);
-	return state;
+	if (count_found(&existing_requests, ids, &left) > 0)
+		ereport(ERROR,
+				errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
+				errmsg("a trigger or rule keeps request " INT64_FORMAT
+					   " in net.http_request_queue",
+					   left[0]));
 }
 
 /* Insert one response row for each request. */
@@ -419,12 +366,4 @@ compare_ids(const void *a, const void *b)
 	int64		right = *(const int64 *) b;
 
 	return (left > right) - (left < right);
-}
-
-/* A column of the single row the last SELECT gave. */
-static Datum
-found_column(int number, bool *null)
-{
-	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, number,
-						 null);
 }

@@ -9,104 +9,94 @@
 #include "postgres.h"
 
 #include "utils/elog.h"
-#include "utils/timestamp.h"
 
 #include "tables/catalog.h"
 #include "tables/transaction.h"
 #include "worker/access.h"
 
-/* Stay away so long at first, then twice as long each time, up to the last. */
-#define FIRST_RETRY_MS 50
-#define LAST_RETRY_MS 10000
-
-static bool is_served(TableAccess *access);
+static AccessResult work_if_served(TableAccess *access, TableWork work,
+								   void *arg);
 static void say_missing(TableAccess *access);
 
 /* Work on the tables. */
-bool
-pgnet_access_run(TableAccess *access, TableWork work, void *arg)
+AccessResult
+pgnet_access_run(TableAccess *access, TableWork work, void *arg,
+				 ErrorData **error)
 {
-	volatile bool done = false;
+	MemoryContext caller_context = CurrentMemoryContext;
+	volatile AccessResult result = PGNET_ACCESS_FAILED;
 
 	pgnet_transaction_begin();
 	PG_TRY();
 	{
-		if (is_served(access))
-		{
-			work(arg);
-			done = true;
-		}
+		AccessResult tried = work_if_served(access, work, arg);
+
 		pgnet_transaction_commit();
+		result = tried;
 	}
 	PG_CATCH();
 	{
-		/* in the log once as what it is, but the worker lives on */
-		if (access->retry_ms == 0)
-			EmitErrorReport();
+		MemoryContextSwitchTo(caller_context);
+		*error = CopyErrorData();
 		FlushErrorState();
 		pgnet_transaction_abort();
-		pgnet_access_back_off(access);
-		return false;
 	}
 	PG_END_TRY();
-	if (done)
-		pgnet_access_succeeded(access);
-	return done;
+	return result;
 }
 
-/* Is it time? */
+/* Work on the tables, and pause if that does not succeed. */
 bool
-pgnet_access_allowed(const TableAccess *access, TimestampTz now)
+pgnet_access_try(TableAccess *access, Backoff *backoff, const char *what,
+				 TableWork work, void *arg)
 {
-	return access->retry_ms == 0 || now >= access->retry_at;
+	ErrorData  *error = NULL;
+
+	switch (pgnet_access_run(access, work, arg, &error))
+	{
+		case PGNET_ACCESS_DONE:
+			pgnet_backoff_succeeded(backoff);
+			return true;
+		case PGNET_ACCESS_GONE:
+			return false;
+		case PGNET_ACCESS_BUSY:
+			break;
+		case PGNET_ACCESS_FAILED:
+			if (backoff->pause_ms == 0)
+				ereport(WARNING,
+						errcode(error->sqlerrcode),
+						errmsg("pg_net could not %s: %s", what, error->message),
+						errdetail("It is tried again until it succeeds."),
+						error->context ? errcontext("%s", error->context) : 0);
+			FreeErrorData(error);
+			break;
+	}
+	pgnet_backoff_failed(backoff);
+	return false;
 }
 
-/* Not now. */
-void
-pgnet_access_back_off(TableAccess *access)
+/* Do work if the tables are there, are those we know, and can be locked. */
+static AccessResult
+work_if_served(TableAccess *access, TableWork work, void *arg)
 {
-	if (access->retry_ms == 0)
-		access->retry_ms = FIRST_RETRY_MS;
-	else
-		access->retry_ms = Min(access->retry_ms * 2, LAST_RETRY_MS);
-	access->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-												   access->retry_ms);
-}
+	Oid			queue;
+	TablesState state = pgnet_catalog_lock_tables(&queue);
 
-/* It worked. */
-void
-pgnet_access_succeeded(TableAccess *access)
-{
-	access->retry_ms = 0;
-}
-
-/* Are these the tables we know, and are they ours now? */
-static bool
-is_served(TableAccess *access)
-{
-	TablesState state = pgnet_catalog_lock_tables();
-	Oid			queue = InvalidOid;
-
-	if (state != PGNET_TABLES_MISSING)
-		queue = pgnet_catalog_queue();
-	if (queue != access->queue && state != PGNET_TABLES_BUSY)
+	if (state == PGNET_TABLES_BUSY)
+		return PGNET_ACCESS_BUSY;
+	if (queue != access->queue)
 	{
 		access->queue = queue;
 		access->changed = true;
 	}
-	switch (state)
-	{
-		case PGNET_TABLES_LOCKED:
-			access->said_missing = false;
-			return !access->changed;
-		case PGNET_TABLES_BUSY:
-			pgnet_access_back_off(access);
-			return false;
-		case PGNET_TABLES_MISSING:
-			say_missing(access);
-			return false;
-	}
-	return false;
+	if (state == PGNET_TABLES_MISSING)
+		say_missing(access);
+	else
+		access->said_missing = false;
+	if (state == PGNET_TABLES_MISSING || access->changed)
+		return PGNET_ACCESS_GONE;
+	work(arg);
+	return PGNET_ACCESS_DONE;
 }
 
 /* Tell the log once why nothing is sent. */

@@ -8,32 +8,39 @@
 
 #include "postgres.h"
 
-#include "datatype/timestamp.h"
+#include "worker/backoff.h"
 
 typedef struct TableAccess
 {
 	Oid			queue;			/* the table we serve; InvalidOid: none */
 	bool		changed;		/* it is another one: forget all its rows */
 	bool		said_missing;	/* in the log */
-	int			retry_ms;		/* how long we stay away; 0: not at all */
-	TimestampTz retry_at;
 } TableAccess;
+
+/* What came of trying to work on the tables. */
+typedef enum AccessResult
+{
+	PGNET_ACCESS_DONE,
+	PGNET_ACCESS_BUSY,			/* somebody holds a lock on a table */
+	PGNET_ACCESS_GONE,			/* the extension is missing, or new */
+	PGNET_ACCESS_FAILED			/* the work threw an error */
+} AccessResult;
 
 /* Something to do with the tables, inside a transaction. */
 typedef void (*TableWork) (void *arg);
 
 /*
- * Do work in a transaction with both tables locked.  False when that was not
- * possible: the extension is missing or new (see changed), a table is locked,
- * or the work failed, which is in the log then.
+ * Do work in a transaction with both tables locked; access->queue is the one
+ * locked.  When it failed, *error is a copy in the current memory context.
  */
-extern bool pgnet_access_run(TableAccess *access, TableWork work, void *arg);
+extern AccessResult pgnet_access_run(TableAccess *access, TableWork work,
+									 void *arg, ErrorData **error);
 
-/* May the tables be touched, or is it too early after some trouble? */
-extern bool pgnet_access_allowed(const TableAccess *access, TimestampTz now);
-
-/* Stay away for a while, longer each time; and: all is well again. */
-extern void pgnet_access_back_off(TableAccess *access);
-extern void pgnet_access_succeeded(TableAccess *access);
+/*
+ * The same for work that is tried again until it succeeds: a failure is in
+ * the log once, with what could not be done ("read the queue").  True: done.
+ */
+extern bool pgnet_access_try(TableAccess *access, Backoff *backoff,
+							 const char *what, TableWork work, void *arg);
 
 #endif							/* PGNET_ACCESS_H */

@@ -240,6 +240,7 @@ void
 pgnet_backlog_loaded(Backlog *backlog, int nids, dlist_head *requests)
 {
 	HostQueue  *host = dlist_head_element(HostQueue, node, &backlog->hungry);
+	HostQueue  *other;
 
 	for (int i = 0; i < nids; i++)
 		pgnet_backlog_release(backlog, host_pop(backlog, host).id);
@@ -252,7 +253,15 @@ pgnet_backlog_loaded(Backlog *backlog, int nids, dlist_head *requests)
 
 		dlist_delete(last);
 		pgnet_backlog_hold(backlog, request->id);
-		host_push(backlog, host, waiting_of(request), true);
+		if (request->host_key == host->key)
+		{
+			host_push(backlog, host, waiting_of(request), true);
+			continue;
+		}
+		/* somebody changed the URL meanwhile */
+		other = host_get(backlog, request->host_key);
+		host_push(backlog, other, waiting_of(request), false);
+		host_settle(backlog, other);
 	}
 	host_settle(backlog, host);
 }

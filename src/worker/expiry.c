@@ -47,13 +47,21 @@ pgnet_expiry_look_now(Expiry *expiry)
 	expiry->due = DT_NOBEGIN;
 }
 
+/* Is something due, and may it be tried? */
+bool
+pgnet_expiry_is_due(const Expiry *expiry, TimestampTz now)
+{
+	return expiry->due <= now && pgnet_backoff_over(&expiry->backoff, now);
+}
+
 /* Remove what is due. */
 bool
 pgnet_expiry_run(Expiry *expiry, TableAccess *access, TimestampTz now)
 {
 	Look		look = {.before = now - pgnet_setting_ttl()};
 
-	if (!pgnet_access_run(access, remove_some, &look))
+	if (!pgnet_access_try(access, &expiry->backoff, "remove expired responses",
+						  remove_some, &look))
 	{
 		/* nothing is due in tables that are not there */
 		if (!OidIsValid(access->queue))

@@ -16,6 +16,7 @@
 typedef struct Expiry
 {
 	TimestampTz due;
+	Backoff		backoff;
 } Expiry;
 
 /* Responses were recorded: some will be due one day. */
@@ -23,6 +24,9 @@ extern void pgnet_expiry_note_recorded(Expiry *expiry, TimestampTz now);
 
 /* The setting or the table may have changed: look now. */
 extern void pgnet_expiry_look_now(Expiry *expiry);
+
+/* Is it time? */
+extern bool pgnet_expiry_is_due(const Expiry *expiry, TimestampTz now);
 
 /* Remove some; true when there were any. */
 extern bool pgnet_expiry_run(Expiry *expiry, TableAccess *access,

@@ -28,6 +28,7 @@
 typedef struct Rows
 {
 	Intake	   *intake;
+	TableAccess *access;
 	int64		ids[MAX_LOAD_ROWS]; /* to load */
 	int			nids;
 	int			count;			/* that came */
@@ -37,9 +38,11 @@ typedef struct Rows
 static void scan_rows(void *arg);
 static void load_rows(void *arg);
 static void take_rows(Intake *intake, Rows *rows);
-static void take_loaded(Intake *intake, Rows *rows);
-static bool may_be_sent(HttpRequest *request);
-static void take_refused(Intake *intake, HttpRequest *request);
+static void take_loaded(Intake *intake, Rows *rows, TimestampTz now);
+static void look_again(Intake *intake);
+static void check_rows(Rows *rows);
+static bool is_pending(const HttpRequest *request);
+static void take_refused(Intake *intake, HttpRequest *request, TimestampTz now);
 static HttpRequest *pop(dlist_head *list);
 static void free_all(dlist_head *list);
 
@@ -50,6 +53,7 @@ pgnet_intake_announce(Intake *intake, int64 id)
 	/* read to the end before: skip what lies between, dead rows and all */
 	intake->next_id = intake->more ? Min(intake->next_id, id) : id;
 	intake->more = true;
+	intake->looked_again = false;
 }
 
 /*
@@ -62,7 +66,8 @@ pgnet_intake_wants_read(const Intake *intake, TimestampTz now, bool busy)
 {
 	const Backlog *backlog = intake->backlog;
 
-	if (!intake->more || pgnet_backlog_is_full(backlog) ||
+	if (!intake->more || !pgnet_backoff_over(&intake->backoff, now) ||
+		pgnet_backlog_is_full(backlog) ||
 		!pgnet_backlog_has_room(backlog) || pgnet_backlog_has_ready(backlog))
 		return false;
 	return !pgnet_backlog_is_rich(backlog) || !busy ||
@@ -71,9 +76,10 @@ pgnet_intake_wants_read(const Intake *intake, TimestampTz now, bool busy)
 
 /* Load only when there is nothing in memory to send. */
 bool
-pgnet_intake_wants_load(const Intake *intake)
+pgnet_intake_wants_load(const Intake *intake, TimestampTz now)
 {
-	return !pgnet_backlog_has_ready(intake->backlog) &&
+	return pgnet_backoff_over(&intake->backoff, now) &&
+		!pgnet_backlog_has_ready(intake->backlog) &&
 		pgnet_backlog_has_hungry(intake->backlog);
 }
 
@@ -81,33 +87,49 @@ pgnet_intake_wants_load(const Intake *intake)
 void
 pgnet_intake_read(Intake *intake, TableAccess *access, TimestampTz now)
 {
-	Rows		rows = {.intake = intake};
+	Rows		rows = {.intake = intake, .access = access};
 
 	dlist_init(&rows.list);
-	if (pgnet_access_run(access, scan_rows, &rows))
+	if (pgnet_access_try(access, &intake->backoff, "read the queue", scan_rows,
+						 &rows))
 	{
 		intake->last_read = now;
 		take_rows(intake, &rows);
+		return;
 	}
-	else
-		free_all(&rows.list);
-	/* nothing to read until CREATE EXTENSION wakes us */
+	free_all(&rows.list);
 	if (!OidIsValid(access->queue))
-		intake->more = false;
+		look_again(intake);
 }
 
 /* Load rows by their ids. */
 void
-pgnet_intake_load(Intake *intake, TableAccess *access)
+pgnet_intake_load(Intake *intake, TableAccess *access, TimestampTz now)
 {
-	Rows		rows = {.intake = intake};
+	Rows		rows = {.intake = intake, .access = access};
 
 	dlist_init(&rows.list);
 	rows.nids = pgnet_backlog_to_load(intake->backlog, rows.ids, MAX_LOAD_ROWS);
-	if (pgnet_access_run(access, load_rows, &rows))
-		take_loaded(intake, &rows);
+	if (pgnet_access_try(access, &intake->backoff, "load queued requests",
+						 load_rows, &rows))
+		take_loaded(intake, &rows, now);
 	else
 		free_all(&rows.list);
+}
+
+/*
+ * The extension is missing: there is nothing to read until CREATE EXTENSION
+ * wakes us.  It does so a moment before others see its catalog entries
+ * (xact.c), so look once more.
+ */
+static void
+look_again(Intake *intake)
+{
+	if (intake->looked_again)
+		intake->more = false;
+	else
+		pgnet_backoff_failed(&intake->backoff);
+	intake->looked_again = true;
 }
 
 /* TableWork of pgnet_intake_read(). */
@@ -116,9 +138,10 @@ scan_rows(void *arg)
 {
 	Rows	   *rows = arg;
 
-	rows->count = pgnet_queue_scan(rows->intake->next_id,
+	rows->count = pgnet_queue_scan(rows->access->queue, rows->intake->next_id,
 								   pgnet_setting_batch_size,
 								   rows->intake->requests, &rows->list);
+	check_rows(rows);
 }
 
 /* TableWork of pgnet_intake_load(). */
@@ -127,8 +150,29 @@ load_rows(void *arg)
 {
 	Rows	   *rows = arg;
 
-	rows->count = pgnet_queue_load(rows->ids, rows->nids,
+	rows->count = pgnet_queue_load(rows->access->queue, rows->ids, rows->nids,
 								   rows->intake->requests, &rows->list);
+	check_rows(rows);
+}
+
+/* Decide those that cannot be sent; know the host of the others. */
+static void
+check_rows(Rows *rows)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &rows->list)
+	{
+		HttpRequest *request = dlist_container(HttpRequest, node, iter.cur);
+		char	   *problem;
+
+		if (!is_pending(request))
+			continue;
+		problem = pgnet_url_scheme_problem(request->url);
+		if (problem != NULL)
+			pgnet_request_fail(request, problem);
+		request->host_key = pgnet_url_host_key(request->url);
+	}
 }
 
 /* Take over what was read. */
@@ -144,16 +188,16 @@ take_rows(Intake *intake, Rows *rows)
 			intake->more = false;
 		else
 			intake->next_id = request->id + 1;
-		if (may_be_sent(request))
+		if (is_pending(request))
 			pgnet_backlog_add(intake->backlog, request);
 		else
-			take_refused(intake, request);
+			take_refused(intake, request, intake->last_read);
 	}
 }
 
 /* Take over what was loaded: rows may have changed since they were read. */
 static void
-take_loaded(Intake *intake, Rows *rows)
+take_loaded(Intake *intake, Rows *rows, TimestampTz now)
 {
 	dlist_head	good;
 	dlist_head	refused;
@@ -164,38 +208,27 @@ take_loaded(Intake *intake, Rows *rows)
 	{
 		HttpRequest *request = pop(&rows->list);
 
-		dlist_push_tail(may_be_sent(request) ? &good : &refused,
+		dlist_push_tail(is_pending(request) ? &good : &refused,
 						&request->node);
 	}
 	pgnet_backlog_loaded(intake->backlog, rows->nids, &good);
 	while (!dlist_is_empty(&refused))
-		take_refused(intake, pop(&refused));
+		take_refused(intake, pop(&refused), now);
 }
 
-/* Can a row be sent?  If not, it has its outcome. */
+/* Is a request not decided yet? */
 static bool
-may_be_sent(HttpRequest *request)
+is_pending(const HttpRequest *request)
 {
-	char	   *problem;
-
-	if (request->outcome.kind != PGNET_OUTCOME_PENDING)
-		return false;
-	problem = pgnet_url_scheme_problem(request->url);
-	if (problem != NULL)
-	{
-		pgnet_request_fail(request, problem);
-		return false;
-	}
-	request->host_key = pgnet_url_host_key(request->url);
-	return true;
+	return request->outcome.kind == PGNET_OUTCOME_PENDING;
 }
 
 /* A row that cannot be sent is finished already. */
 static void
-take_refused(Intake *intake, HttpRequest *request)
+take_refused(Intake *intake, HttpRequest *request, TimestampTz now)
 {
 	if (pgnet_backlog_hold(intake->backlog, request->id))
-		pgnet_recorder_add(intake->recorder, request);
+		pgnet_recorder_add(intake->recorder, request, now);
 	else
 		pgnet_request_free(request);
 }

@@ -21,7 +21,9 @@ typedef struct Intake
 	MemoryContext requests;		/* parent of the requests' contexts */
 	int64		next_id;		/* where reading goes on */
 	bool		more;			/* there may be rows from next_id on */
+	bool		looked_again;	/* for an extension that is missing */
 	TimestampTz last_read;
+	Backoff		backoff;
 } Intake;
 
 /* There are new rows from id on. */
@@ -30,11 +32,12 @@ extern void pgnet_intake_announce(Intake *intake, int64 id);
 /* Would reading, or loading, help now?  busy: the network has work. */
 extern bool pgnet_intake_wants_read(const Intake *intake, TimestampTz now,
 									bool busy);
-extern bool pgnet_intake_wants_load(const Intake *intake);
+extern bool pgnet_intake_wants_load(const Intake *intake, TimestampTz now);
 
 /* Read the next rows; load rows whose ids wait and whose turn has come. */
 extern void pgnet_intake_read(Intake *intake, TableAccess *access,
 							  TimestampTz now);
-extern void pgnet_intake_load(Intake *intake, TableAccess *access);
+extern void pgnet_intake_load(Intake *intake, TableAccess *access,
+							  TimestampTz now);
 
 #endif							/* PGNET_INTAKE_H */

@@ -15,8 +15,8 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "postmaster/interrupt.h"
+#include "storage/sinval.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -32,6 +32,7 @@
 #include "worker/intake.h"
 #include "worker/loop.h"
 #include "worker/recorder.h"
+#include "worker/reporting.h"
 
 /* After SIGTERM, how long requests in flight may still finish. */
 #define LEAVE_GRACE_MS 500
@@ -39,8 +40,11 @@
 /* The longest rest: the wall clock, which expiry goes by, may be set. */
 #define LONGEST_REST_MS (3600 * 1000)
 
-/* Statistics that were held back are reported so much later at the latest. */
-#define STATISTICS_MS 1000
+/* With the network busy, expired responses wait so much longer. */
+#define EXPIRY_PATIENCE_MS 1000
+
+/* A worker that lived so long has started well. */
+#define GOOD_START_MS 10000
 
 typedef struct Loop
 {
@@ -54,10 +58,10 @@ typedef struct Loop
 	HttpEngine *engine;
 	Recorder	recorder;
 	Expiry		expiry;
+	Reporting	reporting;
 
+	TimestampTz started;		/* DT_NOEND: and it went well */
 	bool		busy;			/* the last drive found something to do */
-	bool		active;			/* as pg_stat_activity says */
-	TimestampTz statistics_due; /* DT_NOEND: nothing to report */
 } Loop;
 
 static void loop_init(Loop *loop, WorkerSlot *slot);
@@ -73,10 +77,10 @@ static void forget_recorded(Loop *loop);
 static void expire_responses(Loop *loop);
 static void follow_tables(Loop *loop);
 static void rest(Loop *loop);
-static bool has_table_work(const Loop *loop);
-static void report_activity(Loop *loop);
-static void report_statistics(Loop *loop, bool soon);
+static bool has_work(const Loop *loop);
+static TimestampTz next_due(const Loop *loop);
 static void leave(Loop *loop);
+static void record_the_rest(Loop *loop);
 static void discard(dlist_head *requests);
 
 /* Turn the wheel until asked to leave. */
@@ -109,7 +113,7 @@ loop_init(Loop *loop, WorkerSlot *slot)
 												   "pg_net requests",
 												   ALLOCSET_SMALL_SIZES);
 
-	*loop = (Loop) {.slot = slot, .statistics_due = DT_NOEND};
+	*loop = (Loop) {.slot = slot};
 	loop->cycle = AllocSetContextCreate(TopMemoryContext, "pg_net cycle",
 										ALLOCSET_DEFAULT_SIZES);
 	loop->backlog = pgnet_backlog_create(TopMemoryContext);
@@ -124,10 +128,9 @@ loop_init(Loop *loop, WorkerSlot *slot)
 
 	pgnet_transaction_prepare_session();
 	apply_settings(loop);
-	pgstat_report_appname("pg_net");
-	pgstat_report_activity(STATE_IDLE, NULL);
+	pgnet_reporting_init(&loop->reporting);
 	pgnet_slot_set_ready(slot);
-	pgnet_starts_succeed();
+	loop->started = GetCurrentTimestamp();
 }
 
 /* Make the engine, or end the process saying why not. */
@@ -161,9 +164,18 @@ begin_cycle(Loop *loop)
 		ProcessConfigFile(PGC_SIGHUP);
 		apply_settings(loop);
 	}
+	/* else the whole queue of invalidations would wait for us */
+	if (catchupInterruptPending)
+		ProcessCatchupInterrupt();
 	MemoryContextReset(loop->cycle);
 	MemoryContextSwitchTo(loop->cycle);
 	loop->now = GetCurrentTimestamp();
+	if (loop->started != DT_NOEND &&
+		loop->now >= TimestampTzPlusMilliseconds(loop->started, GOOD_START_MS))
+	{
+		pgnet_starts_succeed();
+		loop->started = DT_NOEND;
+	}
 }
 
 /* Hand settings that may have changed to those they concern. */
@@ -199,12 +211,13 @@ take_wakeup(Loop *loop)
 static void
 read_queue(Loop *loop)
 {
-	if (!pgnet_access_allowed(&loop->access, loop->now))
+	if (pgnet_recorder_is_full(&loop->recorder))
 		return;
 	if (pgnet_intake_wants_read(&loop->intake, loop->now, loop->busy))
 		pgnet_intake_read(&loop->intake, &loop->access, loop->now);
-	if (pgnet_intake_wants_load(&loop->intake) && !loop->access.changed)
-		pgnet_intake_load(&loop->intake, &loop->access);
+	if (pgnet_intake_wants_load(&loop->intake, loop->now) &&
+		!loop->access.changed)
+		pgnet_intake_load(&loop->intake, &loop->access, loop->now);
 }
 
 /* Send what the limits allow, and let the network have its turn. */
@@ -213,7 +226,8 @@ send_requests(Loop *loop)
 {
 	HttpRequest *request;
 
-	while ((request = pgnet_backlog_next(loop->backlog)) != NULL)
+	while (!pgnet_recorder_is_full(&loop->recorder) &&
+		   (request = pgnet_backlog_next(loop->backlog)) != NULL)
 		pgnet_engine_start(loop->engine, request);
 	loop->busy = pgnet_engine_drive(loop->engine);
 }
@@ -233,22 +247,17 @@ collect_finished(Loop *loop)
 											   dlist_pop_head_node(&finished));
 
 		pgnet_backlog_finished(loop->backlog, request);
-		pgnet_recorder_add(&loop->recorder, request);
+		pgnet_recorder_add(&loop->recorder, request, loop->now);
 	}
 }
 
-/* Record what is finished, when a batch is full or nothing else is to do. */
+/* Record what is finished. */
 static void
 record_outcomes(Loop *loop)
 {
-	if (loop->recorder.nfinished == 0 ||
-		!pgnet_access_allowed(&loop->access, loop->now) ||
-		(loop->busy && !pgnet_recorder_is_full(&loop->recorder)))
+	if (!pgnet_recorder_is_due(&loop->recorder, loop->now, loop->busy))
 		return;
-	if (pgnet_recorder_flush(&loop->recorder))
-		pgnet_access_succeeded(&loop->access);
-	else
-		pgnet_access_back_off(&loop->access);
+	pgnet_recorder_flush(&loop->recorder, &loop->access, loop->now);
 	forget_recorded(loop);
 }
 
@@ -272,22 +281,21 @@ forget_recorded(Loop *loop)
 	discard(recorded);
 	pgnet_slot_announce_responses(loop->slot);
 	pgnet_expiry_note_recorded(&loop->expiry, loop->now);
-	if (loop->statistics_due == DT_NOEND)
-		loop->statistics_due = TimestampTzPlusMilliseconds(loop->now,
-														   STATISTICS_MS);
+	pgnet_reporting_note_written(&loop->reporting, loop->now);
 }
 
-/* Remove old responses, when the network leaves time for it. */
+/* Remove old responses, when the network leaves time or it is overdue. */
 static void
 expire_responses(Loop *loop)
 {
-	if (loop->now < loop->expiry.due || loop->busy ||
-		!pgnet_access_allowed(&loop->access, loop->now))
+	TimestampTz patience = loop->now;
+
+	if (loop->busy)
+		patience = TimestampTzPlusMilliseconds(patience, -EXPIRY_PATIENCE_MS);
+	if (!pgnet_expiry_is_due(&loop->expiry, patience))
 		return;
-	if (pgnet_expiry_run(&loop->expiry, &loop->access, loop->now) &&
-		loop->statistics_due == DT_NOEND)
-		loop->statistics_due = TimestampTzPlusMilliseconds(loop->now,
-														   STATISTICS_MS);
+	if (pgnet_expiry_run(&loop->expiry, &loop->access, loop->now))
+		pgnet_reporting_note_written(&loop->reporting, loop->now);
 }
 
 /* The extension was dropped or made anew: nothing we know is true any more. */
@@ -298,8 +306,8 @@ follow_tables(Loop *loop)
 		return;
 	loop->access.changed = false;
 	pgnet_backlog_clear(loop->backlog);
-	discard(&loop->recorder.finished);
-	loop->recorder.nfinished = 0;
+	pgnet_recorder_clear(&loop->recorder);
+	discard(&loop->recorder.recorded);
 	if (OidIsValid(loop->access.queue))
 	{
 		pgnet_intake_announce(&loop->intake, PGNET_LOOK_AT_ALL);
@@ -314,19 +322,16 @@ follow_tables(Loop *loop)
 static void
 rest(Loop *loop)
 {
-	TimestampTz until = loop->expiry.due;
+	TimestampTz until;
+
 	bool		quiet = pgnet_engine_in_flight(loop->engine) == 0;
 
-	report_activity(loop);
-	if (loop->busy)
+	pgnet_reporting_activity(&loop->reporting, !quiet);
+	if (loop->busy || has_work(loop))
 		return;
-	if (!pgnet_access_allowed(&loop->access, loop->now))
-		until = loop->access.retry_at;
-	else if (has_table_work(loop))
-		return;
-	report_statistics(loop, quiet);
+	pgnet_reporting_flush(&loop->reporting, loop->now, quiet);
 
-	until = Min(until, loop->statistics_due);
+	until = next_due(loop);
 	if (until == DT_NOEND)
 		pgnet_engine_wait(loop->engine, -1);
 	else
@@ -335,40 +340,41 @@ rest(Loop *loop)
 							  LONGEST_REST_MS));
 }
 
-/* Could the next cycle do something with the tables at once? */
+/* Could the next cycle do something at once? */
 static bool
-has_table_work(const Loop *loop)
+has_work(const Loop *loop)
 {
-	return loop->recorder.nfinished > 0 || loop->expiry.due <= loop->now ||
+	if (pgnet_recorder_is_due(&loop->recorder, loop->now, false) ||
+		pgnet_expiry_is_due(&loop->expiry, loop->now))
+		return true;
+	if (pgnet_recorder_is_full(&loop->recorder))
+		return false;
+	return pgnet_backlog_has_ready(loop->backlog) ||
 		pgnet_intake_wants_read(&loop->intake, loop->now, false) ||
-		pgnet_intake_wants_load(&loop->intake) ||
-		pgnet_backlog_has_ready(loop->backlog);
+		pgnet_intake_wants_load(&loop->intake, loop->now);
 }
 
-/* Show in pg_stat_activity whether requests are in flight. */
-static void
-report_activity(Loop *loop)
+/*
+ * When there may be something to do without anything happening before.  What
+ * is past is not waited for: has_work() said that there is nothing to do.
+ */
+static TimestampTz
+next_due(const Loop *loop)
 {
-	bool		active = pgnet_engine_in_flight(loop->engine) > 0;
+	const TimestampTz candidates[] = {
+		loop->reporting.due,
+		loop->expiry.due,
+		loop->expiry.backoff.until,
+		loop->intake.backoff.until,
+		loop->recorder.backoff.until,
+		loop->recorder.nlocked > 0 ? loop->recorder.locked_due : DT_NOEND,
+	};
+	TimestampTz due = DT_NOEND;
 
-	if (active == loop->active)
-		return;
-	loop->active = active;
-	if (active)
-		pgstat_report_activity(STATE_RUNNING, "sending requests");
-	else
-		pgstat_report_activity(STATE_IDLE, NULL);
-}
-
-/* Let the statistics views and autovacuum see what was written. */
-static void
-report_statistics(Loop *loop, bool soon)
-{
-	if (loop->statistics_due == DT_NOEND ||
-		(!soon && loop->now < loop->statistics_due))
-		return;
-	pgstat_report_stat(true);
-	loop->statistics_due = DT_NOEND;
+	for (int i = 0; i < (int) lengthof(candidates); i++)
+		if (candidates[i] > loop->now)
+			due = Min(due, candidates[i]);
+	return due;
 }
 
 /*
@@ -380,22 +386,36 @@ leave(Loop *loop)
 {
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													LEAVE_GRACE_MS);
-	long		left_ms;
+	long		left_ms = LEAVE_GRACE_MS;
 
-	do
+	while (pgnet_engine_in_flight(loop->engine) > 0 && left_ms > 0)
 	{
 		begin_cycle(loop);
 		loop->busy = pgnet_engine_drive(loop->engine);
 		collect_finished(loop);
 		record_outcomes(loop);
-		if (pgnet_engine_in_flight(loop->engine) == 0 &&
-			loop->recorder.nfinished == 0)
-			break;
 		left_ms = TimestampDifferenceMilliseconds(loop->now, until);
 		if (!loop->busy && left_ms > 0)
 			pgnet_engine_wait(loop->engine, left_ms);
-	} while (left_ms > 0);
-	pgstat_report_stat(true);
+	}
+	record_the_rest(loop);
+	pgnet_reporting_flush(&loop->reporting, loop->now, true);
+	pgnet_starts_succeed();
+}
+
+/* The last batches, as long as each brings something. */
+static void
+record_the_rest(Loop *loop)
+{
+	int			before;
+
+	do
+	{
+		begin_cycle(loop);
+		before = loop->recorder.nfinished;
+		pgnet_recorder_flush(&loop->recorder, &loop->access, loop->now);
+		forget_recorded(loop);
+	} while (loop->recorder.nfinished > 0 && loop->recorder.nfinished < before);
 }
 
 /* Free the requests of a list. */

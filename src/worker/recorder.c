@@ -13,168 +13,256 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+#include "postmaster/interrupt.h"
 #include "utils/elog.h"
-#include "utils/memutils.h"
+#include "utils/timestamp.h"
 
-#include "tables/catalog.h"
 #include "tables/response_log.h"
-#include "tables/transaction.h"
+#include "url.h"
 #include "worker/recorder.h"
 
 /* A batch: enough to make a commit cheap, little enough to be quick. */
 #define BATCH_REQUESTS 500
 #define BATCH_BYTES ((size_t) 16 * 1024 * 1024)
 
-static int	choose_batch(Recorder *recorder, HttpRequest **batch);
-static bool record_batch(HttpRequest **batch, int count);
-static bool record_one_by_one(Recorder *recorder, HttpRequest **batch,
-							  int count);
-static int	recordable(HttpRequest **batch, int count);
-static bool record_one(HttpRequest *request);
-static bool record_in_mode(HttpRequest *request, RecordMode mode,
-						   bool *is_passing);
+/* How long a finished request may wait for the rest of its batch. */
+#define BATCH_DELAY_MS 10
+
+/* With so many not recorded, nothing more is sent. */
+#define MAX_UNRECORDED 5000
+#define MAX_UNRECORDED_BYTES ((size_t) 256 * 1024 * 1024)
+
+/* Recording one by one gives way to the network after this long. */
+#define ONE_BY_ONE_MS 200
+
+/* Rows that somebody holds locked are looked at again after this long. */
+#define LOCKED_ROW_MS 1000
+
+/* What one transaction records. */
+typedef struct Batch
+{
+	TableAccess *access;
+	HttpRequest *requests[BATCH_REQUESTS];
+	int			count;
+	RecordMode	mode;
+	int			nfree;			/* those at the front nobody holds locked */
+} Batch;
+
+static void drop_stale(Recorder *recorder, TableAccess *access);
+static void recheck_locked(Recorder *recorder, TableAccess *access,
+						   TimestampTz now);
+static void choose_batch(dlist_head *list, Batch *batch);
+static void record_one_by_one(Recorder *recorder, Batch *batch,
+							  TimestampTz now);
+static bool record_one(Batch *batch);
 static void report_failure(const HttpRequest *request, RecordMode mode,
 						   const ErrorData *error);
-static void move_to_recorded(Recorder *recorder, HttpRequest **batch,
-							 int count);
 static bool is_passing_trouble(int sqlerrcode);
-static ErrorData *catch_error(MemoryContext caller_context);
+static void record_work(void *batch);
+static void find_free_work(void *batch);
+static void take_out(Recorder *recorder, HttpRequest *request);
+static void put_locked(Recorder *recorder, HttpRequest *request,
+					   TimestampTz now);
 
 /* Start with nothing. */
 void
 pgnet_recorder_init(Recorder *recorder)
 {
+	*recorder = (Recorder) {0};
 	dlist_init(&recorder->finished);
+	dlist_init(&recorder->locked);
 	dlist_init(&recorder->recorded);
-	recorder->nfinished = 0;
 }
 
 /* Take a decided request. */
 void
-pgnet_recorder_add(Recorder *recorder, HttpRequest *request)
+pgnet_recorder_add(Recorder *recorder, HttpRequest *request, TimestampTz now)
 {
+	if (recorder->nfinished == 0)
+		recorder->waiting_since = now;
 	dlist_push_tail(&recorder->finished, &request->node);
 	recorder->nfinished++;
+	recorder->finished_bytes += request->outcome.content_len;
 }
 
-/* Is a batch full? */
+/* Record when a batch is full, when it has waited, or nothing else is to do. */
+bool
+pgnet_recorder_is_due(const Recorder *recorder, TimestampTz now, bool busy)
+{
+	if (!pgnet_backoff_over(&recorder->backoff, now))
+		return false;
+	if (recorder->nlocked > 0 && now >= recorder->locked_due)
+		return true;
+	if (recorder->nfinished == 0)
+		return false;
+	return !busy || recorder->nfinished >= BATCH_REQUESTS ||
+		recorder->finished_bytes >= BATCH_BYTES ||
+		now >= TimestampTzPlusMilliseconds(recorder->waiting_since,
+										   BATCH_DELAY_MS);
+}
+
+/* Is it more than can be kept in memory? */
 bool
 pgnet_recorder_is_full(const Recorder *recorder)
 {
-	return recorder->nfinished >= BATCH_REQUESTS;
+	return recorder->nfinished + recorder->nlocked >= MAX_UNRECORDED ||
+		recorder->finished_bytes >= MAX_UNRECORDED_BYTES;
 }
 
 /* Record one batch. */
-bool
-pgnet_recorder_flush(Recorder *recorder)
+void
+pgnet_recorder_flush(Recorder *recorder, TableAccess *access, TimestampTz now)
 {
-	HttpRequest *batch[BATCH_REQUESTS];
-	int			count = choose_batch(recorder, batch);
+	Batch		batch = {.access = access, .mode = PGNET_RECORD_NORMAL};
+	ErrorData  *error = NULL;
 
-	if (count == 0)
-		return true;
-	if (record_batch(batch, count))
+	drop_stale(recorder, access);
+	if (recorder->nlocked > 0 && now >= recorder->locked_due)
+		recheck_locked(recorder, access, now);
+	choose_batch(&recorder->finished, &batch);
+	if (batch.count == 0)
+		return;
+
+	recorder->waiting_since = now;
+	switch (pgnet_access_run(access, record_work, &batch, &error))
 	{
-		move_to_recorded(recorder, batch, count);
-		return true;
+		case PGNET_ACCESS_DONE:
+			for (int i = 0; i < batch.count; i++)
+				take_out(recorder, batch.requests[i]);
+			pgnet_backoff_succeeded(&recorder->backoff);
+			break;
+		case PGNET_ACCESS_BUSY:
+			pgnet_backoff_failed(&recorder->backoff);
+			break;
+		case PGNET_ACCESS_GONE:
+			drop_stale(recorder, access);
+			break;
+		case PGNET_ACCESS_FAILED:
+			FreeErrorData(error);
+			record_one_by_one(recorder, &batch, now);
+			break;
 	}
-	return record_one_by_one(recorder, batch, count);
 }
 
-/* The requests that were finished first. */
-static int
-choose_batch(Recorder *recorder, HttpRequest **batch)
+/* Forget what is there. */
+void
+pgnet_recorder_clear(Recorder *recorder)
+{
+	dlist_head *lists[] = {&recorder->finished, &recorder->locked};
+
+	for (int i = 0; i < (int) lengthof(lists); i++)
+		while (!dlist_is_empty(lists[i]))
+			dlist_push_tail(&recorder->recorded, dlist_pop_head_node(lists[i]));
+	recorder->nfinished = recorder->nlocked = 0;
+	recorder->finished_bytes = 0;
+}
+
+/* Requests of a table that is gone have nowhere to be recorded. */
+static void
+drop_stale(Recorder *recorder, TableAccess *access)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &recorder->finished)
+	{
+		HttpRequest *request = dlist_container(HttpRequest, node, iter.cur);
+
+		/* they come first: requests of the new table finish later */
+		if (request->table == access->queue)
+			break;
+		take_out(recorder, request);
+	}
+}
+
+/* Take back those whose rows are locked no more. */
+static void
+recheck_locked(Recorder *recorder, TableAccess *access, TimestampTz now)
+{
+	Batch		batch = {.access = access};
+	ErrorData  *error = NULL;
+
+	choose_batch(&recorder->locked, &batch);
+	if (pgnet_access_run(access, find_free_work, &batch, &error) !=
+		PGNET_ACCESS_DONE)
+		batch.nfree = 0;
+	for (int i = 0; i < batch.count; i++)
+	{
+		/* those that are locked still go to the end of their list */
+		dlist_delete(&batch.requests[i]->node);
+		recorder->nlocked--;
+		if (i < batch.nfree)
+			pgnet_recorder_add(recorder, batch.requests[i], now);
+		else
+			put_locked(recorder, batch.requests[i], now);
+	}
+	recorder->locked_due = TimestampTzPlusMilliseconds(now, LOCKED_ROW_MS);
+}
+
+/* The requests of a list that came first. */
+static void
+choose_batch(dlist_head *list, Batch *batch)
 {
 	size_t		bytes = 0;
-	int			count = 0;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &recorder->finished)
+	dlist_foreach(iter, list)
 	{
 		HttpRequest *request = dlist_container(HttpRequest, node, iter.cur);
 
 		bytes += request->outcome.content_len;
-		if (count == BATCH_REQUESTS || (count > 0 && bytes > BATCH_BYTES))
+		if (batch->count == BATCH_REQUESTS ||
+			(batch->count > 0 && bytes > BATCH_BYTES))
 			break;
-		batch[count++] = request;
+		batch->requests[batch->count++] = request;
 	}
-	return count;
 }
 
-/* Record a batch in one transaction; false when that failed, in silence. */
-static bool
-record_batch(HttpRequest **batch, int count)
+/* Record the requests of a batch, each for itself. */
+static void
+record_one_by_one(Recorder *recorder, Batch *batch, TimestampTz now)
 {
-	MemoryContext caller_context = CurrentMemoryContext;
-	volatile bool done = false;
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													ONE_BY_ONE_MS);
+	ErrorData  *error = NULL;
+	bool		progress = false;
 
-	pgnet_transaction_begin();
-	PG_TRY();
+	if (pgnet_access_run(batch->access, find_free_work, batch, &error) !=
+		PGNET_ACCESS_DONE)
+		batch->nfree = batch->count;
+	for (int i = batch->nfree; i < batch->count; i++)
 	{
-		if (pgnet_catalog_lock_tables() == PGNET_TABLES_LOCKED)
+		dlist_delete(&batch->requests[i]->node);
+		recorder->nfinished--;
+		recorder->finished_bytes -= batch->requests[i]->outcome.content_len;
+		put_locked(recorder, batch->requests[i], now);
+		progress = true;
+	}
+	for (int i = 0; i < batch->nfree; i++)
+	{
+		Batch		single = {
+			.access = batch->access,
+			.requests = {batch->requests[i]},
+			.count = 1,
+		};
+
+		if (record_one(&single))
 		{
-			pgnet_responses_record(batch, count, PGNET_RECORD_NORMAL);
-			done = true;
+			take_out(recorder, batch->requests[i]);
+			progress = true;
 		}
-		pgnet_transaction_commit();
+		if (ShutdownRequestPending || GetCurrentTimestamp() >= until)
+			break;
 	}
-	PG_CATCH();
-	{
-		FreeErrorData(catch_error(caller_context));
-		pgnet_transaction_abort();
-		done = false;
-	}
-	PG_END_TRY();
-	return done;
-}
-
-/* Record the requests of a batch, each for itself; false if any remain. */
-static bool
-record_one_by_one(Recorder *recorder, HttpRequest **batch, int count)
-{
-	int			free_rows = recordable(batch, count);
-	bool		all = free_rows == count;
-
-	for (int i = 0; i < free_rows; i++)
-	{
-		if (record_one(batch[i]))
-			move_to_recorded(recorder, &batch[i], 1);
-		else
-			all = false;
-	}
-	return all;
-}
-
-/*
- * How many of a batch may be recorded now; those come first.  0 when the
- * tables are locked or cannot be read.
- */
-static int
-recordable(HttpRequest **batch, int count)
-{
-	MemoryContext caller_context = CurrentMemoryContext;
-	volatile int free_rows = 0;
-
-	pgnet_transaction_begin();
-	PG_TRY();
-	{
-		if (pgnet_catalog_lock_tables() == PGNET_TABLES_LOCKED)
-			free_rows = pgnet_responses_recordable(batch, count);
-		pgnet_transaction_commit();
-	}
-	PG_CATCH();
-	{
-		FreeErrorData(catch_error(caller_context));
-		pgnet_transaction_abort();
-		free_rows = 0;
-	}
-	PG_END_TRY();
-	return free_rows;
+	if (progress)
+		pgnet_backoff_succeeded(&recorder->backoff);
+	else
+		pgnet_backoff_failed(&recorder->backoff);
 }
 
 /* Record one request, giving up more with each try; false: not now. */
 static bool
-record_one(HttpRequest *request)
+record_one(Batch *batch)
 {
 	static const RecordMode modes[] = {
 		PGNET_RECORD_NORMAL, PGNET_RECORD_NO_TRIGGERS, PGNET_RECORD_REMOVE_ONLY
@@ -182,49 +270,19 @@ record_one(HttpRequest *request)
 
 	for (int i = 0; i < (int) lengthof(modes); i++)
 	{
-		bool		is_passing = false;
+		ErrorData  *error = NULL;
+		AccessResult result;
 
-		if (record_in_mode(request, modes[i], &is_passing))
+		batch->mode = modes[i];
+		result = pgnet_access_run(batch->access, record_work, batch, &error);
+		if (result == PGNET_ACCESS_DONE)
 			return true;
-		if (is_passing)
+		if (result != PGNET_ACCESS_FAILED ||
+			is_passing_trouble(error->sqlerrcode))
 			return false;
+		report_failure(batch->requests[0], batch->mode, error);
+		FreeErrorData(error);
 	}
-	return false;
-}
-
-/*
- * Record one request in a transaction of its own.  Trouble that will pass is
- * reported to the caller, any other to the log.
- */
-static bool
-record_in_mode(HttpRequest *request, RecordMode mode, bool *is_passing)
-{
-	MemoryContext caller_context = CurrentMemoryContext;
-	ErrorData  *volatile error = NULL;
-	volatile bool done = false;
-
-	pgnet_transaction_begin();
-	PG_TRY();
-	{
-		*is_passing = pgnet_catalog_lock_tables() != PGNET_TABLES_LOCKED;
-		if (!*is_passing)
-			pgnet_responses_record(&request, 1, mode);
-		pgnet_transaction_commit();
-		done = !*is_passing;
-	}
-	PG_CATCH();
-	{
-		error = catch_error(caller_context);
-		pgnet_transaction_abort();
-	}
-	PG_END_TRY();
-	if (error == NULL)
-		return done;
-
-	*is_passing = is_passing_trouble(error->sqlerrcode);
-	if (!*is_passing)
-		report_failure(request, mode, error);
-	FreeErrorData(error);
 	return false;
 }
 
@@ -256,18 +314,6 @@ report_failure(const HttpRequest *request, RecordMode mode,
 			error->context ? errcontext("%s", error->context) : 0);
 }
 
-/* These are done. */
-static void
-move_to_recorded(Recorder *recorder, HttpRequest **batch, int count)
-{
-	for (int i = 0; i < count; i++)
-	{
-		dlist_delete(&batch[i]->node);
-		dlist_push_tail(&recorder->recorded, &batch[i]->node);
-	}
-	recorder->nfinished -= count;
-}
-
 /*
  * Will an error go away without anybody changing the tables?  A full disk, a
  * row that is locked, a deadlock: such a response is kept and tried again.
@@ -283,14 +329,52 @@ is_passing_trouble(int sqlerrcode)
 		category == ERRCODE_SYSTEM_ERROR;
 }
 
-/* Copy the error that was thrown, out of the transaction that ends. */
-static ErrorData *
-catch_error(MemoryContext caller_context)
+/* TableWork: record a batch. */
+static void
+record_work(void *arg)
 {
-	ErrorData  *error;
+	Batch	   *batch = arg;
 
-	MemoryContextSwitchTo(caller_context);
-	error = CopyErrorData();
-	FlushErrorState();
-	return error;
+	/* in a transaction at last: say what is wrong with a URL as at the call */
+	for (int i = 0; i < batch->count; i++)
+	{
+		HttpRequest *request = batch->requests[i];
+		char	   *problem = NULL;
+
+		if (request->outcome.bad_url)
+			problem = pgnet_url_problem(request->url);
+		if (problem != NULL)
+			pgnet_request_fail(request, problem);
+	}
+	pgnet_responses_record(batch->access->queue, batch->requests, batch->count,
+						   batch->mode);
+}
+
+/* TableWork: find out which rows nobody holds. */
+static void
+find_free_work(void *arg)
+{
+	Batch	   *batch = arg;
+
+	batch->nfree = pgnet_responses_recordable(batch->requests, batch->count);
+}
+
+/* A finished request is done with. */
+static void
+take_out(Recorder *recorder, HttpRequest *request)
+{
+	dlist_delete(&request->node);
+	dlist_push_tail(&recorder->recorded, &request->node);
+	recorder->nfinished--;
+	recorder->finished_bytes -= request->outcome.content_len;
+}
+
+/* A request's row is in somebody's hands. */
+static void
+put_locked(Recorder *recorder, HttpRequest *request, TimestampTz now)
+{
+	if (recorder->nlocked == 0)
+		recorder->locked_due = TimestampTzPlusMilliseconds(now, LOCKED_ROW_MS);
+	dlist_push_tail(&recorder->locked, &request->node);
+	recorder->nlocked++;
 }

@@ -8,28 +8,45 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
 #include "lib/ilist.h"
 
 #include "exchange.h"
+#include "worker/access.h"
+#include "worker/backoff.h"
 
 typedef struct Recorder
 {
 	dlist_head	finished;		/* decided, not recorded, in order */
 	int			nfinished;
-	dlist_head	recorded;		/* recorded; the caller takes them */
+	size_t		finished_bytes; /* of their responses */
+	TimestampTz waiting_since;	/* the first of them */
+
+	/* their rows are locked by somebody; looked at again at locked_due */
+	dlist_head	locked;
+	int			nlocked;
+	TimestampTz locked_due;
+
+	dlist_head	recorded;		/* done with; the caller takes them */
+	Backoff		backoff;
 } Recorder;
 
 extern void pgnet_recorder_init(Recorder *recorder);
-extern void pgnet_recorder_add(Recorder *recorder, HttpRequest *request);
+extern void pgnet_recorder_add(Recorder *recorder, HttpRequest *request,
+							   TimestampTz now);
 
-/* Is a batch full? */
+/* Is there something to record now?  busy: there is other work, too. */
+extern bool pgnet_recorder_is_due(const Recorder *recorder, TimestampTz now,
+								  bool busy);
+
+/* Is so much waiting to be recorded that no more should be sent? */
 extern bool pgnet_recorder_is_full(const Recorder *recorder);
 
-/*
- * Record one batch, moving its requests to recorded.  To be called outside of
- * a transaction.  False when some could not be recorded now: the tables are
- * locked, somebody holds the rows, the disk is full.  They stay finished.
- */
-extern bool pgnet_recorder_flush(Recorder *recorder);
+/* Record one batch, moving its requests to recorded. */
+extern void pgnet_recorder_flush(Recorder *recorder, TableAccess *access,
+								 TimestampTz now);
+
+/* The tables are gone: forget all that was not recorded. */
+extern void pgnet_recorder_clear(Recorder *recorder);
 
 #endif							/* PGNET_RECORDER_H */

@@ -1,0 +1,41 @@
+/*
+ * backoff.c -- trying again after trouble, less often each time.
+ *
+ * Runs in: workers.
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "worker/backoff.h"
+
+/* The first pause is short enough not to be noticed behind a short lock. */
+#define FIRST_PAUSE_MS 50
+#define LAST_PAUSE_MS 10000
+
+/* Is the pause over, or was the clock set back? */
+bool
+pgnet_backoff_over(const Backoff *backoff, TimestampTz now)
+{
+	return backoff->pause_ms == 0 || now >= backoff->until ||
+		TimestampTzPlusMilliseconds(now, LAST_PAUSE_MS) < backoff->until;
+}
+
+/* Pause, twice as long as the last time. */
+void
+pgnet_backoff_failed(Backoff *backoff)
+{
+	if (backoff->pause_ms == 0)
+		backoff->pause_ms = FIRST_PAUSE_MS;
+	else
+		backoff->pause_ms = Min(backoff->pause_ms * 2, LAST_PAUSE_MS);
+	backoff->until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												 backoff->pause_ms);
+}
+
+/* All is well. */
+void
+pgnet_backoff_succeeded(Backoff *backoff)
+{
+	backoff->pause_ms = 0;
+}

@@ -1,0 +1,28 @@
+/*
+ * backoff.h -- trying again after trouble, less often each time.
+ *
+ * Runs in: workers.  Each kind of work has its own, so that trouble with one
+ * does not delay another.
+ */
+#ifndef PGNET_BACKOFF_H
+#define PGNET_BACKOFF_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+/* All zero: nothing is wrong. */
+typedef struct Backoff
+{
+	int			pause_ms;		/* 0: the last try went well */
+	TimestampTz until;
+} Backoff;
+
+/* May it be tried? */
+extern bool pgnet_backoff_over(const Backoff *backoff, TimestampTz now);
+
+/* The try failed, or went well. */
+extern void pgnet_backoff_failed(Backoff *backoff);
+extern void pgnet_backoff_succeeded(Backoff *backoff);
+
+#endif							/* PGNET_BACKOFF_H */
