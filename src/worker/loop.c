@@ -322,9 +322,8 @@ follow_tables(Loop *loop)
 static void
 rest(Loop *loop)
 {
-	TimestampTz until;
-
 	bool		quiet = pgnet_engine_in_flight(loop->engine) == 0;
+	TimestampTz until;
 
 	pgnet_reporting_activity(&loop->reporting, !quiet);
 	if (loop->busy || has_work(loop))
