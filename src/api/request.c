@@ -22,6 +22,9 @@
 #include "tables/request_queue.h"
 #include "url.h"
 
+/* URLs up to this length are worth remembering. */
+#define MAX_REMEMBERED_URL 512
+
 #define JSON_MEDIA_TYPE "application/json"
 
 /* The arguments of one call; NULL for null. */
@@ -42,6 +45,7 @@ PG_FUNCTION_INFO_V1(pgnet_http_delete);
 
 static int64 queue(const RequestCall *call, bool has_body);
 static char *build_url(const RequestCall *call);
+static char *check_url(const char *url);
 static void check_headers(const RequestCall *call);
 static void check_timeout(const RequestCall *call);
 static Jsonb *json_headers(Jsonb *headers);
@@ -141,6 +145,8 @@ build_url(const RequestCall *call)
 	if (!pgnet_headers_from_jsonb(call->params, "params", &members, &nparams,
 								  &problem))
 		refuse(problem);
+	if (nparams == 0)
+		return check_url(text_to_cstring(call->url));
 	params = palloc(sizeof(UrlParam) * (nparams + 1));
 	for (int i = 0; i < nparams; i++)
 		params[i] = (UrlParam) {
@@ -152,6 +158,33 @@ build_url(const RequestCall *call)
 	if (url == NULL)
 		refuse(problem);
 	return url;
+}
+
+/*
+ * A URL without parameters, in its normal form.  A session tends to send to
+ * one address, a trigger to its webhook, and parsing is a third of the price
+ * of a call: the last URL is remembered.
+ */
+static char *
+check_url(const char *url)
+{
+	static char last_given[MAX_REMEMBERED_URL];
+	static char last_normal[MAX_REMEMBERED_URL];
+	char	   *problem = NULL;
+	char	   *normal;
+
+	if (*url != '\0' && strcmp(url, last_given) == 0)
+		return pstrdup(last_normal);
+	normal = pgnet_url_build(url, NULL, 0, &problem);
+	if (normal == NULL)
+		refuse(problem);
+	if (strlen(url) < MAX_REMEMBERED_URL &&
+		strlen(normal) < MAX_REMEMBERED_URL)
+	{
+		strcpy(last_given, url);
+		strcpy(last_normal, normal);
+	}
+	return normal;
 }
 
 /* Headers are an object of names and values that may be sent. */
