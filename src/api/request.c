@@ -46,9 +46,9 @@ PG_FUNCTION_INFO_V1(pgnet_http_delete);
 static int64 queue(const RequestCall *call, bool has_body);
 static char *build_url(const RequestCall *call);
 static char *check_url(const char *url);
-static void check_headers(const RequestCall *call);
+static const char *check_headers(const RequestCall *call);
 static void check_timeout(const RequestCall *call);
-static Jsonb *json_headers(Jsonb *headers);
+static Jsonb *json_headers(Jsonb *headers, const char *content_type);
 static bool is_json_media_type(const char *content_type);
 static Jsonb *add_json_content_type(Jsonb *headers);
 static Jsonb *jsonb_argument(FunctionCallInfo fcinfo, int number);
@@ -109,20 +109,22 @@ static int64
 queue(const RequestCall *call, bool has_body)
 {
 	char	   *body = NULL;
+	const char *content_type;
 	int64		id;
 
 	pgnet_require_served();
 	if (call->url == NULL)
 		refuse_null("url");
 	check_timeout(call);
-	check_headers(call);
+	content_type = check_headers(call);
 	if (has_body && call->body != NULL)
 		body = JsonbToCString(NULL, &call->body->root, VARSIZE(call->body));
 
 	id = pgnet_queue_insert(&(QueueRow) {
 		.method = call->method,
 		.url = build_url(call),
-		.headers = has_body ? json_headers(call->headers) : call->headers,
+		.headers = has_body ? json_headers(call->headers, content_type) :
+							  call->headers,
 		.body = body,
 		.body_len = body ? strlen(body) : 0,
 		.timeout_ms = call->timeout_ms,
@@ -187,8 +189,11 @@ check_url(const char *url)
 	return normal;
 }
 
-/* Headers are an object of names and values that may be sent. */
-static void
+/*
+ * Headers are an object of names and values that may be sent.  The content
+ * type among them, or NULL.
+ */
+static const char *
 check_headers(const RequestCall *call)
 {
 	char	   *problem = NULL;
@@ -201,6 +206,7 @@ check_headers(const RequestCall *call)
 	for (int i = 0; i < nheaders; i++)
 		if ((problem = pgnet_header_problem(&headers[i])) != NULL)
 			refuse(problem);
+	return pgnet_headers_find(headers, nheaders, "Content-Type");
 }
 
 /* A timeout is there, and positive. */
@@ -218,16 +224,8 @@ check_timeout(const RequestCall *call)
 
 /* Headers of a JSON body: the right content type, added if missing. */
 static Jsonb *
-json_headers(Jsonb *headers)
+json_headers(Jsonb *headers, const char *content_type)
 {
-	HttpHeader *fields;
-	int			nfields;
-	char	   *unused;
-	const char *content_type;
-
-	(void) pgnet_headers_from_jsonb(headers, "headers", &fields, &nfields,
-									&unused);
-	content_type = pgnet_headers_find(fields, nfields, "Content-Type");
 	if (content_type == NULL)
 		return add_json_content_type(headers);
 	if (!is_json_media_type(content_type))

@@ -10,7 +10,6 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "miscadmin.h"
 #include "storage/condition_variable.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -24,7 +23,7 @@
  * Those who wait are told when something is recorded or removed.  What nobody
  * tells them is that the extension was dropped: look for that this often.
  */
-#define DELETED_ROW_CHECK_MS 1000
+#define LOOK_AGAIN_MS 1000
 
 /* The attributes of net.http_response_result and net.http_response. */
 enum
@@ -154,7 +153,7 @@ wait_for_change(WorkerSlot *slot, uint32 changes)
 
 	ConditionVariablePrepareToSleep(&slot->changed);
 	while (pgnet_slot_changes(slot) == changes)
-		if (ConditionVariableTimedSleep(&slot->changed, DELETED_ROW_CHECK_MS,
+		if (ConditionVariableTimedSleep(&slot->changed, LOOK_AGAIN_MS,
 										pgnet_wait_event(&wait_event,
 														 "PgNetResponse")))
 			break;

@@ -40,7 +40,6 @@ static shmem_startup_hook_type previous_startup_hook = NULL;
 static void request_shared_memory(void);
 static void set_up_shared_memory(void);
 static WorkerSlot *find_slot(Oid database);
-static void broadcast_change(WorkerSlot *slot);
 static void wake_worker(WorkerSlot *slot);
 static pid_t dismiss(WorkerSlot *slot);
 static void slot_init(WorkerSlot *slot, Oid database);
@@ -126,7 +125,7 @@ pgnet_slot_set_ready(WorkerSlot *slot)
 	SpinLockAcquire(&slot->mutex);
 	slot->ready = true;
 	SpinLockRelease(&slot->mutex);
-	broadcast_change(slot);
+	pgnet_slot_broadcast(slot);
 }
 
 /* The lowest id announced since the last call, or PGNET_NOTHING_NEW. */
@@ -140,11 +139,12 @@ pgnet_slot_take_new(WorkerSlot *slot)
 										  (uint64) PGNET_NOTHING_NEW);
 }
 
-/* Tell those who wait that responses were recorded. */
+/* Tell all who wait for something about the slot to look again. */
 void
-pgnet_slot_announce_responses(WorkerSlot *slot)
+pgnet_slot_broadcast(WorkerSlot *slot)
 {
-	broadcast_change(slot);
+	pg_atomic_fetch_add_u32(&slot->changes, 1);
+	ConditionVariableBroadcast(&slot->changed);
 }
 
 /* Were rows changed or removed by others since the last call? */
@@ -223,7 +223,7 @@ pgnet_slot_announce_changed(WorkerSlot *slot)
 {
 	pg_atomic_write_u32(&slot->rows_changed, 1);
 	wake_worker(slot);
-	broadcast_change(slot);
+	pgnet_slot_broadcast(slot);
 }
 
 /* Count a start; how many failed before it. */
@@ -275,14 +275,6 @@ set_up_shared_memory(void)
 		shared->nslots = 0;
 	}
 	LWLockRelease(AddinShmemInitLock);
-}
-
-/* Tell all who wait for something about the slot to look again. */
-static void
-broadcast_change(WorkerSlot *slot)
-{
-	pg_atomic_fetch_add_u32(&slot->changes, 1);
-	ConditionVariableBroadcast(&slot->changed);
 }
 
 /* Set the latch of the slot's worker, if there is one. */
@@ -353,5 +345,5 @@ release_slot(int code, Datum arg)
 		slot->ready = false;
 	}
 	SpinLockRelease(&slot->mutex);
-	broadcast_change(slot);
+	pgnet_slot_broadcast(slot);
 }

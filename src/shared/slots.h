@@ -64,7 +64,7 @@ extern void pgnet_slot_set_ready(WorkerSlot *slot);
 extern bool pgnet_slot_is_mine(WorkerSlot *slot);
 extern int64 pgnet_slot_take_new(WorkerSlot *slot);
 extern bool pgnet_slot_take_changed(WorkerSlot *slot);
-extern void pgnet_slot_announce_responses(WorkerSlot *slot);
+extern void pgnet_slot_broadcast(WorkerSlot *slot);
 
 /* Everybody's side. */
 extern uint32 pgnet_slot_changes(WorkerSlot *slot);

@@ -32,7 +32,7 @@ static MemoryContext caller_context;
 /*
  * Set what the server's configuration must not decide for the worker, as
  * autovacuum does (postmaster/autovacuum.c).  The planner settings keep our
- * five statements on their indexes whatever the statistics say: after a burst
+ * statements on their indexes whatever the statistics say: after a burst
  * the tables are mostly dead rows.
  */
 void

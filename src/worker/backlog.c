@@ -153,7 +153,7 @@ pgnet_backlog_set_limits(Backlog *backlog, BacklogLimits limits)
 }
 
 /* Take a request over. */
-bool
+void
 pgnet_backlog_add(Backlog *backlog, HttpRequest *request)
 {
 	HostQueue  *host;
@@ -162,7 +162,7 @@ pgnet_backlog_add(Backlog *backlog, HttpRequest *request)
 	if (!pgnet_backlog_hold(backlog, request->id))
 	{
 		pgnet_request_free(request);
-		return false;
+		return;
 	}
 	host = host_get(backlog, request->host_key);
 
@@ -176,7 +176,6 @@ pgnet_backlog_add(Backlog *backlog, HttpRequest *request)
 	}
 	host_push(backlog, host, waiting, false);
 	host_settle(backlog, host);
-	return true;
 }
 
 /* Hold an id. */

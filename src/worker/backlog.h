@@ -35,11 +35,8 @@ extern void pgnet_backlog_unload(Backlog *backlog);
 
 extern void pgnet_backlog_set_limits(Backlog *backlog, BacklogLimits limits);
 
-/*
- * Take a request over, unless its id is held: then it is freed and false
- * returned.
- */
-extern bool pgnet_backlog_add(Backlog *backlog, HttpRequest *request);
+/* Take a request over; one whose id is held already is freed. */
+extern void pgnet_backlog_add(Backlog *backlog, HttpRequest *request);
 
 /* Hold the id of a request that will never be sent; false: held already. */
 extern bool pgnet_backlog_hold(Backlog *backlog, int64 id);

@@ -279,7 +279,7 @@ forget_recorded(Loop *loop)
 			pgnet_backlog_release(loop->backlog, request->id);
 	}
 	discard(recorded);
-	pgnet_slot_announce_responses(loop->slot);
+	pgnet_slot_broadcast(loop->slot);
 	pgnet_expiry_note_recorded(&loop->expiry, loop->now);
 	pgnet_reporting_note_written(&loop->reporting, loop->now);
 }

@@ -13,7 +13,6 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
 #include "postmaster/interrupt.h"
 #include "utils/elog.h"
 #include "utils/timestamp.h"

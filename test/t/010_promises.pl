@@ -33,12 +33,6 @@ END
 
 sub sql { return $node->safe_psql('postgres', join "\n", @_) }
 
-sub pid_of_worker
-{
-	return $node->safe_psql('postgres',
-		"select pid from pg_stat_activity where backend_type ilike '%pg_net%'");
-}
-
 # The SQL that queues a GET.
 sub get
 {
@@ -50,15 +44,14 @@ sub get
 sub arrived
 {
 	my ($regex) = @_;
-	my @targets = sort grep { $_ =~ $regex } map { $_->[2] } $server->arrivals;
+	my @targets = sort map { $_->[2] } $server->arrivals_of($regex);
 	return @targets;
 }
 
 sub wait_arrived
 {
 	my ($regex, $count) = @_;
-	return wait_for("$count arrivals of $regex",
-		sub { return arrived($regex) >= $count });
+	return scalar $server->wait_arrivals($regex, $count);
 }
 
 # One request from commit to response: all that was committed before is, too,
@@ -80,10 +73,9 @@ sub wait_queue_empty
 # Forget requests that hang: empty the queue and take a new worker.
 sub clear_queue
 {
-	my $old = pid_of_worker();
+	my $old = current_worker($node);
 	sql('truncate net.http_request_queue', '; select net.worker_restart()');
-	wait_for('a new worker',
-		sub { my $pid = pid_of_worker(); return $pid ne '' && $pid ne $old });
+	next_worker($node, $old);
 	sql('select net.wait_until_running()');
 	return;
 }
@@ -310,7 +302,7 @@ END
 };
 
 subtest '4. one bad thing hurts only itself' => sub {
-	my $pid = pid_of_worker();
+	my $pid = current_worker($node);
 
 	# Rows that cannot be sent.
 	my %bad = (
@@ -464,7 +456,7 @@ END
 			"$worse[$i] is an error of its own");
 	}
 	wait_queue_empty();
-	is(pid_of_worker(), $pid, 'the worker lived through all of it');
+	is(current_worker($node), $pid, 'the worker lived through all of it');
 };
 
 subtest '5. nothing is held while waiting for the network' => sub {
@@ -533,7 +525,7 @@ subtest '6. idle costs nothing' => sub {
 
 	pass_sentinel('6');
 	wait_queue_empty();
-	$pid = pid_of_worker();
+	$pid = current_worker($node);
 	wait_for('the worker to be idle', sub { return activity('state') eq 'idle' });
 
 	# Statistics and the like may still be under way in a first period.  What

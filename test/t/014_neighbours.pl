@@ -55,15 +55,14 @@ sub get { return get_url($base . $_[0]) }
 sub arrived
 {
 	my ($regex) = @_;
-	my @targets = sort grep { $_ =~ $regex } map { $_->[2] } $server->arrivals;
+	my @targets = sort map { $_->[2] } $server->arrivals_of($regex);
 	return @targets;
 }
 
 sub wait_arrived
 {
 	my ($regex, $count) = @_;
-	return wait_for("$count arrivals of $regex",
-		sub { return arrived($regex) >= $count });
+	return scalar $server->wait_arrivals($regex, $count);
 }
 
 sub wait_queue_empty
