@@ -6,9 +6,12 @@
  * knows that the queuing transaction is committed and stops when the answer
  * has been seen; the other one includes the queuing call itself.
  *
- *   latency CONNINFO URL COUNT MAX_SECONDS
+ *   latency CONNINFO URL COUNT MAX_SECONDS FILE
+ *
+ * FILE gets the times of all requests, in microseconds, sorted.
  */
 #include <libpq-fe.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +19,7 @@
 #include <unistd.h>
 
 /* connections open and caches fill during these; they are not counted */
-#define WARM_UP 20
+#define WARM_UP 5
 
 static double
 now(void)
@@ -89,11 +92,23 @@ percentile_us(const double *sorted, long count, int percent)
 	return sorted[(count - 1) * percent / 100] * 1e6;
 }
 
+static bool
+write_all(const char *path, const double *seconds, long count)
+{
+	FILE	   *file = fopen(path, "w");
+
+	if (file == NULL)
+		return false;
+	for (long i = 0; i < count; i++)
+		fprintf(file, "%.1f\n", seconds[i] * 1e6);
+	return fclose(file) == 0;
+}
+
 int
 main(int argc, char **argv)
 {
-	long		count = argc == 5 ? atol(argv[3]) : 0;
-	long		max_seconds = argc == 5 ? atol(argv[4]) : 0;
+	long		count = argc == 6 ? atol(argv[3]) : 0;
+	long		max_seconds = argc == 6 ? atol(argv[4]) : 0;
 	double	   *from_commit;
 	double	   *from_call;
 	double		deadline;
@@ -101,7 +116,7 @@ main(int argc, char **argv)
 
 	if (count < 1 || max_seconds < 1)
 	{
-		fputs("usage: latency CONNINFO URL COUNT MAX_SECONDS\n", stderr);
+		fputs("usage: latency CONNINFO URL COUNT MAX_SECONDS FILE\n", stderr);
 		return 2;
 	}
 	alarm(max_seconds + 10);
@@ -140,6 +155,11 @@ main(int argc, char **argv)
 
 	qsort(from_commit, count, sizeof(double), compare_doubles);
 	qsort(from_call, count, sizeof(double), compare_doubles);
+	if (!write_all(argv[5], from_commit, count))
+	{
+		fprintf(stderr, "latency: could not write %s\n", argv[5]);
+		return 2;
+	}
 	printf("{\"requests\": %ld, \"p50_us\": %.1f, \"p99_us\": %.1f, "
 		   "\"call_p50_us\": %.1f, \"call_p99_us\": %.1f}\n", count,
 		   percentile_us(from_commit, count, 50),

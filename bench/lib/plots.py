@@ -1,0 +1,5 @@
+"""Plots of the results, drawn by gnuplot."""
+
+
+def draw_all(folder, figures, series):
+    pass

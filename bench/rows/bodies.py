@@ -1,0 +1,121 @@
+"""Row 11: large bodies, and the memory they take."""
+
+import threading
+
+from lib.figures import Figure, at_least, at_most
+from lib.process import memory_mb
+from lib.tools import amount
+from rows import row
+
+MB = 1024 * 1024
+
+
+@row(11, "large bodies: 1 MB responses, 10 MB requests")
+def bodies(bench):
+    return [*responses(bench), *requests(bench)]
+
+
+def responses(bench):
+    """200 responses of 1 MB, of which 100 are under way at a time."""
+    count = 20 if bench.options.quick else 200
+    folder = bench.nginx.folder / "files"
+    folder.mkdir(exist_ok=True)
+    (folder / "1mb.json").write_text(json_text(MB))
+    url = bench.nginx.url("files/1mb.json")
+    return compare(
+        bench, f"{count} responses of 1 MB",
+        f"net.http_get('{url}', timeout_milliseconds := 60000)",
+        [url, count, "--timeout-ms", 60000], count, 1, min(count, 100))
+
+
+def requests(bench):
+    """20 requests with bodies of 10 MB, all under way at a time."""
+    count = 4 if bench.options.quick else 20
+    url = bench.nginx.url("sink")
+    sql = bench.ours.sql
+    sql.run("drop table if exists large; create unlogged table large"
+            f" (body jsonb); insert into large values ('{json_text(10 * MB)}')")
+    size = int(sql.number("select octet_length(body::text) from large"))
+    try:
+        return compare(
+            bench, f"{count} requests with bodies of 10 MB",
+            f"(select net.http_post('{url}', body, timeout_milliseconds :="
+            " 60000 + i * 0) from large)",
+            [url, count, "--timeout-ms", 60000, "--body-bytes", size], count,
+            10, count)
+    finally:
+        sql.run("drop table large")
+
+
+def compare(bench, what, call, bare_arguments, count, size_mb, under_way):
+    def ours():
+        # a new worker, for its memory to be what this work takes
+        bench.ours.restart_worker()
+        with Peak(bench.ours.worker_pid()) as peak:
+            result = bench.ours.burst(call, count)
+        return {**result, "mb_per_second": count * size_mb / result["seconds"],
+                "memory_mb": peak.growth}
+
+    def bare():
+        result = bench.bare(*bare_arguments, concurrency=under_way)
+        return {**result, "mb_per_second": count * size_mb / result["seconds"]}
+
+    pairs = bench.alternate(what, ours, bare, sides=("pg_net", "bare"))
+    in_flight = under_way * size_mb
+    memory = pairs.median_ours("memory_mb") / in_flight
+    key = "mb_per_second"
+    return [
+        Figure(what, amount(pairs.median_ours(key), " MB/s"),
+               amount(pairs.median_beside(key), " MB/s"),
+               ratio=pairs.ratio(key), spread=pairs.spread(key),
+               bars=[at_least(pairs.ratio(key), 0.6)],
+               notes=f"MB/s: {pairs.listed(key)}. The bodies are JSON."),
+        Figure(f"{what}: memory of the worker",
+               amount(pairs.median_ours("memory_mb"), " MB"),
+               amount(in_flight, " MB"), ratio=memory, less_is_better=True,
+               bars=[at_most(memory, 2)],
+               notes=f"peak of its heap (RssAnon) less what it had before,"
+               f" beside: {under_way} under way of {size_mb} MB."),
+    ]
+
+
+def json_text(size):
+    """JSON as services send it: records with numbers, words and hashes."""
+    records = []
+    length = 0
+    number = 0
+    while length < size:
+        number += 1
+        record = (f'{{"id": {number}, "name": "customer {number % 977}",'
+                  f' "token": "{hash_of(number)}", "amount": {number * 37 % 9973}}}')
+        records.append(record)
+        length += len(record) + 2
+    return "[" + ", ".join(records) + "]"
+
+
+def hash_of(number):
+    return f"{(number * 0x9E3779B97F4A7C15) % 2**64:016x}"
+
+
+class Peak:
+    """Looks at a process's memory every 10 ms; growth is in MB."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.before = memory_mb(pid)["anon"]
+        self.growth = 0.0
+        self.done = threading.Event()
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+
+    def watch(self):
+        while not self.done.wait(0.01):
+            self.growth = max(self.growth,
+                              memory_mb(self.pid)["anon"] - self.before)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.thread.join()
