@@ -13,6 +13,14 @@
 /* How much of a user's text a message shows. */
 #define SHOWN_BYTES 100
 
+/* Most requests, with what is added while they are under way, fit in this. */
+#define CONTEXT_SIZES 0, 2 * 1024, 8 * 1024
+
+/* Contexts of ended requests, empty, for the next ones. */
+#define MAX_SPARE_CONTEXTS 1024
+static MemoryContext spare_contexts[MAX_SPARE_CONTEXTS];
+static int	nspare_contexts = 0;
+
 static bool is_token(const char *text);
 static char *shown(const char *text);
 
@@ -23,8 +31,11 @@ pgnet_request_create(MemoryContext parent)
 	MemoryContext context;
 	HttpRequest *request;
 
-	context = AllocSetContextCreate(parent, "pg_net request",
-									ALLOCSET_SMALL_SIZES);
+	if (nspare_contexts > 0)
+		context = spare_contexts[--nspare_contexts];
+	else
+		context = AllocSetContextCreate(parent, "pg_net request",
+										CONTEXT_SIZES);
 	request = MemoryContextAllocZero(context, sizeof(HttpRequest));
 	request->context = context;
 	return request;
@@ -34,7 +45,16 @@ pgnet_request_create(MemoryContext parent)
 void
 pgnet_request_free(HttpRequest *request)
 {
-	MemoryContextDelete(request->context);
+	MemoryContext context = request->context;
+
+	if (nspare_contexts == MAX_SPARE_CONTEXTS)
+	{
+		MemoryContextDelete(context);
+		return;
+	}
+	/* its callbacks run, and only the first block stays */
+	MemoryContextReset(context);
+	spare_contexts[nspare_contexts++] = context;
 }
 
 /* Decide a request without sending it; error is copied. */

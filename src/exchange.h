@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "lib/ilist.h"
+#include "storage/itemptr.h"
 #include "utils/palloc.h"
 
 /* One header field (RFC 9110, section 6.3), in the database's encoding. */
@@ -51,6 +52,7 @@ typedef struct HttpRequest
 	dlist_node	node;			/* in the list of whoever owns the request */
 
 	Oid			table;			/* the queue it was read from */
+	ItemPointerData place;		/* its ctid then; the row may have moved */
 	int64		id;
 	const char *method;
 	const char *url;
@@ -71,6 +73,10 @@ typedef struct HttpRequest
 	HttpOutcome outcome;
 } HttpRequest;
 
+/*
+ * Make an empty request in a context of its own, a child of parent.  One
+ * parent for all requests of a process: contexts are used again.
+ */
 extern HttpRequest *pgnet_request_create(MemoryContext parent);
 extern void pgnet_request_free(HttpRequest *request);
 extern void pgnet_request_fail(HttpRequest *request, const char *error);

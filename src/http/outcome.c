@@ -15,11 +15,15 @@
 /* The first piece of memory a body gets. */
 #define FIRST_ALLOCATION 1024
 
+/* The fields there is room for at first. */
+#define FIRST_HEADERS 16
+
 static bool body_grow(TransferBody *body, size_t needed);
 static bool copy_headers(HttpRequest *request, CURL *easy);
+static bool copy_header(HttpRequest *request, const struct curl_header *header,
+						HttpHeader *copy);
 static double milliseconds(CURL *easy, CURLINFO what);
 static void *allocate(HttpRequest *request, size_t size);
-static char *copy_value(HttpRequest *request, const char *value);
 static char *copy_string(HttpRequest *request, const char *string);
 
 /* Append to a body. */
@@ -155,30 +159,60 @@ body_grow(TransferBody *body, size_t needed)
 	return true;
 }
 
-/* Copy the header fields of the final response, in order. */
+/*
+ * Copy the header fields of the final response, in order.  In one pass: each
+ * step compares the field's name with all others (lib/headers.c).
+ */
 static bool
 copy_headers(HttpRequest *request, CURL *easy)
 {
 	HttpOutcome *outcome = &request->outcome;
 	struct curl_header *header = NULL;
-	int			count = 0;
+	int			room = 0;
 
 	while ((header = curl_easy_nextheader(easy, CURLH_HEADER, -1, header)))
-		count++;
-	outcome->headers = allocate(request, sizeof(HttpHeader) * Max(count, 1));
-	if (outcome->headers == NULL)
-		return false;
-
-	while (outcome->nheaders < count &&
-		   (header = curl_easy_nextheader(easy, CURLH_HEADER, -1, header)))
 	{
-		HttpHeader *copy = &outcome->headers[outcome->nheaders++];
+		if (outcome->nheaders == room)
+		{
+			HttpHeader *wider;
 
-		copy->name = copy_string(request, header->name);
-		copy->value = copy_value(request, header->value);
-		if (copy->name == NULL || copy->value == NULL)
+			room = Max(room * 2, FIRST_HEADERS);
+			wider = allocate(request, sizeof(HttpHeader) * room);
+			if (wider == NULL)
+				return false;
+			if (outcome->nheaders > 0)
+				memcpy(wider, outcome->headers,
+					   sizeof(HttpHeader) * outcome->nheaders);
+			outcome->headers = wider;
+		}
+		if (!copy_header(request, header, &outcome->headers[outcome->nheaders]))
 			return false;
+		outcome->nheaders++;
 	}
+	return true;
+}
+
+/*
+ * Copy one field, its value without white space at the end, which is no part
+ * of it (RFC 9110, section 5.5); libcurl 7.88 leaves the CR of an empty one.
+ */
+static bool
+copy_header(HttpRequest *request, const struct curl_header *header,
+			HttpHeader *copy)
+{
+	size_t		name_size = strlen(header->name) + 1;
+	size_t		value_length = strlen(header->value);
+	char	   *name = allocate(request, name_size + value_length + 1);
+
+	if (name == NULL)
+		return false;
+	while (value_length > 0 &&
+		   strchr(" \t\r\n", header->value[value_length - 1]) != NULL)
+		value_length--;
+	memcpy(name, header->name, name_size);
+	memcpy(name + name_size, header->value, value_length);
+	name[name_size + value_length] = '\0';
+	*copy = (HttpHeader) {.name = name, .value = name + name_size};
 	return true;
 }
 
@@ -198,22 +232,6 @@ allocate(HttpRequest *request, size_t size)
 {
 	return MemoryContextAllocExtended(request->context, size,
 									  MCXT_ALLOC_NO_OOM);
-}
-
-/*
- * A copy of a field's value without white space at its end, which is no part
- * of it (RFC 9110, section 5.5); libcurl 7.88 leaves the CR of an empty one.
- */
-static char *
-copy_value(HttpRequest *request, const char *value)
-{
-	size_t		length = strlen(value);
-	char	   *copy = copy_string(request, value);
-
-	while (copy != NULL && length > 0 &&
-		   strchr(" \t\r\n", copy[length - 1]) != NULL)
-		copy[--length] = '\0';
-	return copy;
 }
 
 /* A copy in the request's context; NULL instead of an error. */

@@ -14,6 +14,7 @@
 
 static char *scalar_text(const JsonbValue *value);
 static const char *jsonb_type_name(Jsonb *jsonb);
+static inline bool same_name(const char *one, const char *other);
 static bool seen_before(const HttpHeader *headers, int index);
 static void push_field(JsonbParseState **state, const HttpHeader *headers,
 					   int nheaders, int index);
@@ -132,12 +133,20 @@ jsonb_type_name(Jsonb *jsonb)
 	}
 }
 
+/* Names differ in their first letter mostly, so that is looked at first. */
+static inline bool
+same_name(const char *one, const char *other)
+{
+	return pg_ascii_tolower(*one) == pg_ascii_tolower(*other) &&
+		pg_strcasecmp(one, other) == 0;
+}
+
 /* Did a field of this name come before? */
 static bool
 seen_before(const HttpHeader *headers, int index)
 {
 	for (int i = 0; i < index; i++)
-		if (pg_strcasecmp(headers[i].name, headers[index].name) == 0)
+		if (same_name(headers[i].name, headers[index].name))
 			return true;
 	return false;
 }
@@ -148,12 +157,12 @@ push_field(JsonbParseState **state, const HttpHeader *headers, int nheaders,
 		   int index)
 {
 	const char *name = headers[index].name;
-	bool		as_array = pg_strcasecmp(name, "Set-Cookie") == 0;
+	bool		as_array = same_name(name, "Set-Cookie");
 	int			values = 0;
 	StringInfoData joined;
 
 	for (int i = index; i < nheaders; i++)
-		if (pg_strcasecmp(headers[i].name, name) == 0)
+		if (same_name(headers[i].name, name))
 			values++;
 	if (values == 1)
 	{
@@ -166,7 +175,7 @@ push_field(JsonbParseState **state, const HttpHeader *headers, int nheaders,
 		pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
 	for (int i = index; i < nheaders; i++)
 	{
-		if (pg_strcasecmp(headers[i].name, name) != 0)
+		if (!same_name(headers[i].name, name))
 			continue;
 		if (as_array)
 			push_text(state, WJB_ELEM, headers[i].value);
@@ -184,10 +193,11 @@ push_field(JsonbParseState **state, const HttpHeader *headers, int nheaders,
 static void
 push_text(JsonbParseState **state, JsonbIteratorToken token, const char *text)
 {
+	const char *valid = pgnet_text_from_header(text);
 	JsonbValue	value;
 
 	value.type = jbvString;
-	value.val.string.val = pgnet_text_from_header(text);
-	value.val.string.len = strlen(value.val.string.val);
+	value.val.string.val = unconstify(char *, valid);
+	value.val.string.len = strlen(valid);
 	pushJsonbValue(state, token, &value);
 }

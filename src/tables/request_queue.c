@@ -19,24 +19,33 @@
 #include "tables/plans.h"
 #include "tables/request_queue.h"
 
-/* A row is read whole at once up to this many bytes of headers and body. */
+/* A row is read whole at once below this many bytes of headers and body. */
 #define LARGE_ROW_BYTES (32 * 1024)
 
 /* The columns our SELECTs give, in order. */
 enum
 {
-	COL_ID = 1,
+	COL_ID,
 	COL_METHOD,
 	COL_URL,
 	COL_HEADERS,
 	COL_BODY,
 	COL_TIMEOUT,
-	COL_ROLE
+	COL_ROLE,
+	COL_PLACE,
+	NCOLUMNS
 };
+
+/* One of their rows. */
+typedef struct Row
+{
+	Datum		values[NCOLUMNS];
+	bool		nulls[NCOLUMNS];
+} Row;
 
 #define SELECT_ROWS \
 	"SELECT q.id, q.method::pg_catalog.text, q.url, q.headers, q.body," \
-	" q.timeout_milliseconds, q.role" \
+	" q.timeout_milliseconds, q.role, q.ctid" \
 	" FROM net.http_request_queue AS q"
 
 static PreparedStatement insert_row = {
@@ -64,15 +73,13 @@ static PreparedStatement load_rows = {
 };
 
 static void insert(Datum *values, const char *nulls);
-static int	copy_rows(Oid table, MemoryContext parent, bool whole,
+static int	copy_rows(Oid table, size_t max_bytes, MemoryContext parent,
 					  dlist_head *requests);
-static HttpRequest *copy_row(HeapTuple tuple, TupleDesc desc,
-							 MemoryContext parent, bool whole);
-static char *fill_request(HttpRequest *request, HeapTuple tuple,
-						  TupleDesc desc);
+static HttpRequest *copy_row(HeapTuple tuple, TupleDesc desc, size_t max_bytes,
+							 MemoryContext parent);
+static char *fill_request(HttpRequest *request, const Row *row);
 static char *headers_problem(const HttpRequest *request);
-static Datum column(HeapTuple tuple, TupleDesc desc, int number, bool *null);
-static size_t column_size(HeapTuple tuple, TupleDesc desc, int number);
+static size_t column_size(const Row *row, int number);
 static Datum bytes_datum(const char *bytes, size_t length);
 
 /* Queue a request. */
@@ -98,8 +105,8 @@ pgnet_queue_insert(const QueueRow *row)
 	pgnet_plan_set_type(&insert_row, 0, pgnet_catalog_method_type());
 	insert(values, nulls);
 	if (SPI_processed == 1)
-		id = DatumGetInt64(column(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
-								  COL_ID, &null));
+		id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+										 SPI_tuptable->tupdesc, 1, &null));
 	SPI_finish();
 	pgnet_catalog_become(caller);
 
@@ -113,15 +120,15 @@ pgnet_queue_insert(const QueueRow *row)
 
 /* Read rows in order of id. */
 int
-pgnet_queue_scan(Oid table, int64 from_id, int limit, MemoryContext parent,
-				 dlist_head *requests)
+pgnet_queue_scan(Oid table, int64 from_id, int limit, bool ids_only,
+				 MemoryContext parent, dlist_head *requests)
 {
 	Datum		values[2] = {Int64GetDatum(from_id), Int64GetDatum(limit)};
 	CatalogUser before = pgnet_catalog_become_owner();
 	int			count;
 
 	pgnet_plan_run(&scan_rows, values, NULL, SPI_OK_SELECT);
-	count = copy_rows(table, parent, false, requests);
+	count = copy_rows(table, ids_only ? 0 : LARGE_ROW_BYTES, parent, requests);
 	pgnet_catalog_become(before);
 	return count;
 }
@@ -142,7 +149,7 @@ pgnet_queue_load(Oid table, const int64 *ids, int nids, MemoryContext parent,
 												sizeof(int64), FLOAT8PASSBYVAL,
 												TYPALIGN_DOUBLE));
 	pgnet_plan_run(&load_rows, values, NULL, SPI_OK_SELECT);
-	count = copy_rows(table, parent, true, requests);
+	count = copy_rows(table, SIZE_MAX, parent, requests);
 	pgnet_catalog_become(before);
 	return count;
 }
@@ -167,14 +174,16 @@ insert(Datum *values, const char *nulls)
 
 /* Copy what the last SELECT gave into requests of our own. */
 static int
-copy_rows(Oid table, MemoryContext parent, bool whole, dlist_head *requests)
+copy_rows(Oid table, size_t max_bytes, MemoryContext parent,
+		  dlist_head *requests)
 {
 	int			count = (int) SPI_processed;
 
 	for (int i = 0; i < count; i++)
 	{
 		HttpRequest *request = copy_row(SPI_tuptable->vals[i],
-										SPI_tuptable->tupdesc, parent, whole);
+										SPI_tuptable->tupdesc, max_bytes,
+										parent);
 
 		request->table = table;
 		dlist_push_tail(requests, &request->node);
@@ -183,30 +192,31 @@ copy_rows(Oid table, MemoryContext parent, bool whole, dlist_head *requests)
 	return count;
 }
 
-/* Copy one row. */
+/* Copy one row, whole if its headers and body are less than max_bytes. */
 static HttpRequest *
-copy_row(HeapTuple tuple, TupleDesc desc, MemoryContext parent, bool whole)
+copy_row(HeapTuple tuple, TupleDesc desc, size_t max_bytes,
+		 MemoryContext parent)
 {
 	HttpRequest *request = pgnet_request_create(parent);
 	MemoryContext before = MemoryContextSwitchTo(request->context);
-	bool		null;
-	Datum		value;
+	Row			row;
 	char	   *problem = NULL;
 
-	request->id = DatumGetInt64(column(tuple, desc, COL_ID, &null));
-	value = column(tuple, desc, COL_ROLE, &null);
-	request->role = null ? InvalidOid : DatumGetObjectId(value);
-	value = column(tuple, desc, COL_URL, &null);
-	if (null)
+	heap_deform_tuple(tuple, desc, row.values, row.nulls);
+	request->id = DatumGetInt64(row.values[COL_ID]);
+	request->place = *(ItemPointer) DatumGetPointer(row.values[COL_PLACE]);
+	if (!row.nulls[COL_ROLE])
+		request->role = DatumGetObjectId(row.values[COL_ROLE]);
+	if (row.nulls[COL_URL])
 		problem = pstrdup("null value in column \"url\"");
 	else
-		request->url = TextDatumGetCString(value);
-	request->size = column_size(tuple, desc, COL_HEADERS) +
-		column_size(tuple, desc, COL_BODY);
+		request->url = TextDatumGetCString(row.values[COL_URL]);
+	request->size = column_size(&row, COL_HEADERS) +
+		column_size(&row, COL_BODY);
 
-	request->loaded = whole || request->size <= LARGE_ROW_BYTES;
+	request->loaded = request->size < max_bytes;
 	if (problem == NULL && request->loaded)
-		problem = fill_request(request, tuple, desc);
+		problem = fill_request(request, &row);
 	if (problem != NULL)
 		pgnet_request_fail(request, problem);
 	request->size += MemoryContextMemAllocated(request->context, false);
@@ -216,39 +226,36 @@ copy_row(HeapTuple tuple, TupleDesc desc, MemoryContext parent, bool whole)
 
 /* Copy the columns that are needed to send; what is wrong with them. */
 static char *
-fill_request(HttpRequest *request, HeapTuple tuple, TupleDesc desc)
+fill_request(HttpRequest *request, const Row *row)
 {
-	bool		null;
-	Datum		value;
+	Jsonb	   *headers = NULL;
 	char	   *problem = NULL;
 
-	value = column(tuple, desc, COL_METHOD, &null);
-	request->method = null ? NULL : TextDatumGetCString(value);
+	if (!row->nulls[COL_METHOD])
+		request->method = TextDatumGetCString(row->values[COL_METHOD]);
 	problem = pgnet_method_problem(request->method);
 	if (problem != NULL)
 		return problem;
 
-	value = column(tuple, desc, COL_TIMEOUT, &null);
-	if (null)
+	if (row->nulls[COL_TIMEOUT])
 		return pstrdup("null value in column \"timeout_milliseconds\"");
-	request->timeout_ms = DatumGetInt32(value);
+	request->timeout_ms = DatumGetInt32(row->values[COL_TIMEOUT]);
 	problem = pgnet_timeout_problem(request->timeout_ms);
 	if (problem != NULL)
 		return problem;
 
-	value = column(tuple, desc, COL_HEADERS, &null);
-	if (!pgnet_headers_from_jsonb(null ? NULL : DatumGetJsonbP(value),
-								  "headers", &request->headers,
+	if (!row->nulls[COL_HEADERS])
+		headers = DatumGetJsonbP(row->values[COL_HEADERS]);
+	if (!pgnet_headers_from_jsonb(headers, "headers", &request->headers,
 								  &request->nheaders, &problem))
 		return problem;
 	problem = headers_problem(request);
 	if (problem != NULL)
 		return problem;
 
-	value = column(tuple, desc, COL_BODY, &null);
-	if (!null)
+	if (!row->nulls[COL_BODY])
 	{
-		bytea	   *body = DatumGetByteaPCopy(value);
+		bytea	   *body = DatumGetByteaPCopy(row->values[COL_BODY]);
 
 		request->body = VARDATA(body);
 		request->body_len = VARSIZE(body) - VARHDRSZ;
@@ -270,21 +277,11 @@ headers_problem(const HttpRequest *request)
 	return NULL;
 }
 
-/* A column of a row by its number. */
-static Datum
-column(HeapTuple tuple, TupleDesc desc, int number, bool *null)
-{
-	return SPI_getbinval(tuple, desc, number, null);
-}
-
 /* How many bytes a variable-length column is, without reading it. */
 static size_t
-column_size(HeapTuple tuple, TupleDesc desc, int number)
+column_size(const Row *row, int number)
 {
-	bool		null;
-	Datum		value = column(tuple, desc, number, &null);
-
-	return null ? 0 : toast_raw_datum_size(value);
+	return row->nulls[number] ? 0 : toast_raw_datum_size(row->values[number]);
 }
 
 /* Bytes as a bytea. */

@@ -32,11 +32,13 @@ extern int64 pgnet_queue_insert(const QueueRow *row);
 /*
  * Append to requests the rows of table, the queue as locked, with from_id <=
  * id, in order of id, at most limit; how many there were.  Rows that are large
- * come without their body (loaded = false).  A row that cannot be sent comes
- * decided, with an outcome.  Runs in: workers.
+ * come without their content (loaded = false), and all of them when only their
+ * ids are asked for.  A row that cannot be sent comes decided, with an
+ * outcome.  Runs in: workers.
  */
 extern int	pgnet_queue_scan(Oid table, int64 from_id, int limit,
-							 MemoryContext parent, dlist_head *requests);
+							 bool ids_only, MemoryContext parent,
+							 dlist_head *requests);
 
 /* Append to requests the rows with these ids that still exist, whole. */
 extern int	pgnet_queue_load(Oid table, const int64 *ids, int nids,

@@ -42,14 +42,14 @@ pgnet_text_from_body(const char *body, size_t length, const char *content_type)
  * beyond it opaque (RFC 9110, section 5.5): what the database's encoding does
  * not accept is read as ISO-8859-1, in which every byte is a character.
  */
-char *
+const char *
 pgnet_text_from_header(const char *field)
 {
 	size_t		length = strlen(field);
 	char	   *converted;
 
 	if (pg_verify_mbstr(GetDatabaseEncoding(), field, (int) length, true))
-		return pnstrdup(field, length);
+		return field;
 	converted = convert(field, length, PG_LATIN1);
 	return converted ? converted : ascii_only(field);
 }

@@ -16,7 +16,10 @@
 extern text *pgnet_text_from_body(const char *body, size_t length,
 								  const char *content_type);
 
-/* A header field as a string that is valid in the database's encoding. */
-extern char *pgnet_text_from_header(const char *field);
+/*
+ * A header field as a string that is valid in the database's encoding: field
+ * itself, or one in the current memory context.
+ */
+extern const char *pgnet_text_from_header(const char *field);
 
 #endif							/* PGNET_TEXT_H */

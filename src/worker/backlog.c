@@ -25,7 +25,7 @@
 #include "worker/host_queue.h"
 
 /* Waiting requests held whole, together. */
-#define MAX_LOADED_BYTES ((size_t) 1024 * 1024)
+#define MAX_LOADED_BYTES ((size_t) 4 * 1024 * 1024)
 
 /* What one read of waiting rows may bring, beyond its first row. */
 #define MAX_LOAD_BYTES ((size_t) 8 * 1024 * 1024)

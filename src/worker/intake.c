@@ -140,6 +140,7 @@ scan_rows(void *arg)
 
 	rows->count = pgnet_queue_scan(rows->access->queue, rows->intake->next_id,
 								   pgnet_setting_batch_size,
+								   pgnet_backlog_is_rich(rows->intake->backlog),
 								   rows->intake->requests, &rows->list);
 	check_rows(rows);
 }
