@@ -10,15 +10,17 @@ class Bar:
     """A promise, in words, and whether it holds."""
     text: str
     met: bool
-    limit: float
+    limit: float = 0
+    # the ratio in the table is what it is about
+    of_ratio: bool = False
 
 
 def at_least(value, limit, unit=" x"):
-    return Bar(f">= {limit:g}{unit}", value >= limit, limit)
+    return Bar(f">= {limit:g}{unit}", value >= limit, limit, unit == " x")
 
 
 def at_most(value, limit, unit=" x"):
-    return Bar(f"<= {limit:g}{unit}", value <= limit, limit)
+    return Bar(f"<= {limit:g}{unit}", value <= limit, limit, unit == " x")
 
 
 @dataclasses.dataclass

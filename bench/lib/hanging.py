@@ -21,7 +21,7 @@ class HangingHosts:
         self.closing = False
         self.thread = threading.Thread(target=self.accept, daemon=True)
 
-    def start(self):
+    def __enter__(self):
         for number in range(1, self.hosts + 1):
             listener = socket.socket()
             self.listeners.append(listener)
@@ -31,6 +31,7 @@ class HangingHosts:
             listener.setblocking(False)
             self.selector.register(listener, selectors.EVENT_READ)
         self.thread.start()
+        return self
 
     def accept(self):
         while not self.closing:
@@ -44,9 +45,6 @@ class HangingHosts:
                         self.connections.append(connection)
                         continue
                 connection.close()
-
-    def url(self, number):
-        return f"http://127.0.1.{number}:{self.port}/"
 
     def count(self):
         return len(self.connections)
@@ -62,7 +60,7 @@ class HangingHosts:
     def resume(self):
         self.hanging_up = False
 
-    def stop(self):
+    def __exit__(self, *_):
         self.closing = True
         if self.thread.is_alive():
             self.thread.join(5)

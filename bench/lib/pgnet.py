@@ -138,24 +138,35 @@ class PgNet:
             raise Failed(f"only {good} of {burst.count} were answered with"
                          f" {status}: {example or 'no answer'}")
 
-    def burst(self, call, count, seconds=300):
+    def burst(self, call, count, seconds=300, see_first=False):
         """From the commit which queues requests to the last stored answer."""
         self.forget_answers()
-        return self.timed_burst(call, count, seconds)
+        return self.timed_burst(call, count, seconds, see_first)
 
-    def timed_burst(self, call, count, seconds=300):
+    def timed_burst(self, call, count, seconds=300, see_first=False):
+        """As burst(), whatever else is queued and stored already."""
+        result = {"requests": count}
         with self.pinned():
             worker = self.worker_pid()
             cpu = cpu_seconds(worker)
             burst = self.queue(call, count)
+            if see_first:
+                wait_for(lambda: self.is_answered(burst), "a first answer",
+                         seconds, 0.001)
+                result["first_ms"] = 1000 * (time.monotonic()
+                                             - burst.committed)
             self.wait_until_sent(burst, seconds)
-            end = time.monotonic()
-            cpu = cpu_seconds(worker) - cpu
+            took = time.monotonic() - burst.committed
+            result["cpu_seconds"] = cpu_seconds(worker) - cpu
         self.check_answers(burst)
-        return {"requests": count, "seconds": end - burst.committed,
-                "per_second": count / (end - burst.committed),
-                "queuing_seconds": burst.committed - burst.began,
-                "cpu_seconds": cpu}
+        return {**result, "seconds": took, "per_second": count / took,
+                "queuing_seconds": burst.committed - burst.began}
+
+    def is_answered(self, burst):
+        """Is there any answer?"""
+        return self.sql.true(
+            "select exists (select from net._http_response where id between"
+            f" {burst.first} and {burst.newest})")
 
     def bounded_burst(self, call, count, seconds=10):
         """As burst(), with no more requests than take some seconds."""

@@ -34,7 +34,7 @@ def idle(bench):
     return [Figure(
         what, str(ours["calls"]), str(beside),
         str(old["calls"]) if old else "-",
-        bars=[Bar("none", ours["calls"] == 0, 0)],
+        bars=[Bar("none", ours["calls"] == 0)],
         notes="beside: PostgreSQL's logical replication launcher. A call the"
         " worker sleeps in is none.")]
 
