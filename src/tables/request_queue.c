@@ -9,12 +9,12 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "tables/catalog.h"
 #include "tables/headers.h"
+#include "tables/ids.h"
 #include "tables/local_setting.h"
 #include "tables/plans.h"
 #include "tables/request_queue.h"
@@ -65,6 +65,15 @@ static PreparedStatement scan_rows = {
 	.param_types = {INT8OID, INT8OID}
 };
 
+/* Much cheaper than looking each id up; for ids that lie close together. */
+static PreparedStatement load_range = {
+	.sql = SELECT_ROWS
+	" WHERE q.id OPERATOR(pg_catalog.>=) $1"
+	" AND q.id OPERATOR(pg_catalog.<=) $2 ORDER BY q.id",
+	.nparams = 2,
+	.param_types = {INT8OID, INT8OID}
+};
+
 static PreparedStatement load_rows = {
 	.sql = SELECT_ROWS
 	" WHERE q.id OPERATOR(pg_catalog.=) ANY ($1) ORDER BY q.id",
@@ -73,10 +82,10 @@ static PreparedStatement load_rows = {
 };
 
 static void insert(Datum *values, const char *nulls);
-static int	copy_rows(Oid table, size_t max_bytes, MemoryContext parent,
-					  dlist_head *requests);
-static HttpRequest *copy_row(HeapTuple tuple, TupleDesc desc, size_t max_bytes,
-							 MemoryContext parent);
+static void select_ids(const int64 *ids, int nids);
+static int64 row_id(int row);
+static void copy_row(int number, Oid table, size_t max_bytes,
+					 MemoryContext parent, dlist_head *requests);
 static char *fill_request(HttpRequest *request, const Row *row);
 static char *headers_problem(const HttpRequest *request);
 static size_t column_size(const Row *row, int number);
@@ -128,30 +137,45 @@ pgnet_queue_scan(Oid table, int64 from_id, int limit, bool ids_only,
 	int			count;
 
 	pgnet_plan_run(&scan_rows, values, NULL, SPI_OK_SELECT);
-	count = copy_rows(table, ids_only ? 0 : LARGE_ROW_BYTES, parent, requests);
+	count = (int) SPI_processed;
+	for (int i = 0; i < count; i++)
+		copy_row(i, table, ids_only ? 0 : LARGE_ROW_BYTES, parent, requests);
+	SPI_freetuptable(SPI_tuptable);
 	pgnet_catalog_become(before);
 	return count;
 }
 
 /* Read rows by id. */
-int
-pgnet_queue_load(Oid table, const int64 *ids, int nids, MemoryContext parent,
+void
+pgnet_queue_load(Oid table, int64 *ids, int nids, MemoryContext parent,
 				 dlist_head *requests)
 {
-	Datum	   *elements = palloc(sizeof(Datum) * nids);
-	Datum		values[1];
 	CatalogUser before = pgnet_catalog_become_owner();
-	int			count;
 
-	for (int i = 0; i < nids; i++)
-		elements[i] = Int64GetDatum(ids[i]);
-	values[0] = PointerGetDatum(construct_array(elements, nids, INT8OID,
-												sizeof(int64), FLOAT8PASSBYVAL,
-												TYPALIGN_DOUBLE));
-	pgnet_plan_run(&load_rows, values, NULL, SPI_OK_SELECT);
-	count = copy_rows(table, SIZE_MAX, parent, requests);
+	pgnet_ids_sort(ids, nids);
+	select_ids(ids, nids);
+	for (int i = 0; i < (int) SPI_processed; i++)
+		if (pgnet_ids_contain(ids, nids, row_id(i)))
+			copy_row(i, table, SIZE_MAX, parent, requests);
+	SPI_freetuptable(SPI_tuptable);
 	pgnet_catalog_become(before);
-	return count;
+}
+
+/* Select rows by their ids, which are in order, and perhaps some between. */
+static void
+select_ids(const int64 *ids, int nids)
+{
+	Datum		bounds[2] = {Int64GetDatum(ids[0]),
+					   Int64GetDatum(ids[nids - 1])};
+	Datum		array;
+
+	if ((uint64) (ids[nids - 1] - ids[0]) < 2 * (uint64) nids)
+	{
+		pgnet_plan_run(&load_range, bounds, NULL, SPI_OK_SELECT);
+		return;
+	}
+	array = pgnet_ids_array(ids, nids);
+	pgnet_plan_run(&load_rows, &array, NULL, SPI_OK_SELECT);
 }
 
 /*
@@ -172,37 +196,33 @@ insert(Datum *values, const char *nulls)
 		pgnet_local_setting_end(level);
 }
 
-/* Copy what the last SELECT gave into requests of our own. */
-static int
-copy_rows(Oid table, size_t max_bytes, MemoryContext parent,
-		  dlist_head *requests)
+/* The id of a row the last SELECT gave. */
+static int64
+row_id(int row)
 {
-	int			count = (int) SPI_processed;
+	bool		null;
 
-	for (int i = 0; i < count; i++)
-	{
-		HttpRequest *request = copy_row(SPI_tuptable->vals[i],
-										SPI_tuptable->tupdesc, max_bytes,
-										parent);
-
-		request->table = table;
-		dlist_push_tail(requests, &request->node);
-	}
-	SPI_freetuptable(SPI_tuptable);
-	return count;
+	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[row],
+									   SPI_tuptable->tupdesc, COL_ID + 1,
+									   &null));
 }
 
-/* Copy one row, whole if its headers and body are less than max_bytes. */
-static HttpRequest *
-copy_row(HeapTuple tuple, TupleDesc desc, size_t max_bytes,
-		 MemoryContext parent)
+/*
+ * Append a row the last SELECT gave to requests: whole, if its headers and
+ * body are less than max_bytes.
+ */
+static void
+copy_row(int number, Oid table, size_t max_bytes, MemoryContext parent,
+		 dlist_head *requests)
 {
 	HttpRequest *request = pgnet_request_create(parent);
 	MemoryContext before = MemoryContextSwitchTo(request->context);
 	Row			row;
 	char	   *problem = NULL;
 
-	heap_deform_tuple(tuple, desc, row.values, row.nulls);
+	heap_deform_tuple(SPI_tuptable->vals[number], SPI_tuptable->tupdesc,
+					  row.values, row.nulls);
+	request->table = table;
 	request->id = DatumGetInt64(row.values[COL_ID]);
 	request->place = *(ItemPointer) DatumGetPointer(row.values[COL_PLACE]);
 	if (!row.nulls[COL_ROLE])
@@ -221,7 +241,7 @@ copy_row(HeapTuple tuple, TupleDesc desc, size_t max_bytes,
 		pgnet_request_fail(request, problem);
 	request->size += MemoryContextMemAllocated(request->context, false);
 	MemoryContextSwitchTo(before);
-	return request;
+	dlist_push_tail(requests, &request->node);
 }
 
 /* Copy the columns that are needed to send; what is wrong with them. */

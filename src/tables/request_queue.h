@@ -40,8 +40,11 @@ extern int	pgnet_queue_scan(Oid table, int64 from_id, int limit,
 							 bool ids_only, MemoryContext parent,
 							 dlist_head *requests);
 
-/* Append to requests the rows with these ids that still exist, whole. */
-extern int	pgnet_queue_load(Oid table, const int64 *ids, int nids,
+/*
+ * Append to requests the rows with these ids that still exist, whole.  The
+ * ids are put in order.
+ */
+extern void pgnet_queue_load(Oid table, int64 *ids, int nids,
 							 MemoryContext parent, dlist_head *requests);
 
 #endif							/* PGNET_REQUEST_QUEUE_H */

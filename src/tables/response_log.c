@@ -7,10 +7,9 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "utils/array.h"
-#include "utils/builtins.h"
 
 #include "tables/catalog.h"
+#include "tables/ids.h"
 #include "tables/local_setting.h"
 #include "tables/outcome_rows.h"
 #include "tables/plans.h"
@@ -27,15 +26,17 @@ static PreparedStatement insert_responses = {
 
 /*
  * Without a look into the index; a row that was updated since is not met.
- * OFFSET keeps the planner from having whole outcomes copied, for a recheck
- * that needs two columns (optimizer/prep/preptlist.c).
+ *
+ * The sum makes id useless for an index, so that no estimate makes the planner
+ * read all of the queue for a join by id.  OFFSET keeps it from having whole
+ * outcomes copied for a recheck of two columns (optimizer/prep/preptlist.c).
  */
 static PreparedStatement delete_in_place = {
 	.sql = "DELETE FROM net.http_request_queue AS q"
 		   " USING (SELECT r.place, r.id FROM " PGNET_OUTCOME_ROWS " AS r"
 		   " OFFSET 0) AS o"
 		   " WHERE q.ctid OPERATOR(pg_catalog.=) o.place"
-		   " AND q.id OPERATOR(pg_catalog.=) o.id",
+		   " AND q.id OPERATOR(pg_catalog.+) 0 OPERATOR(pg_catalog.=) o.id",
 };
 
 static PreparedStatement delete_requests = {
@@ -76,10 +77,8 @@ static PreparedStatement oldest_response = {
 
 static int	insert_outcomes(HttpRequest *const *requests, int nrequests);
 static void remove_requests(HttpRequest *const *requests, int nrequests);
-static Datum ids_array(HttpRequest *const *requests, int nrequests);
+static Datum ids_of(HttpRequest *const *requests, int nrequests);
 static int	count_found(PreparedStatement *statement, Datum ids, int64 **found);
-static bool is_among(int64 id, const int64 *ids, int nids);
-static int	compare_ids(const void *a, const void *b);
 
 /* Store outcomes and remove their rows. */
 void
@@ -113,7 +112,7 @@ int
 pgnet_responses_recordable(HttpRequest **requests, int nrequests)
 {
 	CatalogUser before = pgnet_catalog_become_owner();
-	Datum		ids = ids_array(requests, nrequests);
+	Datum		ids = ids_of(requests, nrequests);
 	int64	   *locked;
 	int64	   *existing;
 	int			nlocked = count_found(&lock_requests, ids, &locked);
@@ -126,8 +125,8 @@ pgnet_responses_recordable(HttpRequest **requests, int nrequests)
 		HttpRequest *request = requests[i];
 
 		/* a row that is gone altogether is in nobody's hands either */
-		if (is_among(request->id, existing, nexisting) &&
-			!is_among(request->id, locked, nlocked))
+		if (pgnet_ids_contain(existing, nexisting, request->id) &&
+			!pgnet_ids_contain(locked, nlocked, request->id))
 			continue;
 		requests[i] = requests[front];
 		requests[front++] = request;
@@ -193,7 +192,7 @@ insert_outcomes(HttpRequest *const *requests, int nrequests)
 static void
 remove_requests(HttpRequest *const *requests, int nrequests)
 {
-	Datum		ids = ids_array(requests, nrequests);
+	Datum		ids = ids_of(requests, nrequests);
 	int64	   *left;
 
 	pgnet_plan_run(&delete_requests, &ids, NULL, SPI_OK_DELETE);
@@ -208,15 +207,13 @@ remove_requests(HttpRequest *const *requests, int nrequests)
 
 /* The ids of requests as a bigint[]. */
 static Datum
-ids_array(HttpRequest *const *requests, int nrequests)
+ids_of(HttpRequest *const *requests, int nrequests)
 {
-	Datum	   *ids = palloc(sizeof(Datum) * nrequests);
+	int64	   *ids = palloc(sizeof(int64) * nrequests);
 
 	for (int i = 0; i < nrequests; i++)
-		ids[i] = Int64GetDatum(requests[i]->id);
-	return PointerGetDatum(construct_array(ids, nrequests, INT8OID, sizeof(int64),
-										   FLOAT8PASSBYVAL,
-										   TYPALIGN_DOUBLE));
+		ids[i] = requests[i]->id;
+	return pgnet_ids_array(ids, nrequests);
 }
 
 /* Run a SELECT of ids; how many, sorted in *found. */
@@ -233,23 +230,6 @@ count_found(PreparedStatement *statement, Datum ids, int64 **found)
 		(*found)[i] = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i],
 												  SPI_tuptable->tupdesc, 1,
 												  &null));
-	qsort(*found, count, sizeof(int64), compare_ids);
+	pgnet_ids_sort(*found, count);
 	return count;
-}
-
-/* Is id in a sorted array? */
-static bool
-is_among(int64 id, const int64 *ids, int nids)
-{
-	return bsearch(&id, ids, nids, sizeof(int64), compare_ids) != NULL;
-}
-
-/* Order of ids, for qsort and bsearch. */
-static int
-compare_ids(const void *a, const void *b)
-{
-	int64		left = *(const int64 *) a;
-	int64		right = *(const int64 *) b;
-
-	return (left > right) - (left < right);
 }

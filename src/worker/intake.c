@@ -31,7 +31,7 @@ typedef struct Rows
 	TableAccess *access;
 	int64		ids[MAX_LOAD_ROWS]; /* to load */
 	int			nids;
-	int			count;			/* that came */
+	int			count;			/* that a scan brought */
 	dlist_head	list;
 } Rows;
 
@@ -151,8 +151,8 @@ load_rows(void *arg)
 {
 	Rows	   *rows = arg;
 
-	rows->count = pgnet_queue_load(rows->access->queue, rows->ids, rows->nids,
-								   rows->intake->requests, &rows->list);
+	pgnet_queue_load(rows->access->queue, rows->ids, rows->nids,
+					 rows->intake->requests, &rows->list);
 	check_rows(rows);
 }
 
