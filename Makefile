@@ -5,7 +5,9 @@
 #                             clusters of their own (not as root)
 #   make test                 everything: packages, build, install, all tests
 #   make quickstart           a private server to play with
-#   make bench                what a request costs, beside a bare libcurl loop
+#   make bench                what a request costs, beside a bare libcurl loop;
+#                             after make install; BASELINE_PG_CONFIG=... adds
+#                             another installation to compare with
 #   make format               lay out the C sources (clang-format)
 
 EXTENSION = pg_net
@@ -69,7 +71,8 @@ quickstart:
 	@PG_CONFIG='$(PG_CONFIG)' dev/quickstart
 
 bench:
-	@PG_CONFIG='$(PG_CONFIG)' bench/run
+	@PG_CONFIG='$(PG_CONFIG)' dev/install-deps bench
+	@PG_CONFIG='$(PG_CONFIG)' BASELINE_PG_CONFIG='$(BASELINE_PG_CONFIG)' bench/run
 
 format:
 	@dev/format

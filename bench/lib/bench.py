@@ -52,9 +52,10 @@ class Bench:
         return Pairs(*results)
 
     def keep(self, what, side, result):
-        """For latest.json."""
+        """For latest.json, but for the times of single requests."""
         self.raw.append({"row": self.row, "work": what, "side": side,
-                         **result})
+                         **{key: value for key, value in result.items()
+                            if key != "times_us"}})
 
     def on_baseline(self, what, work):
         """The result of work(baseline), or None: it may well not work."""

@@ -75,11 +75,16 @@ class PgNet:
         self.clear()
         # its last transaction over, it holds no lock that could be in the way
         time.sleep(0.2)
-        with paused(self.worker_pid()):
-            try:
+        try:
+            with paused(self.worker_pid()):
                 yield
-            finally:
-                self.sql.run("truncate net.http_request_queue")
+                # before it starts to send them; should it hold a lock after
+                # all, we must not wait for it here
+                with contextlib.suppress(Failed):
+                    self.sql.run("set lock_timeout = '2s';"
+                                 " truncate net.http_request_queue")
+        finally:
+            self.sql.run("reset lock_timeout; truncate net.http_request_queue")
 
     def pinned(self):
         return self.pinning.apply(self.worker_pid(), self.sql.pid)

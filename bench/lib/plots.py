@@ -11,7 +11,8 @@ MET = "#4c9f70"
 MISSED = "#c8553d"
 
 STYLE = """
-set terminal svg size {width},{height} font "sans-serif,13" background "white"
+set terminal svg size {width},{height} noenhanced \
+    font "sans-serif,13" background "white"
 set output "{file}"
 set border 3 lc rgb "#555555"
 set tics nomirror
@@ -24,10 +25,12 @@ set xlabel "ratio (1 = as fast as the other)"
 set xrange [0:{right}]
 set yrange [{lines}.6:0.4]
 set ytics ({labels})
-set lmargin 58
+set lmargin 62
 set rmargin 8
+set bmargin 6
+set ytics scale 0
 set grid noytics
-set key outside bottom center horizontal
+set key at screen 0.98, screen 0.01 bottom right horizontal
 $data << end
 {data}
 end
@@ -48,19 +51,20 @@ set xlabel "answered (thousands)"
 set ylabel "requests per second"
 set y2label "memory of the worker (MB)"
 set border 11
-set ytics format "%'.0f"
 set y2tics
 set yrange [0:*]
-set y2range [0:160]
-set key bottom right
+set y2range [0:200]
+set key center right
+set arrow from graph 0, second 150 to graph 1, second 150 nohead \
+    dashtype 2 lc rgb "{missed}"
+set label "bar of the memory: 150 MB" at graph 0.01, second 157 \
+    tc rgb "{missed}"
 $data << end
 {data}
 end
 plot $data using 1:2 with lines lw 2 lc rgb "{ours}" title "speed", \\
      $data using 1:3 axes x1y2 with lines lw 2 lc rgb "{missed}" \\
-         title "RssAnon + RssFile (right)", \\
-     150 axes x1y2 with lines dashtype 2 lc rgb "{missed}" \\
-         title "its bar, 150 MB (right)"
+         title "RssAnon + RssFile (right)"
 """
 
 LATENCY = """
@@ -78,7 +82,6 @@ SESSION = """
 set title "net.http_get, one per transaction, {count} transactions of one session"
 set xlabel "seconds"
 set ylabel "transactions per second"
-set ytics format "%'.0f"
 set yrange [0:*]
 $data << end
 {data}
@@ -135,11 +138,11 @@ def ratios(file, figures):
             right=right, labels=labels, data="\n".join(lines))
 
 
-def shortened(figure, length=62):
+def shortened(figure, length=70):
     work = figure.work.replace('"', "")
     if len(work) > length:
         work = work[:length - 1] + "…"
-    return f"{work}  {figure.row}"
+    return f"{figure.row}: {work}"
 
 
 def million(file, series):
@@ -166,7 +169,7 @@ def latency(file, sides):
         data.append(f"{block} << end\n" + "\n".join(
             f"{time / 1000:.4f} {share}" for time, share in points) + "\nend")
         curves.append(f"{block} using 1:2 with lines lw 2.5 lc rgb"
-                      f" '{colour}' title '{name.replace('_', chr(92) * 2 + '_')}'")
+                      f" '{colour}' title '{name}'")
     gnuplot(file, LATENCY, 900, 480, data="\n".join(data),
             curves=", ".join(curves))
 

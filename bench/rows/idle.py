@@ -19,10 +19,12 @@ def idle(bench):
     sql = bench.ours.sql
 
     def calls(it):
-        it.burst(f"net.http_get('{bench.nginx.url()}')", bench.part(1 / 10))
-        # idle from a second after the last answer on
-        time.sleep(1)
-        return {"calls": count_calls(it.worker_pid(), seconds, bench.folder)}
+        it.burst(f"net.http_get('{bench.nginx.url()}')",
+                 400 if it.is_baseline else bench.part(1 / 10))
+        # idle from a second after the last answer on; the rest of it goes
+        # into counting the answers and starting strace
+        time.sleep(0.95)
+        return traced(it.worker_pid(), seconds, bench.folder)
 
     what = f"system calls in {seconds} s, 1 s after the last answer"
     ours = calls(bench.ours)
@@ -30,17 +32,18 @@ def idle(bench):
     old = bench.on_baseline(what, calls)
     launcher = sql.value("select pid from pg_stat_activity where backend_type"
                          " = 'logical replication launcher'")
-    beside = count_calls(int(launcher), seconds, bench.folder)
+    beside = traced(int(launcher), seconds, bench.folder)
     return [Figure(
-        what, str(ours["calls"]), str(beside),
+        what, str(ours["calls"]), str(beside["calls"]),
         str(old["calls"]) if old else "-",
         bars=[Bar("none", ours["calls"] == 0)],
         notes="beside: PostgreSQL's logical replication launcher. A call the"
-        " worker sleeps in is none.")]
+        " worker sleeps in is none."
+        + (f" Its calls: {ours['names']}." if ours["calls"] else ""))]
 
 
-def count_calls(pid, seconds, folder):
-    """How many system calls a process completes in that time.
+def traced(pid, seconds, folder):
+    """The system calls a process completes in that time.
 
     NB: only completed ones count, so the one it sleeps in does not, and
     neither does the tracer's coming and going.
@@ -59,6 +62,9 @@ def count_calls(pid, seconds, folder):
     if "ptrace" in complaint:
         raise Failed(f"strace could not attach: {complaint.strip()}")
     # "100.00    0.006809           9       693        90 total"
-    total = re.search(r"^\S+\s+\S+\s+\S+\s+(\d+)\s.*\btotal$",
-                      counts.read_text(), re.MULTILINE)
-    return int(total.group(1)) if total else 0
+    lines = re.findall(r"^ *[\d.]+ +[\d.]+ +\d+ +(\d+) +(?:\d+ +)?(\w+)$",
+                       counts.read_text(), re.MULTILINE)
+    calls = {name: int(count) for count, name in lines}
+    total = calls.pop("total", 0)
+    return {"calls": total, "names": ", ".join(
+        f"{count} {name}" for name, count in calls.items())}
