@@ -8,12 +8,12 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
-#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/inval.h"
@@ -23,9 +23,6 @@
 
 #include "tables/catalog.h"
 
-/* The columns we made; others are somebody's, and their defaults too. */
-#define QUEUE_COLUMNS 7
-
 /* What we know of the database; queue is InvalidOid while we know nothing. */
 typedef struct Knowledge
 {
@@ -33,7 +30,7 @@ typedef struct Knowledge
 	Oid			log;
 	Oid			owner;
 	Oid			method_type;
-	bool		queue_runs_code;
+	PlainQueue	plain;
 } Knowledge;
 
 static Knowledge known;
@@ -45,7 +42,6 @@ static bool callback_registered = false;
 
 static bool learn(void);
 static bool read_catalogs(Knowledge *read);
-static bool runs_code(Relation table);
 static void forget(Datum arg, Oid relation);
 static Oid	extension_table(Oid extension, Oid schema, const char *name);
 
@@ -123,13 +119,27 @@ pgnet_catalog_method_type(void)
 }
 
 /*
- * May an insert into the queue run functions somebody added: a trigger, a
- * rule, a constraint, a default?  Only valid when installed.
+ * Open the queue for an insert without the executor; NULL when it is not
+ * plain.  Locks it until the transaction ends, and may wait for that lock.
  */
-bool
-pgnet_catalog_queue_runs_code(void)
+Relation
+pgnet_catalog_open_plain_queue(PlainQueue *plain)
 {
-	return known.queue_runs_code;
+	while (pgnet_catalog_installed() && known.plain.plain)
+	{
+		Relation	queue = try_table_open(known.queue, RowExclusiveLock);
+
+		/* was it the queue, and plain, when the lock came? */
+		if (queue != NULL && pgnet_catalog_installed() && known.plain.plain &&
+			known.queue == RelationGetRelid(queue))
+		{
+			*plain = known.plain;
+			return queue;
+		}
+		if (queue != NULL)
+			table_close(queue, RowExclusiveLock);
+	}
+	return NULL;
 }
 
 /*
@@ -178,26 +188,9 @@ read_catalogs(Knowledge *read)
 	if (queue == NULL)
 		return false;
 	read->owner = queue->rd_rel->relowner;
-	read->queue_runs_code = runs_code(queue);
+	read->plain = pgnet_plain_queue_examine(queue, read->method_type);
 	RelationClose(queue);
 	return true;
-}
-
-/* May an insert into the table run functions that are not ours? */
-static bool
-runs_code(Relation table)
-{
-	TriggerDesc *triggers = table->trigdesc;
-	TupleConstr *constraints = RelationGetDescr(table)->constr;
-
-	if (table->rd_rel->relhasrules ||
-		RelationGetDescr(table)->natts > QUEUE_COLUMNS ||
-		(constraints != NULL && constraints->num_check > 0))
-		return true;
-	return triggers != NULL &&
-		(triggers->trig_insert_before_row || triggers->trig_insert_after_row ||
-		 triggers->trig_insert_before_statement ||
-		 triggers->trig_insert_after_statement);
 }
 
 /* Relcache callback: one of our tables, or all relations, may have changed. */

@@ -8,6 +8,10 @@
 
 #include "postgres.h"
 
+#include "utils/rel.h"
+
+#include "tables/plain_queue.h"
+
 /* Who we were before pgnet_catalog_become_owner(). */
 typedef struct CatalogUser
 {
@@ -27,6 +31,6 @@ extern TablesState pgnet_catalog_lock_tables(Oid *queue);
 extern CatalogUser pgnet_catalog_become_owner(void);
 extern void pgnet_catalog_become(CatalogUser user);
 extern Oid	pgnet_catalog_method_type(void);
-extern bool pgnet_catalog_queue_runs_code(void);
+extern Relation pgnet_catalog_open_plain_queue(PlainQueue *plain);
 
 #endif							/* PGNET_CATALOG_H */

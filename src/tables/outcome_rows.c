@@ -198,8 +198,7 @@ fill_answer(Row *row, const HttpOutcome *outcome, LastFields *last)
 		set(row, ROW_CONTENT, PointerGetDatum(content));
 	else
 		set(row, ROW_CONTENT_BYTES,
-			PointerGetDatum(cstring_to_text_with_len(outcome->content,
-													 (int) outcome->content_len)));
+			pgnet_bytes_datum(outcome->content, outcome->content_len));
 }
 
 /* Header fields as jsonb. */

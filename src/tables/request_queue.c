@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "access/detoast.h"
+#include "access/table.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
@@ -18,6 +19,7 @@
 #include "tables/local_setting.h"
 #include "tables/plans.h"
 #include "tables/request_queue.h"
+#include "tables/text.h"
 
 /* A row is read whole at once below this many bytes of headers and body. */
 #define LARGE_ROW_BYTES (32 * 1024)
@@ -81,7 +83,7 @@ static PreparedStatement load_rows = {
 	.param_types = {INT8ARRAYOID}
 };
 
-static void insert(Datum *values, const char *nulls);
+static int64 insert_by_sql(const QueueRow *row);
 static void select_ids(const int64 *ids, int nids);
 static int64 row_id(int row);
 static void copy_row(int number, Oid table, size_t max_bytes,
@@ -89,41 +91,19 @@ static void copy_row(int number, Oid table, size_t max_bytes,
 static char *fill_request(HttpRequest *request, const Row *row);
 static char *headers_problem(const HttpRequest *request);
 static size_t column_size(const Row *row, int number);
-static Datum bytes_datum(const char *bytes, size_t length);
 
 /* Queue a request. */
 int64
 pgnet_queue_insert(const QueueRow *row)
 {
-	CatalogUser caller = pgnet_catalog_become_owner();
-	Datum		values[6] = {
-		CStringGetTextDatum(row->method),
-		CStringGetTextDatum(row->url),
-		PointerGetDatum(row->headers),
-		row->body ? bytes_datum(row->body, row->body_len) : (Datum) 0,
-		Int32GetDatum(row->timeout_ms),
-		ObjectIdGetDatum(row->role)
-	};
-	char		nulls[6] = {' ', ' ', row->headers ? ' ' : 'n',
-					 row->body ? ' ' : 'n', ' ', ' '};
-	int64		id = 0;
-	bool		null = true;
+	PlainQueue	plain;
+	Relation	queue = pgnet_catalog_open_plain_queue(&plain);
+	int64		id;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-	pgnet_plan_set_type(&insert_row, 0, pgnet_catalog_method_type());
-	insert(values, nulls);
-	if (SPI_processed == 1)
-		id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
-										 SPI_tuptable->tupdesc, 1, &null));
-	SPI_finish();
-	pgnet_catalog_become(caller);
-
-	if (null)
-		ereport(ERROR,
-				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				errmsg("the request was not queued"),
-				errdetail("A trigger or rule on net.http_request_queue took the row away."));
+	if (queue == NULL)
+		return insert_by_sql(row);
+	id = pgnet_plain_queue_insert(queue, &plain, row);
+	table_close(queue, NoLock);
 	return id;
 }
 
@@ -179,21 +159,46 @@ select_ids(const int64 *ids, int nids)
 }
 
 /*
- * Insert.  What somebody hung on the queue runs with the rights of its owner:
- * it must not find functions and operators by the caller's search_path.
- * Setting that takes a few microseconds, so only when there is such code.
+ * Insert into a queue that somebody changed.  What is hung on it runs with the
+ * rights of its owner, and must not find functions and operators by the
+ * caller's search_path.
  */
-static void
-insert(Datum *values, const char *nulls)
+static int64
+insert_by_sql(const QueueRow *row)
 {
-	bool		fix_path = pgnet_catalog_queue_runs_code();
-	int			level = 0;
+	CatalogUser caller = pgnet_catalog_become_owner();
+	Datum		values[6] = {
+		CStringGetTextDatum(row->method),
+		CStringGetTextDatum(row->url),
+		PointerGetDatum(row->headers),
+		row->body ? pgnet_bytes_datum(row->body, row->body_len) : (Datum) 0,
+		Int32GetDatum(row->timeout_ms),
+		ObjectIdGetDatum(row->role)
+	};
+	char		nulls[6] = {' ', ' ', row->headers ? ' ' : 'n',
+					 row->body ? ' ' : 'n', ' ', ' '};
+	int64		id = 0;
+	bool		null = true;
+	int			level;
 
-	if (fix_path)
-		level = pgnet_local_setting_begin("search_path", "pg_catalog, pg_temp");
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	pgnet_plan_set_type(&insert_row, 0, pgnet_catalog_method_type());
+	level = pgnet_local_setting_begin("search_path", "pg_catalog, pg_temp");
 	pgnet_plan_run(&insert_row, values, nulls, SPI_OK_INSERT_RETURNING);
-	if (fix_path)
-		pgnet_local_setting_end(level);
+	pgnet_local_setting_end(level);
+	if (SPI_processed == 1)
+		id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+										 SPI_tuptable->tupdesc, 1, &null));
+	SPI_finish();
+	pgnet_catalog_become(caller);
+
+	if (null)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("the request was not queued"),
+				errdetail("A trigger or rule on net.http_request_queue took the row away."));
+	return id;
 }
 
 /* The id of a row the last SELECT gave. */
@@ -302,11 +307,4 @@ static size_t
 column_size(const Row *row, int number)
 {
 	return row->nulls[number] ? 0 : toast_raw_datum_size(row->values[number]);
-}
-
-/* Bytes as a bytea. */
-static Datum
-bytes_datum(const char *bytes, size_t length)
-{
-	return PointerGetDatum(cstring_to_text_with_len(bytes, (int) length));
 }

@@ -1,7 +1,7 @@
 /*
  * text.c -- bytes from the network as text of the database.
  *
- * Runs in: workers, inside a transaction.  Nothing here throws because of
+ * Runs in: client backends and workers, inside a transaction.  Nothing here throws because of
  * what the bytes are.
  */
 #include "postgres.h"
@@ -35,6 +35,13 @@ pgnet_text_from_body(const char *body, size_t length, const char *content_type)
 	}
 	converted = convert(body, length, encoding);
 	return converted ? cstring_to_text(converted) : NULL;
+}
+
+/* Make a bytea; it is the same bytes behind the same header as a text. */
+Datum
+pgnet_bytes_datum(const char *bytes, size_t length)
+{
+	return PointerGetDatum(cstring_to_text_with_len(bytes, (int) length));
 }
 
 /*

@@ -16,6 +16,9 @@
 extern text *pgnet_text_from_body(const char *body, size_t length,
 								  const char *content_type);
 
+/* Bytes as a bytea. */
+extern Datum pgnet_bytes_datum(const char *bytes, size_t length);
+
 /*
  * A header field as a string that is valid in the database's encoding: field
  * itself, or one in the current memory context.
