@@ -25,7 +25,7 @@ typedef struct Options
 	const char *url;			/* with hosts, "%d" stands for their number */
 	long		hosts;			/* requests go to 1, 2 ... hosts in turns */
 	long		count;
-	long		warm_up;		/* requests ahead of the clock, for connections */
+	long		warm_up;		/* requests ahead of the clock */
 	long		concurrency;
 	long		multis;
 	long		body_bytes;		/* of each request; with any, it is a POST */

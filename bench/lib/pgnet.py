@@ -1,4 +1,4 @@
-"""An installation of pg_net at work: queue requests, wait for their answers."""
+"""An installation of pg_net at work: queue requests, await their answers."""
 
 import collections
 import contextlib

@@ -79,7 +79,7 @@ plot {curves}
 """
 
 SESSION = """
-set title "net.http_get, one per transaction, {count} transactions of one session"
+set title "net.http_get, one per transaction, {count} of one session"
 set xlabel "seconds"
 set ylabel "transactions per second"
 set yrange [0:*]
@@ -176,6 +176,6 @@ def latency(file, sides):
 
 def session(file, by_second):
     transactions = round(sum(by_second) / 1000) * 1000
-    gnuplot(file, SESSION, 900, 400, count=f"about {transactions:,}",
+    gnuplot(file, SESSION, 900, 400, count=f"some {transactions:,}",
             data="\n".join(f"{second} {tps}" for second, tps in
                            enumerate(by_second, 1)))

@@ -34,7 +34,8 @@ def requests(bench):
     url = bench.nginx.url("sink")
     sql = bench.ours.sql
     sql.run("drop table if exists large; create unlogged table large"
-            f" (body jsonb); insert into large values ('{json_text(10 * MB)}')")
+            " (body jsonb); insert into large values"
+            f" ('{json_text(10 * MB)}')")
     size = int(sql.number("select octet_length(body::text) from large"))
     try:
         return compare(
@@ -87,7 +88,8 @@ def json_text(size):
     while length < size:
         number += 1
         record = (f'{{"id": {number}, "name": "customer {number % 977}",'
-                  f' "token": "{hash_of(number)}", "amount": {number * 37 % 9973}}}')
+                  f' "token": "{hash_of(number)}",'
+                  f' "amount": {number * 37 % 9973}}}')
         records.append(record)
         length += len(record) + 2
     return "[" + ", ".join(records) + "]"

@@ -37,25 +37,20 @@ def caller(bench):
 def one_statement(bench):
     count = bench.part(1 / 5)
     url = bench.nginx.url()
-    sql = bench.ours.sql
-
-    def timed(statement):
-        start = time.monotonic()
-        sql.run(statement)
-        seconds = time.monotonic() - start
-        return {"us": seconds * 1e6 / count}
+    rows = f"from generate_series(1, {count})"
 
     def calls(it):
         with it.worker_paused():
-            start = time.monotonic()
-            it.sql.run(f"select count(net.http_get('{url}'))"
-                       f" from generate_series(1, {count})")
-            return {"us": (time.monotonic() - start) * 1e6 / count}
+            return timed(it, f"select count(net.http_get('{url}')) {rows}")
 
     def inserts():
-        sql.run(LIKE_QUEUE)
-        return timed(INSERT.format(url=url)
-                     + f" from generate_series(1, {count})")
+        bench.ours.sql.run(LIKE_QUEUE)
+        return timed(bench.ours, f"{INSERT.format(url=url)} {rows}")
+
+    def timed(it, statement):
+        start = time.monotonic()
+        it.sql.run(statement)
+        return {"us": (time.monotonic() - start) * 1e6 / count}
 
     what = f"net.http_get, {count:,} in one statement"
     pairs = bench.alternate(what, lambda: calls(bench.ours), inserts)

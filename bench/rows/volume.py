@@ -66,8 +66,7 @@ def watched_burst(bench, count):
         burst = it.queue(f"net.http_get('{bench.nginx.url()}')", count)
         say(f"  queued in {burst.committed - burst.began:.1f} s")
         for mark in range(1, marks + 1):
-            request = burst.first + (burst.newest - burst.first) * mark // marks
-            wait_until_gone(it, request)
+            wait_until_gone(it, burst.first + (count - 1) * mark // marks)
             memory = memory_mb(worker)
             series.append({"seconds": time.monotonic() - burst.committed,
                            "answered": count * mark // marks,
