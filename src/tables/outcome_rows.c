@@ -11,7 +11,6 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "storage/itemptr.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
@@ -25,7 +24,7 @@
 /* A batch is bounded by who makes it, and never goes to a file. */
 #define STORE_KB (MAX_KILOBYTES / 2)
 
-/* The columns: those of a response, and where its request's row was. */
+/* The columns of a response. */
 enum
 {
 	ROW_ID,
@@ -37,7 +36,6 @@ enum
 	ROW_ERROR_MSG,
 	ROW_CONTENT_BYTES,
 	ROW_ROLE,
-	ROW_PLACE,
 	NCOLUMNS
 };
 
@@ -55,7 +53,6 @@ static const struct
 	[ROW_ERROR_MSG] = {"error_msg", TEXTOID},
 	[ROW_CONTENT_BYTES] = {"content_bytes", BYTEAOID},
 	[ROW_ROLE] = {"role", REGROLEOID},
-	[ROW_PLACE] = {"place", TIDOID},
 };
 
 /* One row, as tuplestore_putvalues() wants it. */
@@ -170,7 +167,6 @@ fill_row(Row *row, const HttpRequest *request, LastFields *last)
 
 	memset(row->nulls, true, sizeof(row->nulls));
 	set(row, ROW_ID, Int64GetDatum(request->id));
-	set(row, ROW_PLACE, PointerGetDatum(&request->place));
 	set(row, ROW_TIMED_OUT,
 		BoolGetDatum(outcome->kind == PGNET_OUTCOME_TIMED_OUT));
 	if (OidIsValid(request->role))

@@ -8,10 +8,7 @@
 
 #include "exchange.h"
 
-/*
- * What a statement calls the relation.  Its columns are those of a response,
- * and place, the ctid of the request's row when it was read.
- */
+/* What a statement calls the relation; its columns are those of a response. */
 #define PGNET_OUTCOME_ROWS "outcomes"
 
 /*

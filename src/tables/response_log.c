@@ -7,6 +7,7 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "utils/array.h"
 
 #include "tables/catalog.h"
 #include "tables/ids.h"
@@ -25,18 +26,17 @@ static PreparedStatement insert_responses = {
 };
 
 /*
- * Without a look into the index; a row that was updated since is not met.
- *
- * The sum makes id useless for an index, so that no estimate makes the planner
- * read all of the queue for a join by id.  OFFSET keeps it from having whole
- * outcomes copied for a recheck of two columns (optimizer/prep/preptlist.c).
+ * Without a look into the index; a row that was updated since is not met.  IS
+ * TRUE makes the subquery a hash table to look into, and no join: one by id
+ * would read all of the queue when the planner takes that for empty.
  */
 static PreparedStatement delete_in_place = {
 	.sql = "DELETE FROM net.http_request_queue AS q"
-		   " USING (SELECT r.place, r.id FROM " PGNET_OUTCOME_ROWS " AS r"
-		   " OFFSET 0) AS o"
-		   " WHERE q.ctid OPERATOR(pg_catalog.=) o.place"
-		   " AND q.id OPERATOR(pg_catalog.+) 0 OPERATOR(pg_catalog.=) o.id",
+		   " WHERE q.ctid OPERATOR(pg_catalog.=) ANY ($1)"
+		   " AND (q.id OPERATOR(pg_catalog.=) ANY"
+		   " (SELECT o.id FROM " PGNET_OUTCOME_ROWS " AS o)) IS TRUE",
+	.nparams = 1,
+	.param_types = {TIDARRAYOID}
 };
 
 static PreparedStatement delete_requests = {
@@ -77,6 +77,7 @@ static PreparedStatement oldest_response = {
 
 static int	insert_outcomes(HttpRequest *const *requests, int nrequests);
 static void remove_requests(HttpRequest *const *requests, int nrequests);
+static Datum places_of(HttpRequest *const *requests, int nrequests);
 static Datum ids_of(HttpRequest *const *requests, int nrequests);
 static int	count_found(PreparedStatement *statement, Datum ids, int64 **found);
 
@@ -175,11 +176,12 @@ pgnet_responses_oldest(TimestampTz *created)
 static int
 insert_outcomes(HttpRequest *const *requests, int nrequests)
 {
+	Datum		places = places_of(requests, nrequests);
 	int			removed;
 
 	pgnet_outcome_rows_begin(requests, nrequests);
 	pgnet_plan_run(&insert_responses, NULL, NULL, SPI_OK_INSERT);
-	pgnet_plan_run(&delete_in_place, NULL, NULL, SPI_OK_DELETE);
+	pgnet_plan_run(&delete_in_place, &places, NULL, SPI_OK_DELETE);
 	removed = (int) SPI_processed;
 	pgnet_outcome_rows_end();
 	return removed;
@@ -203,6 +205,19 @@ remove_requests(HttpRequest *const *requests, int nrequests)
 				errmsg("a trigger or rule keeps request " INT64_FORMAT
 					   " in net.http_request_queue",
 					   left[0]));
+}
+
+/* Where the rows of requests were, as a tid[]. */
+static Datum
+places_of(HttpRequest *const *requests, int nrequests)
+{
+	Datum	   *places = palloc(sizeof(Datum) * nrequests);
+
+	for (int i = 0; i < nrequests; i++)
+		places[i] = PointerGetDatum(&requests[i]->place);
+	return PointerGetDatum(construct_array(places, nrequests, TIDOID,
+										   sizeof(ItemPointerData), false,
+										   TYPALIGN_SHORT));
 }
 
 /* The ids of requests as a bigint[]. */

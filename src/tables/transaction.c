@@ -26,8 +26,21 @@
 #define TRANSACTION_TIMEOUT_MS 10000
 #define LOCK_TIMEOUT "100ms"
 
+/*
+ * A timeout that was disabled leaves its timer running, for the next one
+ * (utils/misc/timeout.c): it would wake a worker that sleeps, for nothing.  So
+ * some time after the last transaction it is made to ring at once.
+ */
+#define SETTLE_AFTER_MS 100
+
 /* Where the caller's memory was when the transaction began. */
 static MemoryContext caller_context;
+
+/* When to settle; DT_NOEND: there is no timer left. */
+static TimestampTz settle_due = DT_NOEND;
+static TimeoutId settle_timeout;
+
+static void settled(void);
 
 /*
  * Set what the server's configuration must not decide for the worker, as
@@ -54,6 +67,7 @@ pgnet_transaction_prepare_session(void)
 #endif
 	};
 
+	settle_timeout = RegisterTimeout(USER_TIMEOUT, settled);
 	for (int i = 0; i < (int) lengthof(fixed); i++)
 		SetConfigOption(fixed[i][0], fixed[i][1], PGC_SUSET, PGC_S_OVERRIDE);
 }
@@ -66,6 +80,8 @@ pgnet_transaction_begin(void)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	enable_timeout_after(STATEMENT_TIMEOUT, TRANSACTION_TIMEOUT_MS);
+	settle_due = TimestampTzPlusMilliseconds(GetCurrentStatementStartTimestamp(),
+											 SETTLE_AFTER_MS);
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
@@ -91,4 +107,27 @@ pgnet_transaction_abort(void)
 	AbortCurrentTransaction();
 	pgstat_report_stat(false);
 	MemoryContextSwitchTo(caller_context);
+}
+
+/* When to settle. */
+TimestampTz
+pgnet_transaction_settle_due(void)
+{
+	return settle_due;
+}
+
+/* Have the timer ring now, if it is time to. */
+void
+pgnet_transaction_settle(TimestampTz now)
+{
+	if (now < settle_due)
+		return;
+	settle_due = DT_NOEND;
+	enable_timeout_after(settle_timeout, 1);
+}
+
+/* The timer rang.  Nothing is left to do. */
+static void
+settled(void)
+{
 }

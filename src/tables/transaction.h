@@ -9,9 +9,18 @@
 
 #include "postgres.h"
 
+#include "utils/timestamp.h"
+
 extern void pgnet_transaction_prepare_session(void);
 extern void pgnet_transaction_begin(void);
 extern void pgnet_transaction_commit(void);
 extern void pgnet_transaction_abort(void);
+
+/*
+ * A transaction leaves a timer behind.  When nothing else happens until it is
+ * due, settle, and the process sleeps undisturbed from then on.
+ */
+extern TimestampTz pgnet_transaction_settle_due(void);
+extern void pgnet_transaction_settle(TimestampTz now);
 
 #endif							/* PGNET_TRANSACTION_H */

@@ -329,6 +329,8 @@ rest(Loop *loop)
 	if (loop->busy || has_work(loop))
 		return;
 	pgnet_reporting_flush(&loop->reporting, loop->now, quiet);
+	if (quiet)
+		pgnet_transaction_settle(loop->now);
 
 	until = next_due(loop);
 	if (until == DT_NOEND)
@@ -367,6 +369,7 @@ next_due(const Loop *loop)
 		loop->intake.backoff.until,
 		loop->recorder.backoff.until,
 		loop->recorder.nlocked > 0 ? loop->recorder.locked_due : DT_NOEND,
+		pgnet_transaction_settle_due(),
 	};
 	TimestampTz due = DT_NOEND;
 
