@@ -84,7 +84,8 @@ pgnet_plain_queue_insert(Relation table, const PlainQueue *queue,
 	if (row->headers != NULL)
 		slot->tts_values[COL_HEADERS] = JsonbPGetDatum(row->headers);
 	if (row->body != NULL)
-		slot->tts_values[COL_BODY] = pgnet_bytes_datum(row->body, row->body_len);
+		slot->tts_values[COL_BODY] = pgnet_bytes_datum(row->body,
+													   row->body_len);
 	memset(slot->tts_isnull, false, sizeof(bool) * NCOLUMNS);
 	slot->tts_isnull[COL_HEADERS] = row->headers == NULL;
 	slot->tts_isnull[COL_BODY] = row->body == NULL;

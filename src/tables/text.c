@@ -1,8 +1,8 @@
 /*
  * text.c -- bytes from the network as text of the database.
  *
- * Runs in: client backends and workers, inside a transaction.  Nothing here throws because of
- * what the bytes are.
+ * Runs in: client backends and workers, inside a transaction.  Nothing here
+ * throws because of what the bytes are.
  */
 #include "postgres.h"
 

@@ -31,7 +31,7 @@
  * (utils/misc/timeout.c): it would wake a worker that sleeps, for nothing.  So
  * some time after the last transaction it is made to ring at once.
  */
-#define SETTLE_AFTER_MS 100
+#define SETTLE_AFTER_US 100000
 
 /* Where the caller's memory was when the transaction began. */
 static MemoryContext caller_context;
@@ -80,8 +80,7 @@ pgnet_transaction_begin(void)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	enable_timeout_after(STATEMENT_TIMEOUT, TRANSACTION_TIMEOUT_MS);
-	settle_due = TimestampTzPlusMilliseconds(GetCurrentStatementStartTimestamp(),
-											 SETTLE_AFTER_MS);
+	settle_due = GetCurrentStatementStartTimestamp() + SETTLE_AFTER_US;
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
