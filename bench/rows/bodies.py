@@ -1,10 +1,11 @@
 """Row 11: large bodies, and the memory they take."""
 
 import threading
+import time
 
-from lib.figures import Figure, at_least, at_most
+from lib.figures import Figure, Pairs, at_least, at_most
 from lib.process import memory_mb
-from lib.tools import amount
+from lib.tools import amount, median
 from rows import row
 
 MB = 1024 * 1024
@@ -20,12 +21,45 @@ def responses(bench):
     count = 20 if bench.options.quick else 200
     folder = bench.nginx.folder / "files"
     folder.mkdir(exist_ok=True)
-    (folder / "1mb.json").write_text(json_text(MB))
+    text = json_text(MB)
+    (folder / "1mb.json").write_text(text)
     url = bench.nginx.url("files/1mb.json")
-    return compare(
+    figures, pairs = compare(
         bench, f"{count} responses of 1 MB",
         f"net.http_get('{url}', timeout_milliseconds := 60000)",
         [url, count, "--timeout-ms", 60000], count, 1, min(count, 100))
+    return [figures[0], with_insert(bench, text, count, pairs), *figures[1:]]
+
+
+def with_insert(bench, text, count, pairs):
+    """Beside the bare client and a plain INSERT, one after the other."""
+    sql = bench.ours.sql
+    what = f"{count} responses of 1 MB: to bare and a plain INSERT"
+    runs = []
+    for _ in pairs.ours:
+        sql.run("drop table if exists like_response;"
+                " create unlogged table like_response"
+                " (like net._http_response including all)")
+        start = time.monotonic()
+        sql.run("insert into like_response (id, status_code, content) select"
+                f" i, 200, text from (values ('{text}')) as body (text),"
+                f" generate_series(1, {count}) as i")
+        seconds = time.monotonic() - start
+        runs.append({"insert_seconds": seconds})
+        bench.keep(what, "INSERT", runs[-1])
+    sql.run("drop table like_response")
+    both = Pairs(pairs.ours, [
+        {"mb_per_second": count / (run["insert_seconds"] + bare["seconds"])}
+        for run, bare in zip(runs, pairs.beside)])
+    key = "mb_per_second"
+    insert = count / median([run["insert_seconds"] for run in runs])
+    return Figure(
+        what, amount(both.median_ours(key), " MB/s"),
+        amount(both.median_beside(key), " MB/s"), ratio=both.ratio(key),
+        spread=both.spread(key),
+        notes="beside: the bare client, then INSERT ... SELECT of the same"
+        " bodies into a table like net._http_response; that alone makes"
+        f" {insert:,.0f} MB/s.")
 
 
 def requests(bench):
@@ -43,7 +77,7 @@ def requests(bench):
             f"(select net.http_post('{url}', body, timeout_milliseconds :="
             " 60000 + i * 0) from large)",
             [url, count, "--timeout-ms", 60000, "--body-bytes", size], count,
-            10, count)
+            10, count)[0]
     finally:
         sql.run("drop table large")
 
@@ -65,7 +99,7 @@ def compare(bench, what, call, bare_arguments, count, size_mb, under_way):
     in_flight = under_way * size_mb
     memory = pairs.median_ours("memory_mb") / in_flight
     key = "mb_per_second"
-    return [
+    figures = [
         Figure(what, amount(pairs.median_ours(key), " MB/s"),
                amount(pairs.median_beside(key), " MB/s"),
                ratio=pairs.ratio(key), spread=pairs.spread(key),
@@ -78,6 +112,7 @@ def compare(bench, what, call, bare_arguments, count, size_mb, under_way):
                notes=f"peak of its heap (RssAnon) less what it had before,"
                f" beside: {under_way} under way of {size_mb} MB."),
     ]
+    return figures, pairs
 
 
 def json_text(size):

@@ -20,14 +20,14 @@ BASELINE_COUNT = 400
 @row(5, "2,000 requests to a host that hangs, 20,000 to a fast one")
 def beside_hanging(bench):
     """2,000 in flight, at one address or many; and pg_net as it comes."""
-    with HangingHosts(20) as hanging:
+    with HangingHosts(HOSTS) as hanging:
         with bench.with_settings(max_in_flight=4000,
                                  max_in_flight_per_host=2000):
             one = hanging_figure(bench, hanging, 1, 2000,
                                  "max_in_flight = 4000,"
                                  " max_in_flight_per_host = 2000")
         with bench.with_settings(max_in_flight=4000):
-            many = hanging_figure(bench, hanging, 20, 2000,
+            many = hanging_figure(bench, hanging, HOSTS, 2000,
                                   "max_in_flight = 4000")
         as_it_comes = hanging_figure(bench, hanging, 1, 100, "",
                                      baseline=True)
