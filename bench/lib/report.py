@@ -67,6 +67,8 @@ def machine(bench, here):
             "nginx version: ").replace("/", " "),
         f"{bench.count:,} requests, {bench.options.repeat} pairs of runs",
     ]
+    if bench.options.quick:
+        lines.append("QUICK: too few requests for the figures to mean much")
     if bench.baseline:
         lines.append("baseline: pg_net " + bench.baseline.version() + " on "
                      + bench.baseline.cluster.ask("--version"))
