@@ -249,6 +249,9 @@ collect_finished(Loop *loop)
 		pgnet_backlog_finished(loop->backlog, request);
 		pgnet_recorder_add(&loop->recorder, request, loop->now);
 	}
+	/* with nothing left in flight there is nothing to look for once more */
+	if (pgnet_engine_in_flight(loop->engine) == 0)
+		loop->busy = false;
 }
 
 /* Record what is finished. */
