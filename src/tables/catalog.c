@@ -30,7 +30,8 @@ typedef struct Knowledge
 	Oid			log;
 	Oid			owner;
 	Oid			method_type;
-	PlainQueue	plain;
+	PlainQueue	plain_queue;
+	PlainLog	plain_log;
 } Knowledge;
 
 static Knowledge known;
@@ -125,21 +126,39 @@ pgnet_catalog_method_type(void)
 Relation
 pgnet_catalog_open_plain_queue(PlainQueue *plain)
 {
-	while (pgnet_catalog_installed() && known.plain.plain)
+	while (pgnet_catalog_installed() && known.plain_queue.takes_rows)
 	{
 		Relation	queue = try_table_open(known.queue, RowExclusiveLock);
 
 		/* was it the queue, and plain, when the lock came? */
-		if (queue != NULL && pgnet_catalog_installed() && known.plain.plain &&
+		if (queue != NULL && pgnet_catalog_installed() &&
+			known.plain_queue.takes_rows &&
 			known.queue == RelationGetRelid(queue))
 		{
-			*plain = known.plain;
+			*plain = known.plain_queue;
 			return queue;
 		}
 		if (queue != NULL)
 			table_close(queue, RowExclusiveLock);
 	}
 	return NULL;
+}
+
+/*
+ * Open both tables, which are locked; NULL for each that is not plain enough
+ * for recording without the executor.
+ */
+void
+pgnet_catalog_open_plain_tables(Relation *queue, Relation *log, PlainLog *plain)
+{
+	*queue = *log = NULL;
+	if (!pgnet_catalog_installed())
+		return;
+	*plain = known.plain_log;
+	if (known.plain_queue.gives_rows)
+		*queue = table_open(known.queue, NoLock);
+	if (plain->plain)
+		*log = table_open(known.log, NoLock);
 }
 
 /*
@@ -174,6 +193,7 @@ read_catalogs(Knowledge *read)
 	Oid			extension = get_extension_oid("pg_net", true);
 	Oid			schema = get_namespace_oid("net", true);
 	Relation	queue;
+	Relation	log;
 
 	if (!OidIsValid(extension) || !OidIsValid(schema))
 		return false;
@@ -188,8 +208,13 @@ read_catalogs(Knowledge *read)
 	if (queue == NULL)
 		return false;
 	read->owner = queue->rd_rel->relowner;
-	read->plain = pgnet_plain_queue_examine(queue, read->method_type);
+	read->plain_queue = pgnet_plain_queue_examine(queue, read->method_type);
 	RelationClose(queue);
+	log = RelationIdGetRelation(read->log);
+	if (log == NULL)
+		return false;
+	read->plain_log = pgnet_plain_log_examine(log);
+	RelationClose(log);
 	return true;
 }
 

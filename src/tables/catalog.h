@@ -10,6 +10,7 @@
 
 #include "utils/rel.h"
 
+#include "tables/plain_log.h"
 #include "tables/plain_queue.h"
 
 /* Who we were before pgnet_catalog_become_owner(). */
@@ -32,5 +33,7 @@ extern CatalogUser pgnet_catalog_become_owner(void);
 extern void pgnet_catalog_become(CatalogUser user);
 extern Oid	pgnet_catalog_method_type(void);
 extern Relation pgnet_catalog_open_plain_queue(PlainQueue *plain);
+extern void pgnet_catalog_open_plain_tables(Relation *queue, Relation *log,
+											PlainLog *plain);
 
 #endif							/* PGNET_CATALOG_H */

@@ -1,5 +1,7 @@
 /*
- * outcome_rows.h -- outcomes as the rows of a relation that statements read.
+ * outcome_rows.h -- outcomes as rows of net._http_response.
+ *
+ * Runs in: workers, inside a transaction.
  */
 #ifndef PGNET_OUTCOME_ROWS_H
 #define PGNET_OUTCOME_ROWS_H
@@ -8,16 +10,58 @@
 
 #include "exchange.h"
 
-/* What a statement calls the relation; its columns are those of a response. */
+/* The columns of net._http_response, in order of their numbers. */
+enum
+{
+	RESPONSE_ID,
+	RESPONSE_STATUS_CODE,
+	RESPONSE_CONTENT_TYPE,
+	RESPONSE_HEADERS,
+	RESPONSE_CONTENT,
+	RESPONSE_TIMED_OUT,
+	RESPONSE_ERROR_MSG,
+	RESPONSE_CREATED,
+	RESPONSE_CONTENT_BYTES,
+	RESPONSE_ROLE,
+	RESPONSE_COLUMNS
+};
+
+/*
+ * Makes one row after the other.  The header fields converted last are kept:
+ * the answers of one server within a batch often have the same, and building a
+ * jsonb is most of the work on a row.
+ */
+typedef struct OutcomeRows
+{
+	Datum		values[RESPONSE_COLUMNS];	/* of the current row */
+	bool		nulls[RESPONSE_COLUMNS];
+	MemoryContext row_context;	/* of its values */
+
+	MemoryContext context;		/* of jsonb */
+	const HttpHeader *headers;
+	int			nheaders;
+	Datum		jsonb;
+} OutcomeRows;
+
+/* Start; memory goes with the current context. */
+extern void pgnet_outcome_rows_init(OutcomeRows *rows);
+
+/* Make the row of a request, in the place of the one before. */
+extern void pgnet_outcome_rows_fill(OutcomeRows *rows,
+									const HttpRequest *request);
+
+/* The types of the columns. */
+extern Oid	pgnet_outcome_rows_type(int column);
+
+/* What a statement calls the relation of rows. */
 #define PGNET_OUTCOME_ROWS "outcomes"
 
 /*
  * Make the outcomes of requests a relation of the connected SPI, until it is
- * taken away again or SPI ends.  Memory: the current context.  Runs in:
- * workers, inside a transaction.
+ * taken away again or SPI ends.  Memory: the current context.
  */
-extern void pgnet_outcome_rows_begin(HttpRequest *const *requests,
-									 int nrequests);
-extern void pgnet_outcome_rows_end(void);
+extern void pgnet_outcome_rows_register(HttpRequest *const *requests,
+										int nrequests);
+extern void pgnet_outcome_rows_unregister(void);
 
 #endif							/* PGNET_OUTCOME_ROWS_H */

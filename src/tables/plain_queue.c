@@ -1,7 +1,7 @@
 /*
- * plain_queue.c -- inserting into a queue that is as we made it.
+ * plain_queue.c -- a queue that is as we made it, without the executor.
  *
- * Runs in: client backends.
+ * Runs in: client backends (insert) and workers (remove).
  *
  * The executor costs three times what the insert itself does: it makes a plan
  * ready for triggers, constraints, generated columns, further indexes and what
@@ -16,14 +16,16 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
-#include "commands/trigger.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "nodes/primnodes.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/snapmgr.h"
 
 #include "tables/plain_queue.h"
+#include "tables/plain_table.h"
 #include "tables/text.h"
 
 /* The columns, in order of their numbers. */
@@ -40,24 +42,22 @@ enum
 };
 
 static bool has_our_columns(TupleDesc desc, Oid method_type);
-static bool runs_code(Relation table);
 static Oid	only_index(Relation table);
-static Oid	sequence_of_id(TupleDesc desc);
+static Oid	sequence_of_id(Relation table);
 
 /* Is the table plain? */
 PlainQueue
 pgnet_plain_queue_examine(Relation table, Oid method_type)
 {
-	TupleDesc	desc = RelationGetDescr(table);
 	PlainQueue	queue = {0};
 
-	if (table->rd_rel->relkind != RELKIND_RELATION ||
-		!has_our_columns(desc, method_type) || runs_code(table))
+	if (!has_our_columns(RelationGetDescr(table), method_type))
 		return queue;
+	queue.gives_rows = pgnet_plain_table_gives_rows(table, "_queue_changed");
 	queue.primary_key = only_index(table);
-	queue.id_sequence = sequence_of_id(desc);
-	queue.plain = OidIsValid(queue.primary_key) &&
-		OidIsValid(queue.id_sequence);
+	queue.id_sequence = sequence_of_id(table);
+	queue.takes_rows = pgnet_plain_table_takes_rows(table) &&
+		OidIsValid(queue.primary_key) && OidIsValid(queue.id_sequence);
 	return queue;
 }
 
@@ -102,6 +102,41 @@ pgnet_plain_queue_insert(Relation table, const PlainQueue *queue,
 	return id;
 }
 
+/*
+ * Remove rows that are where they were.  Our own trigger need not fire: it
+ * tells the worker, and that is us.
+ */
+int
+pgnet_plain_queue_remove(Relation table, HttpRequest *const *requests,
+						 int nrequests)
+{
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	BlockNumber nblocks = RelationGetNumberOfBlocks(table);
+	int			removed = 0;
+
+	for (int i = 0; i < nrequests; i++)
+	{
+		ItemPointerData place = requests[i]->place;
+		TM_FailureData failure;
+		bool		null;
+
+		/* the file may be shorter by now, or another row be there */
+		if (ItemPointerGetBlockNumberNoCheck(&place) >= nblocks ||
+			!table_tuple_fetch_row_version(table, &place, GetActiveSnapshot(),
+										   slot) ||
+			DatumGetInt64(slot_getattr(slot, COL_ID + 1, &null)) !=
+				requests[i]->id)
+			continue;
+		if (table_tuple_delete(table, &place, GetCurrentCommandId(true),
+							   GetActiveSnapshot(), InvalidSnapshot, false,
+							   &failure, false) == TM_Ok)
+			removed++;
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	CommandCounterIncrement();
+	return removed;
+}
+
 /* Has a table our columns and no others? */
 static bool
 has_our_columns(TupleDesc desc, Oid method_type)
@@ -116,34 +151,7 @@ has_our_columns(TupleDesc desc, Oid method_type)
 		[COL_ROLE] = REGROLEOID,
 	};
 
-	if (desc->natts != NCOLUMNS)
-		return false;
-	for (int i = 0; i < NCOLUMNS; i++)
-	{
-		Form_pg_attribute column = TupleDescAttr(desc, i);
-
-		if (column->attisdropped || column->atttypid != types[i] ||
-			column->attgenerated != '\0')
-			return false;
-	}
-	return true;
-}
-
-/* Would an insert meet a rule, a constraint or a trigger? */
-static bool
-runs_code(Relation table)
-{
-	TriggerDesc *triggers = table->trigdesc;
-	TupleConstr *constraints = RelationGetDescr(table)->constr;
-
-	if (table->rd_rel->relhasrules ||
-		(constraints != NULL && constraints->num_check > 0))
-		return true;
-	return triggers != NULL &&
-		(triggers->trig_insert_before_row || triggers->trig_insert_after_row ||
-		 triggers->trig_insert_instead_row ||
-		 triggers->trig_insert_before_statement ||
-		 triggers->trig_insert_after_statement);
+	return pgnet_plain_table_has_columns(desc, types, NCOLUMNS);
 }
 
 /* The primary key on id, if that is the only index. */
@@ -157,8 +165,8 @@ only_index(Relation table)
 	if (list_length(indexes) == 1)
 	{
 		index = index_open(linitial_oid(indexes), AccessShareLock);
-		if (index->rd_index->indisprimary && index->rd_index->indimmediate &&
-			index->rd_index->indisready && index->rd_index->indnatts == 1 &&
+		if (index->rd_index->indisprimary &&
+			pgnet_plain_table_simple_index(index) &&
 			index->rd_index->indkey.values[0] == COL_ID + 1)
 			result = RelationGetRelid(index);
 		index_close(index, AccessShareLock);
@@ -169,23 +177,12 @@ only_index(Relation table)
 
 /* The sequence S if the default of id is nextval(S). */
 static Oid
-sequence_of_id(TupleDesc desc)
+sequence_of_id(Relation table)
 {
-	TupleConstr *constraints = desc->constr;
+	FuncExpr   *call = pgnet_plain_table_default(table, COL_ID + 1, F_NEXTVAL);
+	Const	   *sequence = call ? linitial(call->args) : NULL;
 
-	for (int i = 0; constraints != NULL && i < constraints->num_defval; i++)
-	{
-		FuncExpr   *call;
-		Const	   *sequence;
-
-		if (constraints->defval[i].adnum != COL_ID + 1)
-			continue;
-		call = stringToNode(constraints->defval[i].adbin);
-		if (!IsA(call, FuncExpr) || call->funcid != F_NEXTVAL)
-			continue;
-		sequence = linitial(call->args);
-		if (IsA(sequence, Const) && !sequence->constisnull)
-			return DatumGetObjectId(sequence->constvalue);
-	}
-	return InvalidOid;
+	if (sequence == NULL || !IsA(sequence, Const) || sequence->constisnull)
+		return InvalidOid;
+	return DatumGetObjectId(sequence->constvalue);
 }

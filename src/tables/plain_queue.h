@@ -1,7 +1,7 @@
 /*
- * plain_queue.h -- inserting into a queue that is as we made it.
+ * plain_queue.h -- a queue that is as we made it, without the executor.
  *
- * Runs in: client backends, inside a transaction.
+ * Runs in: client backends and workers, inside a transaction.
  */
 #ifndef PGNET_PLAIN_QUEUE_H
 #define PGNET_PLAIN_QUEUE_H
@@ -12,25 +12,36 @@
 
 #include "tables/request_queue.h"
 
-/* What inserting into a plain queue needs to know of it. */
+/* What is known of a queue that may be plain. */
 typedef struct PlainQueue
 {
-	bool		plain;			/* false: the rest says nothing */
-	Oid			primary_key;	/* its one index, on id */
-	Oid			id_sequence;
+	bool		takes_rows;		/* it is, as far as an insert can tell */
+	Oid			primary_key;	/* then its one index, on id */
+	Oid			id_sequence;	/* and where ids come from */
+	bool		gives_rows;		/* it is, as far as a delete can tell */
 } PlainQueue;
 
 /*
- * Is the table as CREATE EXTENSION made it, as far as an insert can tell?
- * Then nothing but our own code and PostgreSQL's takes part in one.
+ * Is the table as CREATE EXTENSION made it?  Then nothing but our own code and
+ * PostgreSQL's takes part in an insert or a delete.
  */
 extern PlainQueue pgnet_plain_queue_examine(Relation table, Oid method_type);
 
 /*
  * Insert a row and make it visible to the next command; its id.  The table is
- * open and locked, and plain.  Throws when the transaction is read-only.
+ * open and locked, and takes rows.  Throws when the transaction is read-only.
+ * Runs in: client backends.
  */
 extern int64 pgnet_plain_queue_insert(Relation table, const PlainQueue *queue,
 									  const QueueRow *row);
+
+/*
+ * Remove the rows of requests that are where they were when they were read;
+ * how many.  The others have moved, are gone or in somebody's hands.  The
+ * table is open and locked, and gives rows.  Runs in: workers.
+ */
+extern int	pgnet_plain_queue_remove(Relation table,
+									 HttpRequest *const *requests,
+									 int nrequests);
 
 #endif							/* PGNET_PLAIN_QUEUE_H */

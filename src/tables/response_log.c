@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/array.h"
@@ -75,7 +76,9 @@ static PreparedStatement oldest_response = {
 		   " ORDER BY r.created LIMIT 1",
 };
 
-static int	insert_outcomes(HttpRequest *const *requests, int nrequests);
+static int	insert_outcomes(HttpRequest *const *requests, int nrequests,
+							RecordMode mode);
+static int	remove_in_place(HttpRequest *const *requests, int nrequests);
 static void remove_requests(HttpRequest *const *requests, int nrequests);
 static Datum places_of(HttpRequest *const *requests, int nrequests);
 static Datum ids_of(HttpRequest *const *requests, int nrequests);
@@ -100,7 +103,7 @@ pgnet_responses_record(Oid table, HttpRequest *const *requests, int nrequests,
 		level = pgnet_local_setting_begin("session_replication_role",
 										  "replica");
 	if (mode != PGNET_RECORD_REMOVE_ONLY && ncurrent > 0)
-		removed = insert_outcomes(current, ncurrent);
+		removed = insert_outcomes(current, ncurrent, mode);
 	if (removed < ncurrent)
 		remove_requests(current, ncurrent);
 	if (mode != PGNET_RECORD_NORMAL)
@@ -171,20 +174,46 @@ pgnet_responses_oldest(TimestampTz *created)
 
 /*
  * Insert one response row for each request, and remove the requests' rows that
- * are where they were; how many.
+ * are where they were; how many.  Without the executor where nothing needs it,
+ * which it would in a mode for tables with triggers.
  */
 static int
-insert_outcomes(HttpRequest *const *requests, int nrequests)
+insert_outcomes(HttpRequest *const *requests, int nrequests, RecordMode mode)
 {
-	Datum		places = places_of(requests, nrequests);
+	Relation	queue = NULL;
+	Relation	log = NULL;
+	PlainLog	plain;
 	int			removed;
 
-	pgnet_outcome_rows_begin(requests, nrequests);
-	pgnet_plan_run(&insert_responses, NULL, NULL, SPI_OK_INSERT);
-	pgnet_plan_run(&delete_in_place, &places, NULL, SPI_OK_DELETE);
-	removed = (int) SPI_processed;
-	pgnet_outcome_rows_end();
+	if (mode == PGNET_RECORD_NORMAL)
+		pgnet_catalog_open_plain_tables(&queue, &log, &plain);
+	if (queue == NULL || log == NULL)
+		pgnet_outcome_rows_register(requests, nrequests);
+
+	if (log != NULL)
+		pgnet_plain_log_insert(log, &plain, requests, nrequests);
+	else
+		pgnet_plan_run(&insert_responses, NULL, NULL, SPI_OK_INSERT);
+	removed = queue ? pgnet_plain_queue_remove(queue, requests, nrequests) :
+					  remove_in_place(requests, nrequests);
+
+	if (queue == NULL || log == NULL)
+		pgnet_outcome_rows_unregister();
+	if (queue != NULL)
+		table_close(queue, NoLock);
+	if (log != NULL)
+		table_close(log, NoLock);
 	return removed;
+}
+
+/* Remove the rows that are where they were, by SQL. */
+static int
+remove_in_place(HttpRequest *const *requests, int nrequests)
+{
+	Datum		places = places_of(requests, nrequests);
+
+	pgnet_plan_run(&delete_in_place, &places, NULL, SPI_OK_DELETE);
+	return (int) SPI_processed;
 }
 
 /*

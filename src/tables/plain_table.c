@@ -1,0 +1,101 @@
+/*
+ * plain_table.c -- what makes a table one that needs no executor.
+ *
+ * Runs in: client backends and workers.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
+#include "utils/lsyscache.h"
+
+#include "tables/plain_table.h"
+
+/* Compare columns. */
+bool
+pgnet_plain_table_has_columns(TupleDesc desc, const Oid *types, int ncolumns)
+{
+	if (desc->natts != ncolumns)
+		return false;
+	for (int i = 0; i < ncolumns; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(desc, i);
+
+		if (column->attisdropped || column->atttypid != types[i] ||
+			column->attgenerated != '\0')
+			return false;
+	}
+	return true;
+}
+
+/* Look for what an insert would meet. */
+bool
+pgnet_plain_table_takes_rows(Relation table)
+{
+	TriggerDesc *triggers = table->trigdesc;
+	TupleConstr *constraints = RelationGetDescr(table)->constr;
+
+	if (table->rd_rel->relkind != RELKIND_RELATION ||
+		table->rd_rel->relhasrules ||
+		(constraints != NULL && constraints->num_check > 0))
+		return false;
+	return triggers == NULL ||
+		!(triggers->trig_insert_before_row ||
+		  triggers->trig_insert_after_row ||
+		  triggers->trig_insert_instead_row ||
+		  triggers->trig_insert_before_statement ||
+		  triggers->trig_insert_after_statement);
+}
+
+/* Look for what a delete would meet. */
+bool
+pgnet_plain_table_gives_rows(Relation table, const char *function)
+{
+	TriggerDesc *triggers = table->trigdesc;
+
+	if (table->rd_rel->relhasrules)
+		return false;
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		Trigger    *trigger = &triggers->triggers[i];
+		char	   *name;
+
+		if (!TRIGGER_FOR_DELETE(trigger->tgtype))
+			continue;
+		name = get_func_name(trigger->tgfoid);
+		if (name == NULL || strcmp(name, function) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Look at an index. */
+bool
+pgnet_plain_table_simple_index(Relation index)
+{
+	return index->rd_index->indnatts == 1 &&
+		index->rd_index->indkey.values[0] > 0 &&
+		index->rd_index->indimmediate && index->rd_index->indisready &&
+		RelationGetIndexExpressions(index) == NIL &&
+		RelationGetIndexPredicate(index) == NIL;
+}
+
+/* Look at a default. */
+FuncExpr *
+pgnet_plain_table_default(Relation table, int column, Oid function)
+{
+	TupleConstr *constraints = RelationGetDescr(table)->constr;
+
+	for (int i = 0; constraints != NULL && i < constraints->num_defval; i++)
+	{
+		FuncExpr   *call;
+
+		if (constraints->defval[i].adnum != column)
+			continue;
+		call = stringToNode(constraints->defval[i].adbin);
+		if (IsA(call, FuncExpr) && call->funcid == function)
+			return call;
+	}
+	return NULL;
+}
