@@ -30,8 +30,19 @@ typedef enum HttpOutcomeKind
 	PGNET_OUTCOME_PENDING,		/* not finished */
 	PGNET_OUTCOME_ANSWERED,		/* a response came, whatever its status */
 	PGNET_OUTCOME_TIMED_OUT,	/* timeout_ms went by first */
-	PGNET_OUTCOME_FAILED		/* no response; see error */
+	PGNET_OUTCOME_FAILED,		/* no response; see error */
+	PGNET_OUTCOME_NOT_SENT		/* not a byte, for want of shortage */
 } HttpOutcomeKind;
+
+/* What this machine can have too little of to send a request. */
+typedef enum HttpShortage
+{
+	PGNET_SHORT_OF_NOTHING,
+	PGNET_SHORT_OF_DESCRIPTORS,
+	PGNET_SHORT_OF_PORTS,		/* for connections to this host alone */
+	PGNET_SHORT_OF_MEMORY,
+	PGNET_SHORT_OF_THREADS		/* which look host names up */
+} HttpShortage;
 
 typedef struct HttpOutcome
 {
@@ -44,6 +55,8 @@ typedef struct HttpOutcome
 	size_t		content_len;
 	const char *error;			/* NULL when answered */
 	bool		bad_url;		/* libcurl did not take the request's URL */
+	HttpShortage shortage;		/* why it was not sent */
+	int			shortage_errno; /* who said so */
 } HttpOutcome;
 
 typedef struct HttpRequest
@@ -69,6 +82,9 @@ typedef struct HttpRequest
 
 	/* fairness counts by this: a hash of scheme, host and port */
 	uint64		host_key;
+
+	/* how often it could not be sent though no other was in flight */
+	int			lone_tries;
 
 	HttpOutcome outcome;
 } HttpRequest;

@@ -107,6 +107,20 @@ pgnet_url_host_key(const char *url)
 	return hash_bytes_extended((unsigned char *) key, (int) length, 0);
 }
 
+/* What stands between the scheme, or the user, and the path. */
+char *
+pgnet_url_host(const char *url)
+{
+	const char *start = strstr(url, "://");
+	const char *end = url + authority_end(url);
+
+	start = start ? start + 3 : url;
+	for (const char *c = start; c < end; c++)
+		if (*c == '@')
+			start = c + 1;
+	return pnstrdup(start, pg_mbcliplen(start, end - start, SHOWN_URL_BYTES));
+}
+
 /* The URL with pairs appended, in its normal form, as UTF-8. */
 static char *
 url_normalize(const char *url, char **pairs, int npairs, char **problem)

@@ -42,6 +42,9 @@ extern char *pgnet_url_scheme_problem(const char *url);
 /* Percent-encode all but the unreserved characters (RFC 3986, section 2.3). */
 extern char *pgnet_url_encode(const char *text);
 
+/* Host and port for a message, palloc'd; never a user or a password. */
+extern char *pgnet_url_host(const char *url);
+
 /* A hash of scheme, host and port, for sharing limits fairly, not for trust. */
 extern uint64 pgnet_url_host_key(const char *url);
 

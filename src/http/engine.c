@@ -3,12 +3,8 @@
  *
  * Runs in: workers.
  *
- * The engine has shards, each one libcurl multi handle with the connections of
- * those hosts that hash to it: a multi handle walks lists whose length is the
- * number of its transfers, so a few small ones are faster than a large one,
- * and a host keeps to its shard so that connections are reused.
- *
- * All sockets of all shards are in one epoll descriptor, and that descriptor
+ * The engine has shards (shards.c), each one libcurl multi handle.  All sockets
+ * of all shards are in one epoll descriptor, and that descriptor
  * is in one wait event set beside the latch, so there is one place to sleep
  * and its cost is by event, not by open connection.
  *
@@ -30,13 +26,9 @@
 #include "exchange.h"
 #include "http/engine.h"
 #include "http/outcome.h"
-#include "http/shard.h"
+#include "http/shards.h"
 #include "http/sockets.h"
 #include "http/transfer.h"
-
-/* As measured: beyond some 128 active connections a multi handle slows down. */
-#define TRANSFERS_PER_SHARD 128
-#define MAX_SHARDS 16
 
 /* Idle handles kept; each holds a few kB. */
 #define MAX_SPARE_HANDLES 256
@@ -59,8 +51,7 @@ struct HttpEngine
 	WaitEventSet *wait_set;
 	uint32		wait_event;
 
-	int			nshards;
-	EngineShard shards[MAX_SHARDS];
+	Shards		shards;
 
 	CURL	   *spare[MAX_SPARE_HANDLES];
 	int			nspare;
@@ -69,22 +60,20 @@ struct HttpEngine
 	int			in_flight;		/* starting ones included */
 	int			nfinished;
 	dlist_head	finished;
+	dlist_head	unsent;			/* the last one first */
 
 	size_t		response_bytes; /* of responses not recorded yet */
 };
 
-static const char *create_shards(HttpEngine *engine, int max_in_flight,
-								 int max_per_host);
 static void create_wait_set(HttpEngine *engine);
 static int	start_requests(HttpEngine *engine);
 static void start_request(HttpEngine *engine, HttpRequest *request);
+static void connect_now(HttpEngine *engine, EngineShard *shard);
 static int	drive_sockets(HttpEngine *engine);
-static int	drive_timers(HttpEngine *engine);
 static void reap(HttpEngine *engine, EngineShard *shard);
 static void finish(HttpEngine *engine, HttpRequest *request);
 static CURL *take_handle(HttpEngine *engine);
 static void put_handle(HttpEngine *engine, CURL *easy);
-static long until_deadline_ms(const HttpEngine *engine);
 static void block_signals(sigset_t *before);
 static void restore_signals(const sigset_t *before);
 
@@ -105,6 +94,7 @@ pgnet_engine_create(MemoryContext parent, int max_in_flight, int max_per_host,
 	engine->context = context;
 	dlist_init(&engine->starting);
 	dlist_init(&engine->finished);
+	dlist_init(&engine->unsent);
 	engine->sockets = pgnet_sockets_create(context, MAX_FD);
 	if (engine->sockets == NULL)
 	{
@@ -121,12 +111,31 @@ pgnet_engine_create(MemoryContext parent, int max_in_flight, int max_per_host,
 	};
 
 	block_signals(&before);
-	*error = create_shards(engine, max_in_flight, max_per_host);
+	*error = pgnet_shards_init(&engine->shards, engine->sockets, max_in_flight,
+							   max_per_host);
 	restore_signals(&before);
 	if (*error != NULL)
 		return NULL;
 	create_wait_set(engine);
 	return engine;
+}
+
+/* Keep idle connections for other limits. */
+void
+pgnet_engine_set_limits(HttpEngine *engine, int max_in_flight, int max_per_host)
+{
+	pgnet_shards_set_limits(&engine->shards, max_in_flight, max_per_host);
+}
+
+/* Let idle connections make room for new ones, or not. */
+void
+pgnet_engine_set_frugal(HttpEngine *engine, bool frugal)
+{
+	sigset_t	before;
+
+	block_signals(&before);
+	pgnet_shards_set_frugal(&engine->shards, frugal);
+	restore_signals(&before);
 }
 
 /* Trust a file, or the system's authorities. */
@@ -155,10 +164,10 @@ pgnet_engine_drive(HttpEngine *engine)
 	block_signals(&before);
 	acts = start_requests(engine);
 	acts += drive_sockets(engine);
-	acts += drive_timers(engine);
-	for (int i = 0; i < engine->nshards; i++)
-		if (engine->shards[i].touched)
-			reap(engine, &engine->shards[i]);
+	acts += pgnet_shards_run_timers(&engine->shards);
+	for (int i = 0; i < engine->shards.count; i++)
+		if (engine->shards.each[i].touched)
+			reap(engine, &engine->shards.each[i]);
 	restore_signals(&before);
 	return acts > 0;
 }
@@ -167,7 +176,7 @@ pgnet_engine_drive(HttpEngine *engine)
 void
 pgnet_engine_wait(HttpEngine *engine, long timeout_ms)
 {
-	long		due_ms = until_deadline_ms(engine);
+	long		due_ms = pgnet_shards_due_ms(&engine->shards);
 	uint32		wait_event = pgnet_wait_event(&engine->wait_event,
 											  "PgNetWorkerMain");
 	WaitEvent	event;
@@ -199,27 +208,15 @@ pgnet_engine_take_finished(HttpEngine *engine, dlist_head *list)
 	return count;
 }
 
-/* Make as many shards as the transfers need. */
-static const char *
-create_shards(HttpEngine *engine, int max_in_flight, int max_per_host)
+/* Hand over what was not sent. */
+bool
+pgnet_engine_take_unsent(HttpEngine *engine, dlist_head *list)
 {
-	int			nshards = max_in_flight / TRANSFERS_PER_SHARD;
-	int			connections = Max(max_per_host, TRANSFERS_PER_SHARD);
-
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		return "libcurl could not be initialized";
-	nshards = Max(Min(nshards, MAX_SHARDS), 1);
-	while (engine->nshards < nshards)
-	{
-		const char *error =
-			pgnet_shard_init(&engine->shards[engine->nshards], engine->sockets,
-							 engine->nshards, Min(connections, max_in_flight));
-
-		if (error != NULL)
-			return error;
-		engine->nshards++;
-	}
-	return NULL;
+	if (dlist_is_empty(&engine->unsent))
+		return false;
+	while (!dlist_is_empty(&engine->unsent))
+		dlist_push_tail(list, dlist_pop_head_node(&engine->unsent));
+	return true;
 }
 
 /* The latch, the end of the postmaster, and all sockets as one. */
@@ -255,23 +252,38 @@ start_requests(HttpEngine *engine)
 static void
 start_request(HttpEngine *engine, HttpRequest *request)
 {
-	EngineShard *shard = &engine->shards[request->host_key % engine->nshards];
+	EngineShard *shard = pgnet_shards_for(&engine->shards, request->host_key);
 	CURL	   *easy = take_handle(engine);
 	Transfer   *transfer;
 
 	if (easy == NULL)
 	{
-		pgnet_outcome_failed(request, "out of memory");
+		pgnet_outcome_not_sent(request, PGNET_SHORT_OF_MEMORY, ENOMEM);
 		finish(engine, request);
 		return;
 	}
 	transfer = pgnet_transfer_create(easy, request, &engine->options);
 	if (transfer != NULL && pgnet_shard_add(shard, easy))
+	{
+		if (shard->frugal)
+			connect_now(engine, shard);
 		return;
+	}
 	if (transfer != NULL)
 		pgnet_transfer_finish(transfer, easy, CURLE_OUT_OF_MEMORY);
 	put_handle(engine, easy);
 	finish(engine, request);
+}
+
+/*
+ * Let a transfer that was added ask for its connection before another one is
+ * added: pgnet_shard_add() counts on it.
+ */
+static void
+connect_now(HttpEngine *engine, EngineShard *shard)
+{
+	(void) pgnet_shard_run_timer(shard, pgnet_shard_now());
+	reap(engine, shard);
 }
 
 /* Tell libcurl which sockets are ready; how many. */
@@ -283,20 +295,9 @@ drive_sockets(HttpEngine *engine)
 											 SOCKET_EVENTS);
 
 	for (int i = 0; i < nevents; i++)
-		pgnet_shard_socket_ready(&engine->shards[events[i].owner], &events[i]);
+		pgnet_shard_socket_ready(&engine->shards.each[events[i].owner],
+								 &events[i]);
 	return nevents;
-}
-
-/* Tell libcurl which timers are due; how many. */
-static int
-drive_timers(HttpEngine *engine)
-{
-	int64		now_us = pgnet_shard_now();
-	int			ndue = 0;
-
-	for (int i = 0; i < engine->nshards; i++)
-		ndue += pgnet_shard_run_timer(&engine->shards[i], now_us);
-	return ndue;
 }
 
 /* Collect the finished transfers of a shard. */
@@ -314,6 +315,7 @@ reap(HttpEngine *engine, EngineShard *shard)
 		put_handle(engine, easy);
 		finish(engine, request);
 	}
+	pgnet_shards_reaped(&engine->shards, shard);
 }
 
 /* A request has its outcome. */
@@ -321,6 +323,11 @@ static void
 finish(HttpEngine *engine, HttpRequest *request)
 {
 	engine->in_flight--;
+	if (request->outcome.kind == PGNET_OUTCOME_NOT_SENT)
+	{
+		dlist_push_head(&engine->unsent, &request->node);
+		return;
+	}
 	engine->nfinished++;
 	dlist_push_tail(&engine->finished, &request->node);
 }
@@ -345,21 +352,6 @@ put_handle(HttpEngine *engine, CURL *easy)
 	}
 	curl_easy_reset(easy);
 	engine->spare[engine->nspare++] = easy;
-}
-
-/* Milliseconds until the next timer of libcurl's, rounded up; -1: none. */
-static long
-until_deadline_ms(const HttpEngine *engine)
-{
-	int64		earliest = PGNET_NO_DEADLINE;
-	int64		now_us;
-
-	for (int i = 0; i < engine->nshards; i++)
-		earliest = Min(earliest, engine->shards[i].deadline_us);
-	if (earliest == PGNET_NO_DEADLINE)
-		return -1;
-	now_us = pgnet_shard_now();
-	return earliest <= now_us ? 0 : (long) ((earliest - now_us + 999) / 1000);
 }
 
 /* Block every signal. */

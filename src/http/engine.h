@@ -23,6 +23,13 @@ typedef struct HttpEngine HttpEngine;
 extern HttpEngine *pgnet_engine_create(MemoryContext parent, int max_in_flight,
 									   int max_per_host, const char **error);
 
+/* The same limits, changed: how many idle connections to keep. */
+extern void pgnet_engine_set_limits(HttpEngine *engine, int max_in_flight,
+									int max_per_host);
+
+/* Descriptors are short: idle connections make room for new ones.  Or not. */
+extern void pgnet_engine_set_frugal(HttpEngine *engine, bool frugal);
+
 /* Whom to trust from the next request on: a file, or "" for the system's. */
 extern void pgnet_engine_set_ca_file(HttpEngine *engine, const char *ca_file);
 
@@ -43,5 +50,11 @@ extern int	pgnet_engine_in_flight(const HttpEngine *engine);
 
 /* Move all finished requests, decided, to the end of list; how many. */
 extern int	pgnet_engine_take_finished(HttpEngine *engine, dlist_head *list);
+
+/*
+ * Move those of which nothing was sent, for want of something on this machine,
+ * to list, the last one first; false when there are none.
+ */
+extern bool pgnet_engine_take_unsent(HttpEngine *engine, dlist_head *list);
 
 #endif							/* PGNET_ENGINE_H */

@@ -119,6 +119,18 @@ pgnet_outcome_error(HttpRequest *request, CURLcode result, const char *detail)
 		pgnet_outcome_failed(request, "%s: %s", words, detail);
 }
 
+/* Say what there was too little of. */
+void
+pgnet_outcome_not_sent(HttpRequest *request, HttpShortage shortage,
+					   int shortage_errno)
+{
+	request->outcome = (HttpOutcome) {
+		.kind = PGNET_OUTCOME_NOT_SENT,
+		.shortage = shortage,
+		.shortage_errno = shortage_errno
+	};
+}
+
 /* Write an error down. */
 void
 pgnet_outcome_failed(HttpRequest *request, const char *format,...)

@@ -44,6 +44,10 @@ extern void pgnet_outcome_timed_out(HttpRequest *request, CURL *easy);
 extern void pgnet_outcome_error(HttpRequest *request, CURLcode result,
 								const char *detail);
 
+/* It can be sent later: nothing of it has left this machine. */
+extern void pgnet_outcome_not_sent(HttpRequest *request, HttpShortage shortage,
+								   int shortage_errno);
+
 /* We gave up. */
 extern void pgnet_outcome_failed(HttpRequest *request, const char *format,
 								 ...) pg_attribute_printf(2, 3);

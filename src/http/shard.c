@@ -30,6 +30,7 @@ pgnet_shard_init(EngineShard *shard, Sockets *sockets, int index,
 		.sockets = sockets,
 		.index = index,
 		.multi = curl_multi_init(),
+		.max_connections = max_connections,
 		.deadline_us = PGNET_NO_DEADLINE,
 	};
 	if (shard->multi == NULL)
@@ -43,11 +44,54 @@ pgnet_shard_init(EngineShard *shard, Sockets *sockets, int index,
 	return "libcurl refused an option of its multi interface";
 }
 
-/* Give it a transfer. */
+/* Keep another number of connections. */
+void
+pgnet_shard_set_max_connections(EngineShard *shard, int max_connections)
+{
+	shard->max_connections = max_connections;
+	(void) SET(CURLMOPT_MAXCONNECTS, (long) max_connections);
+}
+
+/* Be frugal, or not. */
+void
+pgnet_shard_set_frugal(EngineShard *shard, bool frugal)
+{
+	shard->frugal = frugal;
+	(void) SET(CURLMOPT_MAX_TOTAL_CONNECTIONS,
+			   frugal ? (long) shard->transfers : 0L);
+}
+
+/* libcurl has no other call that closes what is idle. */
+void
+pgnet_shard_close_idle(EngineShard *shard)
+{
+	if (!shard->used || shard->transfers > 0)
+		return;
+	(void) curl_multi_cleanup(shard->multi);
+	(void) pgnet_shard_init(shard, shard->sockets, shard->index,
+							shard->max_connections);
+}
+
+/*
+ * Give it a transfer.  If that is frugal, libcurl has to do with as many
+ * connections as there are transfers: before it opens one too many it closes
+ * one that is idle (lib/url.c, create_conn()), and there always is one then.
+ */
 bool
 pgnet_shard_add(EngineShard *shard, CURL *easy)
 {
-	return curl_multi_add_handle(shard->multi, easy) == CURLM_OK;
+	/* pgnet_shard_close_idle() may have found no memory */
+	if (shard->multi == NULL &&
+		pgnet_shard_init(shard, shard->sockets, shard->index,
+						 shard->max_connections) != NULL)
+		return false;
+	if (curl_multi_add_handle(shard->multi, easy) != CURLM_OK)
+		return false;
+	shard->transfers++;
+	shard->used = true;
+	if (shard->frugal)
+		(void) SET(CURLMOPT_MAX_TOTAL_CONNECTIONS, (long) shard->transfers);
+	return true;
 }
 
 /* A socket is ready. */
@@ -94,6 +138,7 @@ pgnet_shard_reap(EngineShard *shard, CURLcode *result)
 		/* removing the handle ends the life of the message */
 		*result = message->data.result;
 		(void) curl_multi_remove_handle(shard->multi, easy);
+		shard->transfers--;
 		return easy;
 	}
 	return NULL;

@@ -20,6 +20,10 @@ typedef struct EngineShard
 	Sockets    *sockets;		/* of the engine, shared */
 	int			index;			/* the owner of its sockets' events */
 	CURLM	   *multi;
+	int			transfers;		/* which it has */
+	int			max_connections;
+	bool		used;			/* it has had one */
+	bool		frugal;			/* idle connections go before one more comes */
 	int64		deadline_us;	/* libcurl's timer */
 	bool		touched;		/* libcurl did something since the last reap */
 } EngineShard;
@@ -27,6 +31,16 @@ typedef struct EngineShard
 /* Make a shard that keeps so many connections; NULL, or what went wrong. */
 extern const char *pgnet_shard_init(EngineShard *shard, Sockets *sockets,
 									int index, int max_connections);
+
+/* Keep so many connections from now on. */
+extern void pgnet_shard_set_max_connections(EngineShard *shard,
+											int max_connections);
+
+/* Close idle connections for new ones, or not. */
+extern void pgnet_shard_set_frugal(EngineShard *shard, bool frugal);
+
+/* Close all connections of a shard without transfers. */
+extern void pgnet_shard_close_idle(EngineShard *shard);
 
 /* Give it a transfer; false when libcurl does not take it. */
 extern bool pgnet_shard_add(EngineShard *shard, CURL *easy);

@@ -10,13 +10,19 @@
  * ends it (the kernel then forgets the descriptor by itself).  An event of a
  * socket nobody watches ends the registration.
  *
- * That holds for sockets we opened, whose close we see.  Others, such as the
- * pipe to a resolver thread, libcurl closes behind our back: they are removed
- * at once.
+ * That holds for sockets we opened, whose close we see.  Others are libcurl's
+ * for the time of a name lookup, and it closes them behind our back: they are
+ * removed at once.
+ *
+ * The last descriptors of the process are not for connections: PostgreSQL
+ * opens tables, OpenSSL authorities, and the threads that look names up open
+ * files and sockets, all of which would fail in ways that hide the reason.
  */
 #include "postgres.h"
 
+#include <dirent.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,6 +30,19 @@
 
 /* How many events one look takes. */
 #define MAX_EVENTS 256
+
+/* Descriptors that connections leave to others. */
+#define LEFT_TO_OTHERS 16
+
+/* A lookup has a pair of sockets to its thread, which opens two at most. */
+#define PAIR_OF_LOOKUP 2
+#define OPENED_BY_LOOKUP 2
+
+/* So many must be free, or descriptors are short. */
+#define FEW_DESCRIPTORS 8
+
+/* What PostgreSQL may have opened since we opened our highest one. */
+#define OPENED_BY_OTHERS 64
 
 typedef struct WatchedSocket
 {
@@ -37,11 +56,18 @@ struct Sockets
 {
 	int			epoll_fd;
 	int			max_fd;			/* descriptors from here on are refused */
+	int			limit;			/* the kernel's own, as read last */
+	int			highest;		/* of all descriptors we have seen */
+	int			lookups;		/* registered sockets that are not ours */
 	WatchedSocket *by_fd;
 };
 
+static bool is_for_others(Sockets *sockets, curl_socket_t fd);
+static void read_limit(Sockets *sockets);
+static bool are_free(const Sockets *sockets, int wanted);
 static void register_socket(Sockets *sockets, curl_socket_t fd, int what);
 static void unregister_socket(Sockets *sockets, curl_socket_t fd);
+static void forget_lookup(Sockets *sockets, curl_socket_t fd);
 
 /* Make an empty set. */
 Sockets *
@@ -124,23 +150,27 @@ pgnet_sockets_poll(Sockets *sockets, SocketEvent *events, int max)
 
 /* Open a socket for libcurl; libcurl makes it non-blocking. */
 curl_socket_t
-pgnet_sockets_open(void *arg, curlsocktype purpose,
-				   struct curl_sockaddr *address)
+pgnet_sockets_open(Sockets *sockets, const struct curl_sockaddr *address)
 {
-	Sockets    *sockets = arg;
 	int			fd = socket(address->family,
 							address->socktype | SOCK_CLOEXEC,
 							address->protocol);
 
-	(void) purpose;
 	if (fd < 0)
-		return CURL_SOCKET_BAD;
-	if (fd >= sockets->max_fd)
 	{
-		close(fd);
+		/* perhaps it is another limit by now */
+		sockets->limit = 0;
 		return CURL_SOCKET_BAD;
 	}
+	if (is_for_others(sockets, fd))
+	{
+		close(fd);
+		errno = EMFILE;
+		return CURL_SOCKET_BAD;
+	}
+	forget_lookup(sockets, fd);
 	sockets->by_fd[fd] = (WatchedSocket) {.ours = true};
+	sockets->highest = Max(sockets->highest, fd);
 	return fd;
 }
 
@@ -152,6 +182,79 @@ pgnet_sockets_close(void *arg, curl_socket_t fd)
 
 	sockets->by_fd[fd] = (WatchedSocket) {0};
 	return close(fd);
+}
+
+/* Is a socket open? */
+bool
+pgnet_sockets_is_open(const Sockets *sockets, curl_socket_t fd)
+{
+	return sockets->by_fd[fd].ours;
+}
+
+/*
+ * Is there room for a lookup, besides what those under way may open yet?  The
+ * kernel gives out the lowest number that is free, so far below the limit
+ * nothing has to be counted.
+ */
+bool
+pgnet_sockets_lookup_fits(Sockets *sockets)
+{
+	int			wanted = LEFT_TO_OTHERS + PAIR_OF_LOOKUP +
+		OPENED_BY_LOOKUP * (sockets->lookups + 1);
+
+	read_limit(sockets);
+	return sockets->highest + wanted + OPENED_BY_OTHERS < sockets->limit ||
+		are_free(sockets, wanted);
+}
+
+/* Are descriptors short, of this process or of the whole system? */
+bool
+pgnet_sockets_are_short(Sockets *sockets)
+{
+	read_limit(sockets);
+	return !are_free(sockets, FEW_DESCRIPTORS);
+}
+
+/* Is a descriptor among the last ones?  Asks the kernel only if it may be. */
+static bool
+is_for_others(Sockets *sockets, curl_socket_t fd)
+{
+	int			kept = LEFT_TO_OTHERS + OPENED_BY_LOOKUP * sockets->lookups;
+
+	if (fd < sockets->limit - kept)
+		return false;
+	read_limit(sockets);
+	return fd >= sockets->limit - kept;
+}
+
+/* See how many descriptors this process may have now. */
+static void
+read_limit(Sockets *sockets)
+{
+	struct rlimit limit;
+
+	sockets->limit = sockets->max_fd;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+		sockets->limit = Min(limit.rlim_cur, (rlim_t) sockets->max_fd);
+}
+
+/*
+ * Can so many be opened?  Counts those that are open, since trying would take
+ * them from the threads that look names up.
+ */
+static bool
+are_free(const Sockets *sockets, int wanted)
+{
+	DIR		   *list = opendir("/proc/self/fd");
+	int			left = sockets->limit;
+
+	if (list == NULL)
+		return errno != EMFILE && errno != ENFILE;
+	/* its own descriptor stands for "." and "..", too: no matter */
+	while (left >= wanted && readdir(list) != NULL)
+		left--;
+	closedir(list);
+	return left >= wanted;
 }
 
 /* Make the kernel watch fd for what. */
@@ -173,7 +276,12 @@ register_socket(Sockets *sockets, curl_socket_t fd, int what)
 		 epoll_ctl(sockets->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0) ||
 		(errno == EEXIST &&
 		 epoll_ctl(sockets->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0))
+	{
+		if (!socket->ours && !socket->registered)
+			sockets->lookups++;
+		sockets->highest = Max(sockets->highest, fd);
 		socket->registered = what;
+	}
 }
 
 /* Make the kernel forget fd; it may have done so already. */
@@ -183,5 +291,14 @@ unregister_socket(Sockets *sockets, curl_socket_t fd)
 	struct epoll_event unused = {0};
 
 	(void) epoll_ctl(sockets->epoll_fd, EPOLL_CTL_DEL, fd, &unused);
+	forget_lookup(sockets, fd);
 	sockets->by_fd[fd].registered = 0;
+}
+
+/* The socket that fd was is not watched any more: was it a lookup's? */
+static void
+forget_lookup(Sockets *sockets, curl_socket_t fd)
+{
+	if (sockets->by_fd[fd].registered && !sockets->by_fd[fd].ours)
+		sockets->lookups--;
 }

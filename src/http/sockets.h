@@ -23,6 +23,25 @@ typedef struct SocketEvent
 /* NULL, with errno, when the kernel gives no descriptor. */
 extern Sockets *pgnet_sockets_create(MemoryContext context, int max_fd);
 
+/*
+ * Open a socket for an address; CURL_SOCKET_BAD, with errno, when that fails
+ * or takes a descriptor that others need (EMFILE).
+ */
+extern curl_socket_t pgnet_sockets_open(Sockets *sockets,
+										const struct curl_sockaddr *address);
+
+/* For CURLOPT_CLOSESOCKETFUNCTION. */
+extern int	pgnet_sockets_close(void *sockets, curl_socket_t fd);
+
+/* Is a socket that pgnet_sockets_open() gave still open? */
+extern bool pgnet_sockets_is_open(const Sockets *sockets, curl_socket_t fd);
+
+/* Are there descriptors for one name lookup more? */
+extern bool pgnet_sockets_lookup_fits(Sockets *sockets);
+
+/* Do open() and the like fail now, or nearly so? */
+extern bool pgnet_sockets_are_short(Sockets *sockets);
+
 /* The one descriptor to wait for. */
 extern int	pgnet_sockets_epoll_fd(const Sockets *sockets);
 
@@ -32,10 +51,5 @@ extern void pgnet_sockets_watch(Sockets *sockets, curl_socket_t fd, int what,
 
 /* What is ready now, without waiting; how many, or 0. */
 extern int	pgnet_sockets_poll(Sockets *sockets, SocketEvent *events, int max);
-
-/* For CURLOPT_OPENSOCKETFUNCTION and CURLOPT_CLOSESOCKETFUNCTION. */
-extern curl_socket_t pgnet_sockets_open(void *sockets, curlsocktype purpose,
-										struct curl_sockaddr *address);
-extern int	pgnet_sockets_close(void *sockets, curl_socket_t fd);
 
 #endif							/* PGNET_SOCKETS_H */

@@ -16,7 +16,9 @@
 
 #include "compat.h"
 #include "exchange.h"
+#include "http/method.h"
 #include "http/outcome.h"
+#include "http/shortage.h"
 #include "http/transfer.h"
 
 #define USER_AGENT "pg_net/" PGNET_VERSION
@@ -38,10 +40,13 @@ struct Transfer
 	bool		sent;			/* and no byte of an answer came since */
 	bool		sent_again;
 	bool		resend_refused;
+	bool		out_of_memory;	/* for an option */
+	ShortageWatch watch;
 	char		error_detail[CURL_ERROR_SIZE];
 	MemoryContextCallback free_body;
 };
 
+static void end_transfer(Transfer *transfer, CURL *easy);
 static bool set_options(Transfer *transfer, CURL *easy);
 static bool set_tls(Transfer *transfer, CURL *easy);
 static bool set_method(Transfer *transfer, CURL *easy);
@@ -51,8 +56,6 @@ static bool add_header(Transfer *transfer, const HttpHeader *header);
 static bool add_header_line(Transfer *transfer, const char *line);
 static bool is_framing(const char *name);
 static bool is_https(const char *url);
-static const char *canonical_method(const char *method);
-static bool is_idempotent(const char *method);
 static int	before_sending(void *arg, char *remote_ip, char *local_ip,
 						   int remote_port, int local_port);
 static size_t receive_header(char *bytes, size_t size, size_t count, void *arg);
@@ -61,7 +64,7 @@ static void free_body(void *arg);
 
 /*
  * Set one option, and remember which one failed: an option that is refused
- * means a libcurl built without what we need.
+ * means a libcurl built without what we need, or no memory.
  */
 #define SET(option, value) \
 	set_result(transfer, curl_easy_setopt(easy, option, value), #option)
@@ -74,6 +77,7 @@ set_result(Transfer *transfer, CURLcode result, const char *option)
 		return true;
 	snprintf(transfer->error_detail, sizeof(transfer->error_detail),
 			 "could not set %s: %s", option, curl_easy_strerror(result));
+	transfer->out_of_memory = result == CURLE_OUT_OF_MEMORY;
 	return false;
 }
 
@@ -88,24 +92,26 @@ pgnet_transfer_create(CURL *easy, HttpRequest *request,
 										  MCXT_ALLOC_NO_OOM | MCXT_ALLOC_ZERO);
 	if (transfer == NULL)
 	{
-		pgnet_outcome_failed(request, "out of memory");
+		pgnet_outcome_not_sent(request, PGNET_SHORT_OF_MEMORY, ENOMEM);
 		return NULL;
 	}
 	transfer->request = request;
 	transfer->options = options;
+	transfer->watch.sockets = options->sockets;
+	transfer->watch.easy = easy;
 	transfer->body.limit = options->max_response_bytes;
 	transfer->body.all_limit = options->max_all_response_bytes;
 	transfer->body.all_allocated = options->all_response_bytes;
-	transfer->free_body.func = free_body;
-	transfer->free_body.arg = &transfer->body;
-	MemoryContextRegisterResetCallback(request->context, &transfer->free_body);
 
 	if (set_options(transfer, easy) && set_tls(transfer, easy) &&
 		set_method(transfer, easy) && set_header_lines(transfer, easy))
 		return transfer;
 
-	curl_slist_free_all(transfer->header_lines);
-	pgnet_outcome_failed(request, "%s", transfer->error_detail);
+	if (transfer->out_of_memory)
+		pgnet_outcome_not_sent(request, PGNET_SHORT_OF_MEMORY, ENOMEM);
+	else
+		pgnet_outcome_failed(request, "%s", transfer->error_detail);
+	end_transfer(transfer, easy);
 	return NULL;
 }
 
@@ -125,7 +131,12 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 {
 	HttpRequest *request = transfer->request;
 
-	if (result == CURLE_OK && transfer->headers_complete)
+	if (!transfer->sent && transfer->header_bytes == 0 && result != CURLE_OK &&
+		pgnet_shortage_explains(&transfer->watch, result,
+								transfer->error_detail))
+		pgnet_outcome_not_sent(request, transfer->watch.shortage,
+							   transfer->watch.shortage_errno);
+	else if (result == CURLE_OK && transfer->headers_complete)
 		pgnet_outcome_answered(request, easy, &transfer->body);
 	else if (result == CURLE_OK)
 		pgnet_outcome_failed(request, "Server closed the connection within "
@@ -146,9 +157,24 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 	else
 		pgnet_outcome_error(request, result, transfer->error_detail);
 	request->outcome.bad_url = result == CURLE_URL_MALFORMAT;
+	end_transfer(transfer, easy);
+	return request;
+}
+
+/*
+ * Free what libcurl holds of a transfer.  What we hold goes with the request,
+ * but for one that is sent later: it may be tried many times.
+ */
+static void
+end_transfer(Transfer *transfer, CURL *easy)
+{
 	curl_slist_free_all(transfer->header_lines);
 	transfer->header_lines = NULL;
-	return request;
+	if (transfer->request->outcome.kind != PGNET_OUTCOME_NOT_SENT)
+		return;
+	/* it points to the transfer */
+	curl_easy_reset(easy);
+	pfree(transfer);
 }
 
 /* Options that are the same for every request, and the URL. */
@@ -189,8 +215,10 @@ set_options(Transfer *transfer, CURL *easy)
 		 */
 		SET(CURLOPT_HTTP_VERSION, version) &&
 		SET(CURLOPT_PIPEWAIT, https ? 1L : 0L) &&
-		SET(CURLOPT_OPENSOCKETFUNCTION, pgnet_sockets_open) &&
-		SET(CURLOPT_OPENSOCKETDATA, transfer->options->sockets) &&
+		SET(CURLOPT_RESOLVER_START_FUNCTION, pgnet_shortage_before_lookup) &&
+		SET(CURLOPT_RESOLVER_START_DATA, &transfer->watch) &&
+		SET(CURLOPT_OPENSOCKETFUNCTION, pgnet_shortage_open_socket) &&
+		SET(CURLOPT_OPENSOCKETDATA, &transfer->watch) &&
 		SET(CURLOPT_CLOSESOCKETFUNCTION, pgnet_sockets_close) &&
 		SET(CURLOPT_CLOSESOCKETDATA, transfer->options->sockets) &&
 		SET(CURLOPT_PREREQFUNCTION, before_sending) &&
@@ -226,7 +254,7 @@ static bool
 set_method(Transfer *transfer, CURL *easy)
 {
 	HttpRequest *request = transfer->request;
-	const char *method = canonical_method(request->method);
+	const char *method = pgnet_method_canonical(request->method);
 	bool		post = strcmp(method, "POST") == 0;
 
 	if (sends_body(request))
@@ -333,34 +361,6 @@ is_https(const char *url)
 	return pg_strncasecmp(url, "https:", 6) == 0;
 }
 
-/* May a request be sent twice without doing more than once would? */
-static bool
-is_idempotent(const char *method)
-{
-	static const char *const known[] = {
-		"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"
-	};
-
-	for (int i = 0; i < (int) lengthof(known); i++)
-		if (pg_strcasecmp(method, known[i]) == 0)
-			return true;
-	return false;
-}
-
-/* Methods are case-sensitive, but rows written by hand may say "get". */
-static const char *
-canonical_method(const char *method)
-{
-	static const char *const known[] = {
-		"GET", "POST", "DELETE", "HEAD", "PUT", "PATCH"
-	};
-
-	for (int i = 0; i < (int) lengthof(known); i++)
-		if (pg_strcasecmp(method, known[i]) == 0)
-			return known[i];
-	return method;
-}
-
 /*
  * CURLOPT_PREREQFUNCTION: when a connection that was used before ends without
  * an answer, libcurl takes it that the server had closed it already, and
@@ -373,13 +373,14 @@ before_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 			   int local_port)
 {
 	Transfer   *transfer = arg;
+	HttpRequest *request = transfer->request;
 
 	(void) remote_ip;
 	(void) local_ip;
 	(void) remote_port;
 	(void) local_port;
 	if (transfer->sent &&
-		(transfer->sent_again || !is_idempotent(transfer->request->method)))
+		(transfer->sent_again || !pgnet_method_is_idempotent(request->method)))
 	{
 		transfer->resend_refused = true;
 		return CURL_PREREQFUNC_ABORT;
@@ -416,6 +417,13 @@ receive_body(char *bytes, size_t size, size_t count, void *arg)
 {
 	Transfer   *transfer = arg;
 
+	if (transfer->free_body.func == NULL)
+	{
+		transfer->free_body.func = free_body;
+		transfer->free_body.arg = &transfer->body;
+		MemoryContextRegisterResetCallback(transfer->request->context,
+										   &transfer->free_body);
+	}
 	if (!pgnet_body_append(&transfer->body, bytes, size * count))
 		return 0;
 	return size * count;

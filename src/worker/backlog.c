@@ -15,13 +15,13 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
 #include "lib/ilist.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #include "exchange.h"
 #include "worker/backlog.h"
+#include "worker/held_ids.h"
 #include "worker/host_queue.h"
 
 /* Waiting requests held whole, together. */
@@ -30,30 +30,11 @@
 /* What one read of waiting rows may bring, beyond its first row. */
 #define MAX_LOAD_BYTES ((size_t) 8 * 1024 * 1024)
 
-/* Requests on their way, in all and to one host, beyond the first. */
+/* Requests on their way, in all; host_queue.c has what one host may have. */
 #define MAX_IN_FLIGHT_BYTES ((size_t) 256 * 1024 * 1024)
-#define MAX_IN_FLIGHT_BYTES_PER_HOST ((size_t) 64 * 1024 * 1024)
 
 /* Ids held at most; some 50 bytes each. */
 #define MAX_HELD 1000000
-
-typedef struct HeldId
-{
-	int64		id;
-	char		status;
-} HeldId;
-
-#define SH_PREFIX held
-#define SH_ELEMENT_TYPE HeldId
-#define SH_KEY_TYPE int64
-#define SH_KEY id
-#define SH_HASH_KEY(table, key) \
-	murmurhash32((uint32) (key) ^ (uint32) ((key) >> 32))
-#define SH_EQUAL(table, a, b) ((a) == (b))
-#define SH_SCOPE static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
 
 struct Backlog
 {
@@ -63,14 +44,12 @@ struct Backlog
 	HTAB	   *hosts;
 	dlist_head	ready;
 	dlist_head	hungry;
-	int			in_flight;
-	size_t		in_flight_bytes;
+	Room		room;
 	size_t		loaded_bytes;	/* of waiting requests */
 };
 
 static HostQueue *host_get(Backlog *backlog, uint64 key);
 static void host_settle(Backlog *backlog, HostQueue *host);
-static bool host_may_send(Backlog *backlog, HostQueue *host);
 static void host_clear(Backlog *backlog, HostQueue *host);
 static Waiting waiting_of(HttpRequest *request);
 static void host_push(Backlog *backlog, HostQueue *host, Waiting waiting,
@@ -91,6 +70,7 @@ pgnet_backlog_create(MemoryContext parent)
 	};
 
 	backlog->context = context;
+	backlog->room.restricted_to = PGNET_UNRESTRICTED;
 	backlog->held = held_create(context, 1024, NULL);
 	backlog->hosts = hash_create("pg_net hosts", 64, &control,
 								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
@@ -169,7 +149,8 @@ pgnet_backlog_add(Backlog *backlog, HttpRequest *request)
 	/* what may go at once stays whole, whatever it weighs */
 	if (!request->loaded ||
 		(pgnet_backlog_is_rich(backlog) &&
-		 host->in_flight + host->count >= backlog->limits.in_flight_per_host))
+		 host->room.in_flight + host->count >=
+			 backlog->limits.in_flight_per_host))
 	{
 		pgnet_request_free(request);
 		waiting.request = NULL;
@@ -199,10 +180,8 @@ pgnet_backlog_next(Backlog *backlog)
 		return NULL;
 	host = dlist_head_element(HostQueue, node, &backlog->ready);
 	request = host_pop(backlog, host).request;
-	host->in_flight++;
-	host->in_flight_bytes += request->size;
-	backlog->in_flight++;
-	backlog->in_flight_bytes += request->size;
+	pgnet_room_take(&host->room, request->size);
+	pgnet_room_take(&backlog->room, request->size);
 
 	/* the others first */
 	dlist_delete(&host->node);
@@ -271,11 +250,56 @@ pgnet_backlog_finished(Backlog *backlog, HttpRequest *request)
 {
 	HostQueue  *host = host_get(backlog, request->host_key);
 
-	host->in_flight--;
-	host->in_flight_bytes -= request->size;
-	backlog->in_flight--;
-	backlog->in_flight_bytes -= request->size;
+	pgnet_room_give_back(&host->room, request->size);
+	pgnet_room_give_back(&backlog->room, request->size);
 	host_settle(backlog, host);
+}
+
+/* A transfer did not begin; the id is held still. */
+void
+pgnet_backlog_put_back(Backlog *backlog, HttpRequest *request)
+{
+	HostQueue  *host = host_get(backlog, request->host_key);
+
+	pgnet_host_push_early(host, backlog->context, waiting_of(request));
+	backlog->loaded_bytes += request->size;
+	host_settle(backlog, host);
+}
+
+/* No more than now. */
+void
+pgnet_backlog_restrict(Backlog *backlog)
+{
+	pgnet_room_restrict(&backlog->room);
+}
+
+/* No more than now to a host. */
+void
+pgnet_backlog_restrict_host(Backlog *backlog, uint64 host_key)
+{
+	HostQueue  *host = host_get(backlog, host_key);
+
+	pgnet_room_restrict(&host->room);
+	host_settle(backlog, host);
+}
+
+/*
+ * More room.  A host is short of ports, which come back with time and not
+ * when a request ends: it has all its room at once.
+ */
+bool
+pgnet_backlog_relax(Backlog *backlog)
+{
+	HASH_SEQ_STATUS all;
+	HostQueue  *host;
+
+	hash_seq_init(&all, backlog->hosts);
+	while ((host = hash_seq_search(&all)) != NULL)
+	{
+		host->room.restricted_to = PGNET_UNRESTRICTED;
+		host_settle(backlog, host);
+	}
+	return pgnet_room_relax(&backlog->room, backlog->limits.in_flight);
 }
 
 /* Forget an id. */
@@ -289,8 +313,8 @@ pgnet_backlog_release(Backlog *backlog, int64 id)
 bool
 pgnet_backlog_has_room(const Backlog *backlog)
 {
-	return backlog->in_flight < backlog->limits.in_flight &&
-		backlog->in_flight_bytes < MAX_IN_FLIGHT_BYTES;
+	return pgnet_room_is_left(&backlog->room, backlog->limits.in_flight) &&
+		backlog->room.bytes < MAX_IN_FLIGHT_BYTES;
 }
 
 /* Is there something to send, and room for it? */
@@ -331,7 +355,11 @@ host_get(Backlog *backlog, uint64 key)
 	HostQueue  *host = hash_search(backlog->hosts, &key, HASH_ENTER, &found);
 
 	if (!found)
-		*host = (HostQueue) {.key = key, .place = HOST_NOWHERE};
+		*host = (HostQueue) {
+			.key = key,
+			.place = HOST_NOWHERE,
+			.room.restricted_to = PGNET_UNRESTRICTED
+		};
 	return host;
 }
 
@@ -344,7 +372,7 @@ host_settle(Backlog *backlog, HostQueue *host)
 {
 	HostPlace	place = HOST_NOWHERE;
 
-	if (host_may_send(backlog, host))
+	if (pgnet_host_may_send(host, backlog->limits.in_flight_per_host))
 		place = pgnet_host_at(host, 0)->request ? HOST_READY : HOST_HUNGRY;
 
 	if (place != host->place)
@@ -360,20 +388,8 @@ host_settle(Backlog *backlog, HostQueue *host)
 
 	if (host->count == 0)
 		pgnet_host_free_ring(host);
-	if (host->count == 0 && host->in_flight == 0)
+	if (host->count == 0 && host->room.in_flight == 0)
 		hash_search(backlog->hosts, &host->key, HASH_REMOVE, NULL);
-}
-
-/* Has a host something to send, and may it? */
-static bool
-host_may_send(Backlog *backlog, HostQueue *host)
-{
-	if (host->count == 0 ||
-		host->in_flight >= backlog->limits.in_flight_per_host)
-		return false;
-	return host->in_flight == 0 ||
-		host->in_flight_bytes + pgnet_host_at(host, 0)->size <=
-		MAX_IN_FLIGHT_BYTES_PER_HOST;
 }
 
 /* Drop all that waits for a host. */

@@ -3,7 +3,8 @@
  *
  * Runs in: workers.  This is where the limits are kept, in all and per host:
  * libcurl is only ever given what may go out at once, because the timeout of
- * what it holds runs.
+ * what it holds runs.  While something is short there is less room than the
+ * limits give, in all or to some hosts.
  *
  * A waiting request is held whole while there is room for it, and as no more
  * than its id when there is not.  Every id known, waiting, in flight or
@@ -55,6 +56,19 @@ extern void pgnet_backlog_loaded(Backlog *backlog, int nids,
 
 /* A request that was sent is not in flight any more; its id stays held. */
 extern void pgnet_backlog_finished(Backlog *backlog, HttpRequest *request);
+
+/* One that was not sent after all waits again, in its old place. */
+extern void pgnet_backlog_put_back(Backlog *backlog, HttpRequest *request);
+
+/* Have no room for more than is in flight now, in all or to one host. */
+extern void pgnet_backlog_restrict(Backlog *backlog);
+extern void pgnet_backlog_restrict_host(Backlog *backlog, uint64 host_key);
+
+/*
+ * Have room again: twice as much in all, and to each host what the limits
+ * give.  True when they alone decide about both.
+ */
+extern bool pgnet_backlog_relax(Backlog *backlog);
 
 /* The outcome is recorded: forget the id. */
 extern void pgnet_backlog_release(Backlog *backlog, int64 id);

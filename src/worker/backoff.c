@@ -25,12 +25,8 @@ pgnet_backoff_over(const Backoff *backoff, TimestampTz now)
 void
 pgnet_backoff_failed(Backoff *backoff)
 {
-	if (backoff->pause_ms == 0)
-		backoff->pause_ms = FIRST_PAUSE_MS;
-	else
-		backoff->pause_ms = Min(backoff->pause_ms * 2, LAST_PAUSE_MS);
-	backoff->until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-												 backoff->pause_ms);
+	backoff->pause_ms = Min(backoff->pause_ms * 2, LAST_PAUSE_MS);
+	pgnet_backoff_again(backoff);
 }
 
 /* All is well. */
@@ -38,4 +34,13 @@ void
 pgnet_backoff_succeeded(Backoff *backoff)
 {
 	backoff->pause_ms = 0;
+}
+
+/* Pause, as long as the last time. */
+void
+pgnet_backoff_again(Backoff *backoff)
+{
+	backoff->pause_ms = Max(backoff->pause_ms, FIRST_PAUSE_MS);
+	backoff->until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												 backoff->pause_ms);
 }

@@ -21,8 +21,9 @@ typedef struct Backoff
 /* May it be tried? */
 extern bool pgnet_backoff_over(const Backoff *backoff, TimestampTz now);
 
-/* The try failed, or went well. */
+/* The try failed, or went well, or it is not known yet: pause once more. */
 extern void pgnet_backoff_failed(Backoff *backoff);
 extern void pgnet_backoff_succeeded(Backoff *backoff);
+extern void pgnet_backoff_again(Backoff *backoff);
 
 #endif							/* PGNET_BACKOFF_H */

@@ -3,10 +3,11 @@
  *
  * Runs in: workers.
  *
- * A request that finds no descriptor fails, so no more may be in flight than
- * there are descriptors for.  PostgreSQL counts on max_safe_fds of them
- * (storage/file/fd.c); what the process may open beyond is ours.  Where that
- * is not enough, some of PostgreSQL's are reserved, by its own accounting.
+ * A request that finds no descriptor has to wait, and so do others with it
+ * (restraint.c): better have no more in flight than there are descriptors for.
+ * PostgreSQL counts on max_safe_fds of them (storage/file/fd.c); what the
+ * process may open beyond is ours.  Where that is not enough, some of
+ * PostgreSQL's are reserved, by its own accounting.
  */
 #include "postgres.h"
 
@@ -17,14 +18,20 @@
 
 #include "worker/descriptors.h"
 
-/* A request's socket, an idle connection or a name lookup beside it. */
+/* A request's socket, and an idle connection beside it. */
 #define PER_REQUEST 2
+
+/* While its host is looked up.  It is short, so they may share if need be. */
+#define PER_LOOKUP 4
 
 /* Of the third of its own that PostgreSQL lets others have, left for them. */
 #define LEFT_OVER 10
 
-/* For what is open and in nobody's account: latch, epoll, log, libraries. */
-#define SLACK 50
+/*
+ * For what is open and in nobody's account: latch, epoll, log, two of each
+ * shard, and what sockets.c leaves to others.
+ */
+#define SLACK 80
 
 static int	reserved = 0;		/* of PostgreSQL's */
 
@@ -35,7 +42,8 @@ int
 pgnet_descriptors_for(int requests)
 {
 	int			wanted = requests * PER_REQUEST;
-	int			limit = process_limit(wanted + max_safe_fds + SLACK);
+	int			limit = process_limit(requests * PER_LOOKUP + max_safe_fds +
+									  SLACK);
 	int			beyond = Max(limit - max_safe_fds - SLACK, 0);
 	int			spare = Max(max_safe_fds / 3 - LEFT_OVER, 0);
 

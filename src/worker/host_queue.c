@@ -9,7 +9,20 @@
 
 #include "worker/host_queue.h"
 
-static void make_room(HostQueue *host, MemoryContext context);
+/* Requests on their way to one host, beyond the first. */
+#define MAX_IN_FLIGHT_BYTES ((size_t) 64 * 1024 * 1024)
+
+static void grow(HostQueue *host, MemoryContext context);
+
+/* May it send its first request? */
+bool
+pgnet_host_may_send(HostQueue *host, int limit)
+{
+	if (host->count == 0 || !pgnet_room_is_left(&host->room, limit))
+		return false;
+	return host->room.in_flight == 0 ||
+		host->room.bytes + pgnet_host_at(host, 0)->size <= MAX_IN_FLIGHT_BYTES;
+}
 
 /* The waiting request at a position. */
 Waiting *
@@ -22,7 +35,7 @@ pgnet_host_at(HostQueue *host, int index)
 void
 pgnet_host_push_last(HostQueue *host, MemoryContext context, Waiting waiting)
 {
-	make_room(host, context);
+	grow(host, context);
 	*pgnet_host_at(host, host->count) = waiting;
 	host->count++;
 }
@@ -31,10 +44,26 @@ pgnet_host_push_last(HostQueue *host, MemoryContext context, Waiting waiting)
 void
 pgnet_host_push_first(HostQueue *host, MemoryContext context, Waiting waiting)
 {
-	make_room(host, context);
+	grow(host, context);
 	host->first = (host->first - 1) & (host->capacity - 1);
 	*pgnet_host_at(host, 0) = waiting;
 	host->count++;
+}
+
+/* Queue at the front, but behind lower ids. */
+void
+pgnet_host_push_early(HostQueue *host, MemoryContext context, Waiting waiting)
+{
+	int			place = 0;
+
+	pgnet_host_push_first(host, context, waiting);
+	while (place + 1 < host->count &&
+		   pgnet_host_at(host, place + 1)->id < waiting.id)
+	{
+		*pgnet_host_at(host, place) = *pgnet_host_at(host, place + 1);
+		place++;
+	}
+	*pgnet_host_at(host, place) = waiting;
 }
 
 /* Take the first. */
@@ -50,7 +79,7 @@ pgnet_host_pop_first(HostQueue *host)
 
 /* Have room for one more. */
 static void
-make_room(HostQueue *host, MemoryContext context)
+grow(HostQueue *host, MemoryContext context)
 {
 	int			capacity = Max(host->capacity * 2, 16);
 	Waiting    *ring;

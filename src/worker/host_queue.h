@@ -11,6 +11,7 @@
 #include "lib/ilist.h"
 
 #include "exchange.h"
+#include "worker/room.h"
 
 typedef struct Waiting
 {
@@ -31,8 +32,7 @@ typedef struct HostQueue
 	uint64		key;			/* hash key: must be first */
 	HostPlace	place;
 	dlist_node	node;			/* in the list of its place */
-	int			in_flight;
-	size_t		in_flight_bytes;
+	Room		room;
 
 	/* a ring: capacity is a power of two */
 	Waiting    *ring;
@@ -41,6 +41,9 @@ typedef struct HostQueue
 	int			count;
 } HostQueue;
 
+/* Has it something to send, and may it, so many at a time? */
+extern bool pgnet_host_may_send(HostQueue *host, int limit);
+
 /* The waiting request at a position; 0 is the first. */
 extern Waiting *pgnet_host_at(HostQueue *host, int index);
 
@@ -48,6 +51,10 @@ extern Waiting *pgnet_host_at(HostQueue *host, int index);
 extern void pgnet_host_push_last(HostQueue *host, MemoryContext context,
 								 Waiting waiting);
 extern void pgnet_host_push_first(HostQueue *host, MemoryContext context,
+								  Waiting waiting);
+
+/* Queue at the front, but behind those there with a lower id. */
+extern void pgnet_host_push_early(HostQueue *host, MemoryContext context,
 								  Waiting waiting);
 
 /* Take the first of a queue that is not empty. */

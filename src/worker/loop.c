@@ -33,6 +33,7 @@
 #include "worker/loop.h"
 #include "worker/recorder.h"
 #include "worker/reporting.h"
+#include "worker/restraint.h"
 
 /* After SIGTERM, how long requests in flight may still finish. */
 #define LEAVE_GRACE_MS 500
@@ -57,6 +58,7 @@ typedef struct Loop
 	Backlog    *backlog;
 	HttpEngine *engine;
 	Recorder	recorder;
+	Restraint	restraint;
 	Expiry		expiry;
 	Reporting	reporting;
 
@@ -124,6 +126,11 @@ loop_init(Loop *loop, WorkerSlot *slot)
 		.recorder = &loop->recorder,
 		.requests = requests
 	};
+	loop->restraint = (Restraint) {
+		.backlog = loop->backlog,
+		.engine = loop->engine,
+		.recorder = &loop->recorder
+	};
 	pgnet_intake_announce(&loop->intake, PGNET_LOOK_AT_ALL);
 
 	pgnet_transaction_prepare_session();
@@ -188,6 +195,8 @@ apply_settings(Loop *loop)
 	};
 
 	pgnet_engine_set_ca_file(loop->engine, pgnet_setting_ca_file);
+	pgnet_engine_set_limits(loop->engine, limits.in_flight,
+							limits.in_flight_per_host);
 	pgnet_backlog_set_limits(loop->backlog, limits);
 	pgnet_expiry_look_now(&loop->expiry);
 }
@@ -226,6 +235,7 @@ send_requests(Loop *loop)
 {
 	HttpRequest *request;
 
+	pgnet_restraint_relax(&loop->restraint, loop->now);
 	while (!pgnet_recorder_is_full(&loop->recorder) &&
 		   (request = pgnet_backlog_next(loop->backlog)) != NULL)
 		pgnet_engine_start(loop->engine, request);
@@ -237,6 +247,9 @@ static void
 collect_finished(Loop *loop)
 {
 	dlist_head	finished;
+
+	/* first: what there was too little of, those that finished had until now */
+	pgnet_restraint_collect(&loop->restraint, loop->access.queue, loop->now);
 
 	dlist_init(&finished);
 	if (pgnet_engine_take_finished(loop->engine, &finished) == 0)
@@ -371,6 +384,7 @@ next_due(const Loop *loop)
 		loop->expiry.backoff.until,
 		loop->intake.backoff.until,
 		loop->recorder.backoff.until,
+		pgnet_restraint_due(&loop->restraint),
 		loop->recorder.nlocked > 0 ? loop->recorder.locked_due : DT_NOEND,
 		pgnet_transaction_settle_due(),
 	};

@@ -1,0 +1,36 @@
+/*
+ * method.c -- what is known of the methods of HTTP.
+ *
+ * Runs in: workers.
+ */
+#include "postgres.h"
+
+#include "http/method.h"
+
+/* Methods are case-sensitive, but rows written by hand may say "get". */
+const char *
+pgnet_method_canonical(const char *method)
+{
+	static const char *const known[] = {
+		"GET", "POST", "DELETE", "HEAD", "PUT", "PATCH"
+	};
+
+	for (int i = 0; i < (int) lengthof(known); i++)
+		if (pg_strcasecmp(method, known[i]) == 0)
+			return known[i];
+	return method;
+}
+
+/* RFC 9110, section 9.2.2. */
+bool
+pgnet_method_is_idempotent(const char *method)
+{
+	static const char *const known[] = {
+		"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"
+	};
+
+	for (int i = 0; i < (int) lengthof(known); i++)
+		if (pg_strcasecmp(method, known[i]) == 0)
+			return true;
+	return false;
+}

@@ -1,0 +1,17 @@
+/*
+ * method.h -- what is known of the methods of HTTP.
+ *
+ * Runs in: workers.  Nothing here throws.
+ */
+#ifndef PGNET_METHOD_H
+#define PGNET_METHOD_H
+
+#include "postgres.h"
+
+/* A method as it is written on the wire, if it is a known one. */
+extern const char *pgnet_method_canonical(const char *method);
+
+/* May a request be sent twice without doing more than once would? */
+extern bool pgnet_method_is_idempotent(const char *method);
+
+#endif							/* PGNET_METHOD_H */

@@ -1,0 +1,243 @@
+/*
+ * restraint.c -- sending less while this machine is short of something.
+ *
+ * Runs in: workers.
+ *
+ * A request for which there is no descriptor, port, memory or thread has not
+ * left this machine.  It goes back to where it waited, its timeout not
+ * running, and no more are in flight at a time than those that could be sent:
+ * when one of them ends the next takes its place.  Now and then there is more
+ * room, until it is what the limits give, or something comes back again.
+ *
+ * Local ports are short for connections to one address, and threads look up
+ * one name, so then the one host has less room.
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "exchange.h"
+#include "url.h"
+#include "worker/restraint.h"
+
+/* With nothing else in flight nobody gives memory back: try so often. */
+#define LONE_TRIES 8
+
+/* It is over when nothing has come back for so long with all the room. */
+#define CALM_MS 10000
+
+/* What came back for want of one thing. */
+typedef struct Returned
+{
+	int			count;
+	int			error;			/* an errno */
+	const HttpRequest *first;
+} Returned;
+
+static bool is_hopeless(HttpRequest *request, bool alone);
+static void wait_again(Backlog *backlog, HttpRequest *request, bool lone);
+static void begin_or_go_on(Restraint *restraint, const Returned *returned);
+static void report(const Restraint *restraint, HttpShortage shortage,
+				   const Returned *returned);
+static const char *name_of(HttpShortage shortage);
+static const char *hint_for(HttpShortage shortage);
+
+/* Take back what was not sent. */
+void
+pgnet_restraint_collect(Restraint *restraint, Oid queue, TimestampTz now)
+{
+	Returned	returned[PGNET_SHORT_OF_THREADS + 1] = {{0}};
+	dlist_head	unsent;
+	bool		alone = pgnet_engine_in_flight(restraint->engine) == 0;
+	bool		single;
+
+	dlist_init(&unsent);
+	if (!pgnet_engine_take_unsent(restraint->engine, &unsent))
+		return;
+	single = dlist_head_node(&unsent) == dlist_tail_node(&unsent);
+	while (!dlist_is_empty(&unsent))
+	{
+		HttpRequest *request = dlist_container(HttpRequest, node,
+											   dlist_pop_head_node(&unsent));
+		Returned   *like = &returned[request->outcome.shortage];
+
+		pgnet_backlog_finished(restraint->backlog, request);
+		if (request->table != queue)
+			pgnet_request_free(request);
+		else if (is_hopeless(request, alone))
+			pgnet_recorder_add(restraint->recorder, request, now);
+		else
+		{
+			like->count++;
+			like->error = request->outcome.shortage_errno;
+			like->first = request;
+			wait_again(restraint->backlog, request, alone && single);
+		}
+	}
+	begin_or_go_on(restraint, returned);
+}
+
+/* Relax step by step; it is over some time after the last. */
+void
+pgnet_restraint_relax(Restraint *restraint, TimestampTz now)
+{
+	if (!restraint->lasts)
+		return;
+	if (!restraint->full && pgnet_backoff_over(&restraint->backoff, now))
+	{
+		/* a second pause without trouble: go on quickly */
+		if (restraint->quiet)
+			pgnet_backoff_succeeded(&restraint->backoff);
+		restraint->quiet = true;
+		pgnet_backoff_again(&restraint->backoff);
+		restraint->full = pgnet_backlog_relax(restraint->backlog);
+		restraint->calm = TimestampTzPlusMilliseconds(now, CALM_MS);
+	}
+	if (!restraint->full || now < restraint->calm)
+		return;
+
+	restraint->lasts = false;
+	restraint->said = 0;
+	pgnet_backoff_succeeded(&restraint->backoff);
+	pgnet_engine_set_frugal(restraint->engine, false);
+	ereport(LOG, errmsg("pg_net sends at full rate again"));
+}
+
+/* When is the next step? */
+TimestampTz
+pgnet_restraint_due(const Restraint *restraint)
+{
+	if (!restraint->lasts)
+		return DT_NOEND;
+	return restraint->full ? restraint->calm : restraint->backoff.until;
+}
+
+/*
+ * Does it make no sense to wait on?  What others hold they give back one day,
+ * but a request that finds no memory when it is the only one may be too large.
+ */
+static bool
+is_hopeless(HttpRequest *request, bool alone)
+{
+	HttpOutcome *outcome = &request->outcome;
+	bool		out_of_memory = outcome->shortage == PGNET_SHORT_OF_MEMORY;
+
+	if (!alone ||
+		(!out_of_memory && outcome->shortage != PGNET_SHORT_OF_THREADS) ||
+		++request->lone_tries < LONE_TRIES)
+		return false;
+	*outcome = (HttpOutcome) {
+		.kind = PGNET_OUTCOME_FAILED,
+		.error = out_of_memory ? "out of memory" :
+								 "could not start a thread to look up the host name",
+	};
+	return true;
+}
+
+/*
+ * Put a request back, and have no room for more than is in flight.  One that
+ * found no memory for itself alone is no reason not to send to other hosts.
+ */
+static void
+wait_again(Backlog *backlog, HttpRequest *request, bool lone)
+{
+	HttpShortage shortage = request->outcome.shortage;
+
+	request->outcome = (HttpOutcome) {0};
+	pgnet_backlog_put_back(backlog, request);
+	if (shortage == PGNET_SHORT_OF_PORTS ||
+		shortage == PGNET_SHORT_OF_THREADS ||
+		(shortage == PGNET_SHORT_OF_MEMORY && lone))
+		pgnet_backlog_restrict_host(backlog, request->host_key);
+	else
+		pgnet_backlog_restrict(backlog);
+}
+
+/* Pause, and say why if that is new. */
+static void
+begin_or_go_on(Restraint *restraint, const Returned *returned)
+{
+	bool		any = false;
+
+	for (int i = 0; i <= PGNET_SHORT_OF_THREADS; i++)
+	{
+		if (returned[i].count == 0)
+			continue;
+		any = true;
+		if ((restraint->said & (1 << i)) == 0)
+			report(restraint, i, &returned[i]);
+		restraint->said |= 1 << i;
+	}
+	if (!any)
+		return;
+	if (returned[PGNET_SHORT_OF_DESCRIPTORS].count > 0)
+		pgnet_engine_set_frugal(restraint->engine, true);
+	/* within a pause it is no new failure: there is just less room yet */
+	if (!restraint->lasts || restraint->quiet)
+		pgnet_backoff_failed(&restraint->backoff);
+	restraint->lasts = true;
+	restraint->quiet = restraint->full = false;
+}
+
+/* The line in the log. */
+static void
+report(const Restraint *restraint, HttpShortage shortage,
+	   const Returned *returned)
+{
+	char	   *whose = "";
+
+	if (shortage == PGNET_SHORT_OF_PORTS)
+		whose = psprintf(" for \"%s\"", pgnet_url_host(returned->first->url));
+	ereport(WARNING,
+			errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+			errmsg("pg_net is out of %s%s: %s", name_of(shortage), whose,
+				   strerror(returned->error)),
+			errdetail("Requests waiting for them: %d, in flight: %d."
+					  " No timeout runs while a request waits.",
+					  returned->count,
+					  pgnet_engine_in_flight(restraint->engine)),
+			errhint("%s", hint_for(shortage)));
+}
+
+/* What there is too little of. */
+static const char *
+name_of(HttpShortage shortage)
+{
+	switch (shortage)
+	{
+		case PGNET_SHORT_OF_DESCRIPTORS:
+			return "file descriptors";
+		case PGNET_SHORT_OF_PORTS:
+			return "local ports";
+		case PGNET_SHORT_OF_MEMORY:
+			return "memory";
+		case PGNET_SHORT_OF_THREADS:
+			return "threads";
+		case PGNET_SHORT_OF_NOTHING:
+			break;
+	}
+	return "nothing";
+}
+
+/* And what to do about it. */
+static const char *
+hint_for(HttpShortage shortage)
+{
+	switch (shortage)
+	{
+		case PGNET_SHORT_OF_DESCRIPTORS:
+			return "Raise the limit on open files (ulimit -n, LimitNOFILE,"
+				   " fs.file-max), or lower \"pg_net.max_in_flight\".";
+		case PGNET_SHORT_OF_PORTS:
+			return "Widen net.ipv4.ip_local_port_range, or have the host keep"
+				   " connections open.";
+		case PGNET_SHORT_OF_MEMORY:
+			return "Lower \"pg_net.max_in_flight\".";
+		case PGNET_SHORT_OF_THREADS:
+			return "Raise the limit on threads (ulimit -u, TasksMax), or lower"
+				   " \"pg_net.max_in_flight\".";
+		case PGNET_SHORT_OF_NOTHING:
+			break;
+	}
+	return "";
+}
