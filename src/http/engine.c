@@ -3,10 +3,9 @@
  *
  * Runs in: workers.
  *
- * The engine has shards (shards.c), each one libcurl multi handle.  All sockets
- * of all shards are in one epoll descriptor, and that descriptor
- * is in one wait event set beside the latch, so there is one place to sleep
- * and its cost is by event, not by open connection.
+ * All sockets are in one epoll descriptor, and that descriptor is in one wait
+ * event set beside the latch, so there is one place to sleep and its cost is
+ * by event, not by open connection.
  *
  * Signals: libcurl's resolver makes threads, and a thread inherits the signal
  * mask of the moment.  PostgreSQL's handlers must not run in one, so all
@@ -26,7 +25,7 @@
 #include "exchange.h"
 #include "http/engine.h"
 #include "http/outcome.h"
-#include "http/shards.h"
+#include "http/multi.h"
 #include "http/sockets.h"
 #include "http/transfer.h"
 
@@ -51,7 +50,7 @@ struct HttpEngine
 	WaitEventSet *wait_set;
 	uint32		wait_event;
 
-	Shards		shards;
+	Multi		multi;
 
 	CURL	   *spare[MAX_SPARE_HANDLES];
 	int			nspare;
@@ -68,9 +67,9 @@ struct HttpEngine
 static void create_wait_set(HttpEngine *engine);
 static int	start_requests(HttpEngine *engine);
 static void start_request(HttpEngine *engine, HttpRequest *request);
-static void connect_now(HttpEngine *engine, EngineShard *shard);
+static void connect_now(HttpEngine *engine);
 static int	drive_sockets(HttpEngine *engine);
-static void reap(HttpEngine *engine, EngineShard *shard);
+static void reap(HttpEngine *engine);
 static void finish(HttpEngine *engine, HttpRequest *request);
 static CURL *take_handle(HttpEngine *engine);
 static void put_handle(HttpEngine *engine, CURL *easy);
@@ -79,7 +78,7 @@ static void restore_signals(const sigset_t *before);
 
 /* Make an engine. */
 HttpEngine *
-pgnet_engine_create(MemoryContext parent, int max_in_flight, int max_per_host,
+pgnet_engine_create(MemoryContext parent, int max_in_flight,
 					const char **error)
 {
 	MemoryContext context;
@@ -111,8 +110,11 @@ pgnet_engine_create(MemoryContext parent, int max_in_flight, int max_per_host,
 	};
 
 	block_signals(&before);
-	*error = pgnet_shards_init(&engine->shards, engine->sockets, max_in_flight,
-							   max_per_host);
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		*error = "libcurl could not be initialized";
+	else
+		*error = pgnet_multi_init(&engine->multi, engine->sockets,
+								  max_in_flight);
 	restore_signals(&before);
 	if (*error != NULL)
 		return NULL;
@@ -120,11 +122,11 @@ pgnet_engine_create(MemoryContext parent, int max_in_flight, int max_per_host,
 	return engine;
 }
 
-/* Keep idle connections for other limits. */
+/* Keep connections for another limit. */
 void
-pgnet_engine_set_limits(HttpEngine *engine, int max_in_flight, int max_per_host)
+pgnet_engine_set_max_in_flight(HttpEngine *engine, int max_in_flight)
 {
-	pgnet_shards_set_limits(&engine->shards, max_in_flight, max_per_host);
+	pgnet_multi_set_max_connections(&engine->multi, max_in_flight);
 }
 
 /* Let idle connections make room for new ones, or not. */
@@ -134,7 +136,7 @@ pgnet_engine_set_frugal(HttpEngine *engine, bool frugal)
 	sigset_t	before;
 
 	block_signals(&before);
-	pgnet_shards_set_frugal(&engine->shards, frugal);
+	pgnet_multi_set_frugal(&engine->multi, frugal);
 	restore_signals(&before);
 }
 
@@ -164,10 +166,9 @@ pgnet_engine_drive(HttpEngine *engine)
 	block_signals(&before);
 	acts = start_requests(engine);
 	acts += drive_sockets(engine);
-	acts += pgnet_shards_run_timers(&engine->shards);
-	for (int i = 0; i < engine->shards.count; i++)
-		if (engine->shards.each[i].touched)
-			reap(engine, &engine->shards.each[i]);
+	acts += pgnet_multi_run_timer(&engine->multi);
+	if (engine->multi.touched)
+		reap(engine);
 	restore_signals(&before);
 	return acts > 0;
 }
@@ -176,7 +177,7 @@ pgnet_engine_drive(HttpEngine *engine)
 void
 pgnet_engine_wait(HttpEngine *engine, long timeout_ms)
 {
-	long		due_ms = pgnet_shards_due_ms(&engine->shards);
+	long		due_ms = pgnet_multi_due_ms(&engine->multi);
 	uint32		wait_event = pgnet_wait_event(&engine->wait_event,
 											  "PgNetWorkerMain");
 	WaitEvent	event;
@@ -252,7 +253,6 @@ start_requests(HttpEngine *engine)
 static void
 start_request(HttpEngine *engine, HttpRequest *request)
 {
-	EngineShard *shard = pgnet_shards_for(&engine->shards, request->host_key);
 	CURL	   *easy = take_handle(engine);
 	Transfer   *transfer;
 
@@ -263,10 +263,10 @@ start_request(HttpEngine *engine, HttpRequest *request)
 		return;
 	}
 	transfer = pgnet_transfer_create(easy, request, &engine->options);
-	if (transfer != NULL && pgnet_shard_add(shard, easy))
+	if (transfer != NULL && pgnet_multi_add(&engine->multi, easy))
 	{
-		if (shard->frugal)
-			connect_now(engine, shard);
+		if (engine->multi.frugal)
+			connect_now(engine);
 		return;
 	}
 	if (transfer != NULL)
@@ -277,13 +277,13 @@ start_request(HttpEngine *engine, HttpRequest *request)
 
 /*
  * Let a transfer that was added ask for its connection before another one is
- * added: pgnet_shard_add() counts on it.
+ * added: pgnet_multi_add() counts on it.
  */
 static void
-connect_now(HttpEngine *engine, EngineShard *shard)
+connect_now(HttpEngine *engine)
 {
-	(void) pgnet_shard_run_timer(shard, pgnet_shard_now());
-	reap(engine, shard);
+	(void) pgnet_multi_run_timer(&engine->multi);
+	reap(engine);
 }
 
 /* Tell libcurl which sockets are ready; how many. */
@@ -295,19 +295,18 @@ drive_sockets(HttpEngine *engine)
 											 SOCKET_EVENTS);
 
 	for (int i = 0; i < nevents; i++)
-		pgnet_shard_socket_ready(&engine->shards.each[events[i].owner],
-								 &events[i]);
+		pgnet_multi_socket_ready(&engine->multi, &events[i]);
 	return nevents;
 }
 
-/* Collect the finished transfers of a shard. */
+/* Collect the finished transfers. */
 static void
-reap(HttpEngine *engine, EngineShard *shard)
+reap(HttpEngine *engine)
 {
 	CURLcode	result;
 	CURL	   *easy;
 
-	while ((easy = pgnet_shard_reap(shard, &result)) != NULL)
+	while ((easy = pgnet_multi_reap(&engine->multi, &result)) != NULL)
 	{
 		HttpRequest *request = pgnet_transfer_finish(pgnet_transfer_of(easy),
 													 easy, result);
@@ -315,7 +314,6 @@ reap(HttpEngine *engine, EngineShard *shard)
 		put_handle(engine, easy);
 		finish(engine, request);
 	}
-	pgnet_shards_reaped(&engine->shards, shard);
 }
 
 /* A request has its outcome. */

@@ -16,16 +16,15 @@
 typedef struct HttpEngine HttpEngine;
 
 /*
- * Make an engine that can have max_in_flight transfers, of which at most
- * max_per_host go to one host.  NULL, with *error saying why, when libcurl or
- * the kernel will not.
+ * Make an engine that can have max_in_flight transfers.  NULL, with *error
+ * saying why, when libcurl or the kernel will not.
  */
 extern HttpEngine *pgnet_engine_create(MemoryContext parent, int max_in_flight,
-									   int max_per_host, const char **error);
+									   const char **error);
 
-/* The same limits, changed: how many idle connections to keep. */
-extern void pgnet_engine_set_limits(HttpEngine *engine, int max_in_flight,
-									int max_per_host);
+/* The same limit, changed: how many connections to keep. */
+extern void pgnet_engine_set_max_in_flight(HttpEngine *engine,
+										   int max_in_flight);
 
 /* Descriptors are short: idle connections make room for new ones.  Or not. */
 extern void pgnet_engine_set_frugal(HttpEngine *engine, bool frugal);

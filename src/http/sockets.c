@@ -48,7 +48,6 @@ typedef struct WatchedSocket
 {
 	uint8		wanted;			/* CURL_POLL_... of libcurl; 0: let go */
 	uint8		registered;		/* CURL_POLL_... the kernel knows; 0: none */
-	uint8		owner;
 	bool		ours;			/* opened by pgnet_sockets_open() */
 } WatchedSocket;
 
@@ -94,14 +93,13 @@ pgnet_sockets_epoll_fd(const Sockets *sockets)
 
 /* Follow what libcurl wants of a socket. */
 void
-pgnet_sockets_watch(Sockets *sockets, curl_socket_t fd, int what, int owner)
+pgnet_sockets_watch(Sockets *sockets, curl_socket_t fd, int what)
 {
 	WatchedSocket *socket;
 
 	if (fd < 0 || fd >= sockets->max_fd)
 		return;
 	socket = &sockets->by_fd[fd];
-	socket->owner = owner;
 	if (what == CURL_POLL_REMOVE)
 	{
 		socket->wanted = 0;
@@ -141,8 +139,7 @@ pgnet_sockets_poll(Sockets *sockets, SocketEvent *events, int max)
 			bits |= CURL_CSELECT_ERR;
 		events[nevents++] = (SocketEvent) {
 			.fd = fd,
-			.ready = bits,
-			.owner = sockets->by_fd[fd].owner
+			.ready = bits
 		};
 	}
 	return nevents;

@@ -17,7 +17,6 @@ typedef struct SocketEvent
 {
 	curl_socket_t fd;
 	int			ready;
-	int			owner;
 } SocketEvent;
 
 /* NULL, with errno, when the kernel gives no descriptor. */
@@ -45,9 +44,8 @@ extern bool pgnet_sockets_are_short(Sockets *sockets);
 /* The one descriptor to wait for. */
 extern int	pgnet_sockets_epoll_fd(const Sockets *sockets);
 
-/* Watch fd for what (CURL_POLL_...); owner comes back with its events. */
-extern void pgnet_sockets_watch(Sockets *sockets, curl_socket_t fd, int what,
-								int owner);
+/* Watch fd for what (CURL_POLL_...). */
+extern void pgnet_sockets_watch(Sockets *sockets, curl_socket_t fd, int what);
 
 /* What is ready now, without waiting; how many, or 0. */
 extern int	pgnet_sockets_poll(Sockets *sockets, SocketEvent *events, int max);

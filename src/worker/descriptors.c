@@ -28,10 +28,10 @@
 #define LEFT_OVER 10
 
 /*
- * For what is open and in nobody's account: latch, epoll, log, two of each
- * shard, and what sockets.c leaves to others.
+ * For what is open and in nobody's account: latch, epoll, log, libcurl's own,
+ * and what sockets.c leaves to others.
  */
-#define SLACK 80
+#define SLACK 50
 
 static int	reserved = 0;		/* of PostgreSQL's */
 

@@ -149,8 +149,7 @@ create_engine(void)
 	int			max_in_flight;
 
 	max_in_flight = pgnet_descriptors_for(pgnet_setting_max_in_flight);
-	engine = pgnet_engine_create(TopMemoryContext, max_in_flight,
-								 pgnet_setting_max_in_flight_per_host, &error);
+	engine = pgnet_engine_create(TopMemoryContext, max_in_flight, &error);
 	if (engine == NULL)
 		ereport(FATAL,
 				errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
@@ -195,8 +194,7 @@ apply_settings(Loop *loop)
 	};
 
 	pgnet_engine_set_ca_file(loop->engine, pgnet_setting_ca_file);
-	pgnet_engine_set_limits(loop->engine, limits.in_flight,
-							limits.in_flight_per_host);
+	pgnet_engine_set_max_in_flight(loop->engine, limits.in_flight);
 	pgnet_backlog_set_limits(loop->backlog, limits);
 	pgnet_expiry_look_now(&loop->expiry);
 }

@@ -1,0 +1,181 @@
+/*
+ * multi.c -- libcurl's multi handle, with its timer.
+ *
+ * Runs in: workers.
+ *
+ * libcurl tells through callbacks which sockets to watch and when to call it
+ * again, and is told what became ready.  Nothing here waits.
+ *
+ * It has to be allowed to keep as many connections as may be in use: with
+ * fewer it looks for the oldest idle one and closes it after every answer,
+ * which halves the speed.  One handle for all hosts is as fast as many, and
+ * the connections that are idle have one bound.
+ */
+#include "postgres.h"
+
+#include <curl/curl.h>
+#include <time.h>
+
+#include "http/multi.h"
+
+/* Set an option of the multi interface. */
+#define SET(option, value) \
+	(curl_multi_setopt(multi->handle, option, value) == CURLM_OK)
+
+static int64 monotonic_us(void);
+static int	on_socket(CURL *easy, curl_socket_t fd, int what, void *arg,
+					  void *unused);
+static int	on_timer(CURLM *handle, long timeout_ms, void *arg);
+
+/* Make one. */
+const char *
+pgnet_multi_init(Multi *multi, Sockets *sockets, int max_connections)
+{
+	*multi = (Multi) {
+		.sockets = sockets,
+		.handle = curl_multi_init(),
+		.deadline_us = PGNET_NO_DEADLINE,
+	};
+	if (multi->handle == NULL)
+		return "out of memory";
+	if (SET(CURLMOPT_SOCKETFUNCTION, on_socket) &&
+		SET(CURLMOPT_SOCKETDATA, multi) &&
+		SET(CURLMOPT_TIMERFUNCTION, on_timer) &&
+		SET(CURLMOPT_TIMERDATA, multi) &&
+		SET(CURLMOPT_MAXCONNECTS, (long) max_connections))
+		return NULL;
+	return "libcurl refused an option of its multi interface";
+}
+
+/* Keep another number of connections. */
+void
+pgnet_multi_set_max_connections(Multi *multi, int max_connections)
+{
+	(void) SET(CURLMOPT_MAXCONNECTS, (long) max_connections);
+}
+
+/* Be frugal, or not. */
+void
+pgnet_multi_set_frugal(Multi *multi, bool frugal)
+{
+	multi->frugal = frugal;
+	(void) SET(CURLMOPT_MAX_TOTAL_CONNECTIONS,
+			   frugal ? (long) multi->transfers : 0L);
+}
+
+/*
+ * Give it a transfer.  If that is frugal, libcurl has to do with as many
+ * connections as there are transfers: before it opens one too many it closes
+ * one that is idle (lib/url.c, create_conn()), and there always is one then.
+ */
+bool
+pgnet_multi_add(Multi *multi, CURL *easy)
+{
+	if (curl_multi_add_handle(multi->handle, easy) != CURLM_OK)
+		return false;
+	multi->transfers++;
+	if (multi->frugal)
+		(void) SET(CURLMOPT_MAX_TOTAL_CONNECTIONS, (long) multi->transfers);
+	return true;
+}
+
+/* A socket is ready. */
+void
+pgnet_multi_socket_ready(Multi *multi, const SocketEvent *event)
+{
+	int			running;
+
+	(void) curl_multi_socket_action(multi->handle, event->fd, event->ready,
+									&running);
+	multi->touched = true;
+}
+
+/* Run the timer if it is due. */
+bool
+pgnet_multi_run_timer(Multi *multi)
+{
+	int			running;
+
+	if (multi->deadline_us == PGNET_NO_DEADLINE ||
+		multi->deadline_us > monotonic_us())
+		return false;
+	/* libcurl sets the next one through on_timer(), or none */
+	multi->deadline_us = PGNET_NO_DEADLINE;
+	(void) curl_multi_socket_action(multi->handle, CURL_SOCKET_TIMEOUT, 0,
+									&running);
+	multi->touched = true;
+	return true;
+}
+
+/* Take a finished transfer. */
+CURL *
+pgnet_multi_reap(Multi *multi, CURLcode *result)
+{
+	CURLMsg    *message;
+	int			left;
+
+	multi->touched = false;
+	while ((message = curl_multi_info_read(multi->handle, &left)) != NULL)
+	{
+		CURL	   *easy = message->easy_handle;
+
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		/* removing the handle ends the life of the message */
+		*result = message->data.result;
+		(void) curl_multi_remove_handle(multi->handle, easy);
+		multi->transfers--;
+		return easy;
+	}
+	return NULL;
+}
+
+/* When is the timer due? */
+long
+pgnet_multi_due_ms(const Multi *multi)
+{
+	int64		now_us;
+
+	if (multi->deadline_us == PGNET_NO_DEADLINE)
+		return -1;
+	now_us = monotonic_us();
+	if (multi->deadline_us <= now_us)
+		return 0;
+	return (long) ((multi->deadline_us - now_us + 999) / 1000);
+}
+
+/* A clock that nobody sets back, in microseconds. */
+static int64
+monotonic_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* CURLMOPT_SOCKETFUNCTION */
+static int
+on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *unused)
+{
+	Multi	   *multi = arg;
+
+	(void) easy;
+	(void) unused;
+	pgnet_sockets_watch(multi->sockets, fd, what);
+	return 0;
+}
+
+/* CURLMOPT_TIMERFUNCTION */
+static int
+on_timer(CURLM *handle, long timeout_ms, void *arg)
+{
+	Multi	   *multi = arg;
+
+	(void) handle;
+	if (timeout_ms < 0)
+		multi->deadline_us = PGNET_NO_DEADLINE;
+	else
+		multi->deadline_us = monotonic_us() + (int64) timeout_ms * 1000;
+	return 0;
+}

@@ -1,0 +1,51 @@
+/*
+ * multi.h -- libcurl's multi handle, with its timer.
+ *
+ * Runs in: workers.  Nothing here throws.
+ */
+#ifndef PGNET_MULTI_H
+#define PGNET_MULTI_H
+
+#include "postgres.h"
+
+#include <curl/curl.h>
+
+#include "http/sockets.h"
+
+/* libcurl has no timer set. */
+#define PGNET_NO_DEADLINE PG_INT64_MAX
+
+typedef struct Multi
+{
+	Sockets    *sockets;
+	CURLM	   *handle;
+	int			transfers;		/* which it has */
+	bool		frugal;			/* idle connections go before one more comes */
+	int64		deadline_us;	/* libcurl's timer */
+	bool		touched;		/* libcurl did something since the last reap */
+} Multi;
+
+/* Make one that keeps so many connections; NULL, or what went wrong. */
+extern const char *pgnet_multi_init(Multi *multi, Sockets *sockets,
+									int max_connections);
+
+/* Keep so many connections, in use or idle, from now on. */
+extern void pgnet_multi_set_max_connections(Multi *multi, int max_connections);
+
+/* Close idle connections for new ones, or not. */
+extern void pgnet_multi_set_frugal(Multi *multi, bool frugal);
+
+/* Give it a transfer; false when libcurl does not take it. */
+extern bool pgnet_multi_add(Multi *multi, CURL *easy);
+
+/* Tell libcurl that a socket is ready, or that its timer is due. */
+extern void pgnet_multi_socket_ready(Multi *multi, const SocketEvent *event);
+extern bool pgnet_multi_run_timer(Multi *multi);
+
+/* Milliseconds until libcurl's timer is due, rounded up; -1: it has none. */
+extern long pgnet_multi_due_ms(const Multi *multi);
+
+/* The next finished transfer, taken back; NULL: no more. */
+extern CURL *pgnet_multi_reap(Multi *multi, CURLcode *result);
+
+#endif							/* PGNET_MULTI_H */
