@@ -4,6 +4,9 @@
 #   make installcheck         run the tests against the installed build, in
 #                             clusters of their own (not as root)
 #   make test                 everything: packages, build, install, all tests
+#   make torture              hundreds of faults under load, and the ledger of
+#                             what was sent; after make install, not as root;
+#                             ROUNDS=, SECONDS= and PGNET_SEED= bound it
 #   make quickstart           a private server to play with
 #   make bench                what a request costs, beside a bare libcurl loop;
 #                             after make install; BASELINE_PG_CONFIG=... adds
@@ -67,6 +70,11 @@ endif
 test:
 	@PG_CONFIG='$(PG_CONFIG)' dev/run-tests
 
+torture: PROVE_TESTS = test/torture/*.pl
+torture:
+	+@export PGNET_TORTURE_ROUNDS='$(ROUNDS)' PGNET_TORTURE_SECONDS='$(SECONDS)' && \
+		$(prove_installcheck)
+
 quickstart:
 	@PG_CONFIG='$(PG_CONFIG)' dev/quickstart
 
@@ -82,4 +90,4 @@ check-dev:
 	@for check in rooms symbols headers sources; do PG_CONFIG='$(PG_CONFIG)' dev/check-$$check || status=1; done; \
 		dev/format --check || status=1; exit $${status:-0}
 
-.PHONY: test quickstart bench format check-dev
+.PHONY: test torture quickstart bench format check-dev

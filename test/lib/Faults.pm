@@ -1,0 +1,150 @@
+# Faults.pm -- what may happen to a server with pg_net, as things to do to it.
+#
+# Each fault is a sub of a node and a Ledger that returns when the server takes
+# connections again.
+
+package Faults;
+
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use Ledger;
+use PgNetTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+our @EXPORT = qw(fault_kinds run_rounds seed faults_node);
+
+# Load goes on for this long at most between two faults.
+use constant LONGEST_PEACE => 0.6;
+
+use constant RESTARTS_IN_A_ROW => 10;
+
+# A worker with requests in flight takes 0.5 s to leave.
+use constant LONGEST_RESTART_PAUSE => 0.2;
+
+my %faults = (
+	'kill -9 worker' => sub { kill_process($_[0], "backend_type = 'pg_net worker'") },
+	'kill -9 backend' => sub { kill_process($_[0], "application_name = 'ledger'") },
+	'terminate worker' => \&terminate_worker,
+	'worker_restart' => \&restart_worker,
+	'stop -m fast' => sub { $_[0]->stop('fast'); $_[0]->start; },
+	'stop -m immediate' => sub { $_[0]->stop('immediate'); $_[0]->start; },
+	'stop -m smart' => \&stop_smart,
+	'kill -9 postmaster' => \&kill_postmaster);
+
+sub fault_kinds { return sort keys %faults }
+
+# The seed of this run: PGNET_SEED, or another each time.
+sub seed
+{
+	my $seed = $ENV{PGNET_SEED} || 1 + int rand 1_000_000;
+
+	diag("PGNET_SEED=$seed repeats the choice of faults and moments");
+	srand $seed;
+	return $seed;
+}
+
+# A node that may be harmed.
+sub faults_node
+{
+	my ($name) = @_;
+
+	return new_node($name, conf => <<'END');
+restart_after_crash = on
+max_prepared_transactions = 20
+pg_net.max_in_flight_per_host = 1000
+log_statement = none
+log_min_messages = warning
+log_checkpoints = off
+END
+}
+
+# Do so many rounds, in shuffled sets of all kinds, or as many as fit into the
+# time in seconds.
+sub run_rounds
+{
+	my ($node, $ledger, $rounds, $seconds) = @_;
+	my $deadline = time + $seconds;
+	my @kinds;
+
+	for my $round (1 .. $rounds)
+	{
+		@kinds = sort { $a->[0] <=> $b->[0] } map { [ rand, $_ ] } fault_kinds() unless @kinds;
+		my $kind = (shift @kinds)->[1];
+		sleep rand LONGEST_PEACE;
+		$ledger->fault($kind, sub { $faults{$kind}->($node, $ledger) });
+		last if time > $deadline;
+	}
+	return;
+}
+
+# kill -9 a process of the server, at random, and wait until the server has
+# started anew.
+sub kill_process
+{
+	my ($node, $which) = @_;
+	my $log_offset = -s $node->logfile;
+	my $pid = wait_for("a process where $which", sub {
+		$node->safe_psql('postgres', "select pid from pg_stat_activity where $which order by random() limit 1");
+	});
+
+	kill 'KILL', $pid;
+	wait_for('the crash to be seen', sub {
+		log_contains($node, qr/reinitializing/, $log_offset);
+	});
+	wait_for('the server to be back', sub {
+		log_contains($node, qr/ready to accept connections/, $log_offset);
+	});
+	return;
+}
+
+sub terminate_worker
+{
+	my ($node) = @_;
+
+	$node->safe_psql('postgres', "select pg_terminate_backend(@{[ current_worker($node) ]})");
+	return;
+}
+
+sub restart_worker
+{
+	my ($node) = @_;
+
+	for (1 .. RESTARTS_IN_A_ROW)
+	{
+		$node->safe_psql('postgres', 'select net.worker_restart()');
+		sleep rand LONGEST_RESTART_PAUSE;
+	}
+	return;
+}
+
+# A smart stop waits for the sessions to leave.
+sub stop_smart
+{
+	my ($node, $ledger) = @_;
+
+	$ledger->pause;
+	$node->stop('smart');
+	$node->start;
+	$ledger->resume;
+	return;
+}
+
+# kill -9 the postmaster; its children see that and end.
+sub kill_postmaster
+{
+	my ($node) = @_;
+	my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+	my @children = map { /^\s*(\d+)\s+$postmaster\s*$/ ? $1 : () }
+	  split /\n/, run_command([ 'ps', '-A', '-o', 'pid=,ppid=' ]);
+
+	$node->kill9;
+	wait_for('all processes of the server to end', sub { !kill 0, $postmaster, @children });
+	$node->start;
+	return;
+}
+
+1;
