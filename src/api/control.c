@@ -12,6 +12,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/condition_variable.h"
+#include "tcop/utility.h"
 
 #include "api/support.h"
 #include "compat.h"
@@ -58,6 +59,7 @@ pgnet_wake(PG_FUNCTION_ARGS)
 		PG_RETURN_VOID();
 	}
 	pgnet_require_preloaded();
+	PreventCommandDuringRecovery("net.wake()");
 	pgnet_wakeup_at_commit(PGNET_LOOK_AT_ALL);
 	PG_RETURN_VOID();
 }
@@ -73,6 +75,7 @@ pgnet_worker_restart(PG_FUNCTION_ARGS)
 	pid_t		worker;
 
 	pgnet_require_preloaded();
+	PreventCommandDuringRecovery("net.worker_restart()");
 	if (kill(PostmasterPid, SIGHUP) != 0)
 		ereport(ERROR,
 				errmsg("could not send a signal to the postmaster: %m"));
@@ -90,6 +93,7 @@ pgnet_wait_until_running(PG_FUNCTION_ARGS)
 	static uint32 wait_event = 0;
 	WorkerSlot *slot = pgnet_require_served();
 
+	PreventCommandDuringRecovery("net.wait_until_running()");
 	ConditionVariablePrepareToSleep(&slot->changed);
 	while (!pgnet_slot_is_ready(slot))
 		ConditionVariableSleep(&slot->changed,
@@ -103,6 +107,7 @@ pgnet_wait_until_running(PG_FUNCTION_ARGS)
 Datum
 pgnet_check_worker_is_up(PG_FUNCTION_ARGS)
 {
+	PreventCommandDuringRecovery("net.check_worker_is_up()");
 	pgnet_require_worker();
 	PG_RETURN_VOID();
 }

@@ -34,6 +34,8 @@ sub new
 		server => $server,
 		dir => PostgreSQL::Test::Utils::tempdir('ledger'),
 		seed => $opts{seed} // 1,
+		sessions => $opts{sessions} // 3,
+		started => 0,
 		faults => [],
 		probes => 0
 	  },
@@ -45,22 +47,41 @@ alter table net._http_response set logged;
 create table ledger (key text primary key, id bigint not null,
                      at timestamptz not null default clock_timestamp());
 END
-	$self->{senders} = [ map { $self->start_sender($_) } 1 .. $opts{sessions} // 3 ];
+	$self->start_senders;
 	return $self;
 }
 
-sub start_sender
+# Start the sessions that send, each with a prefix of its own for its keys.
+sub start_senders
 {
-	my ($self, $number) = @_;
+	my ($self) = @_;
 
-	return PgNetTest::spawn("$lib_dir/ledger-sender",
-		$self->{node}->connstr('postgres'),
-		$self->{server}->url, "s$number", $self->{dir}, $self->{seed} + $number);
+	$self->{senders} = [];
+	for (1 .. $self->{sessions})
+	{
+		my $number = ++$self->{started};
+		push @{ $self->{senders} },
+		  PgNetTest::spawn("$lib_dir/ledger-sender", $self->{node}->connstr('postgres'),
+			$self->{server}->url, "s$number", $self->{dir}, $self->{seed} + $number);
+	}
+	return;
 }
 
 # Have the senders close their connections, and open them again.
 sub pause { append_to_file("$_[0]{dir}/pause", ''); return }
 sub resume { unlink "$_[0]{dir}/pause"; return }
+
+# Send to another node from now on, one that has the tables already.
+sub move_to
+{
+	my ($self, $node) = @_;
+
+	$self->stop_senders;
+	unlink "$self->{dir}/stop";
+	$self->{node} = $node;
+	$self->start_senders;
+	return;
+}
 
 # End the senders.
 sub stop_senders
@@ -172,7 +193,7 @@ sub acknowledged
 	my ($self) = @_;
 
 	return map { [ split /\|/ ] }
-	  map { split /\n/, slurp_file($_) } glob "$self->{dir}/s[0-9]";
+	  map { split /\n/, slurp_file("$self->{dir}/s$_") } 1 .. $self->{started};
 }
 
 # Compare the two ledgers.

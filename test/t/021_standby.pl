@@ -1,0 +1,102 @@
+# A physical standby, and its promotion while the primary dies under load.
+#
+# Replication is synchronous: what is acknowledged or sent is replicated, so
+# the ledger must balance on the promoted server.
+
+use strict;
+use warnings;
+
+use Ledger;
+use PgNetTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep);
+
+# How long the load goes on before the primary dies.
+use constant LOAD_SECONDS => 2;
+
+my $server = start_http_server();
+my $url = $server->url;
+my $primary = new_node('primary',
+	init => { allows_streaming => 1 },
+	conf => "max_prepared_transactions = 20\npg_net.max_in_flight_per_host = 1000");
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+
+$primary->backup('backup');
+$standby->init_from_backup($primary, 'backup', has_streaming => 1);
+$standby->append_conf('postgresql.conf', "synchronous_standby_names = ''");
+$standby->start;
+
+# Call functions on the standby; each must say that it is one.
+sub calls_fail
+{
+	my ($when) = @_;
+
+	for my $call ("http_get('$url/')", "http_post('$url/', '{}')", "http_delete('$url/')",
+		'wake()', 'worker_restart()', 'wait_until_running()', 'check_worker_is_up()')
+	{
+		like(failure("select net.$call"), qr/ERROR:  25006: cannot execute .* (?:during recovery|in a read-only transaction)/,
+			"$when: $call");
+	}
+	return;
+}
+
+# Run SQL that fails on the standby, and return its messages.
+sub failure
+{
+	my ($sql) = @_;
+	my ($rc, $stdout, $stderr) =
+	  $standby->psql('postgres', "\\set VERBOSITY verbose\nset statement_timeout = '10s'; $sql");
+	return $rc == 3 ? $stderr : "did not fail: $stdout";
+}
+
+sub workers
+{
+	my ($node) = @_;
+	return $node->safe_psql('postgres', "select count(*) from pg_stat_activity where backend_type ilike '%pg_net%'");
+}
+
+subtest 'a standby with unlogged tables' => sub {
+	calls_fail('unlogged');
+	is(workers($standby), '0', 'no worker');
+};
+
+my $ledger = Ledger->new($primary, $server);
+
+subtest 'a standby with logged tables' => sub {
+	my $id = $primary->safe_psql('postgres', "select net.http_get('$url/hang', timeout_milliseconds := 600000)");
+
+	$primary->wait_for_catchup($standby);
+	is($standby->safe_psql('postgres', "select url from net.http_request_queue where id = $id"),
+		"$url/hang", 'the queue is replicated');
+	calls_fail('logged');
+	is($standby->safe_psql('postgres', "select status from net._http_collect_response($id)"),
+		'PENDING', 'what is queued can be asked');
+	is(workers($standby), '0', 'no worker');
+	is($server->arrivals_of('/hang') + 0, 1, 'one server sent it');
+	$primary->safe_psql('postgres', "delete from net.http_request_queue where id = $id");
+};
+
+subtest 'failover under load' => sub {
+	$primary->safe_psql('postgres', "alter system set synchronous_standby_names = '*'");
+	$primary->safe_psql('postgres', 'select pg_reload_conf()');
+	wait_for('replication to be synchronous', sub {
+		$primary->safe_psql('postgres', "select sync_state = 'sync' from pg_stat_replication") eq 't';
+	});
+	sleep LOAD_SECONDS;
+
+	$ledger->fault('failover', sub {
+		$primary->stop('immediate');
+		$standby->promote;
+		$standby->safe_psql('postgres', 'select net.wait_until_running()');
+		$ledger->move_to($standby);
+	});
+	is(workers($standby), '1', 'the promoted server has a worker');
+	sleep LOAD_SECONDS;
+	$ledger->check;
+	note($ledger->report);
+};
+
+$standby->stop;
+done_testing();
