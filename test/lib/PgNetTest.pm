@@ -12,6 +12,7 @@ use warnings;
 use Cwd qw(abs_path);
 use Exporter qw(import);
 use File::Basename qw(dirname);
+use IPC::Run ();
 use JSON::PP ();
 use POSIX ();
 use PostgreSQL::Test::Cluster;
@@ -30,6 +31,7 @@ our @EXPORT = qw(
   current_worker
   next_worker
   log_contains
+  is_alive
 );
 
 use constant POLL_SECONDS => 0.02;
@@ -202,6 +204,17 @@ sub log_contains
 {
 	my ($node, $regex, $offset) = @_;
 	return slurp_file($node->logfile, $offset // 0) =~ $regex;
+}
+
+# Does the process with this pid run?  One that has ended may be a zombie for a
+# while, where init is slow to bury orphans.
+sub is_alive
+{
+	my ($pid) = @_;
+	my ($out, $err);
+
+	IPC::Run::run([ 'ps', '-o', 'stat=', '-p', $pid ], '>', \$out, '2>', \$err);
+	return $out =~ /^[^Z\s]/;
 }
 
 # Run a program in the background and return its pid.
