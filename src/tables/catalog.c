@@ -69,7 +69,9 @@ pgnet_catalog_lock_tables(Oid *queue)
 
 	*queue = InvalidOid;
 	if (!pgnet_catalog_installed())
-		return PGNET_TABLES_MISSING;
+		return OidIsValid(get_extension_oid("pg_net", true)) ?
+			PGNET_TABLES_APART :
+			PGNET_TABLES_MISSING;
 	*queue = known.queue;
 	log = known.log;
 	if (!ConditionalLockRelationOid(*queue, RowExclusiveLock) ||

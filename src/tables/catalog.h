@@ -24,7 +24,8 @@ typedef enum TablesState
 {
 	PGNET_TABLES_LOCKED,		/* ours until the transaction ends */
 	PGNET_TABLES_BUSY,			/* somebody else holds a lock: try again */
-	PGNET_TABLES_MISSING		/* pg_net is not installed, or taken apart */
+	PGNET_TABLES_APART,			/* a table is renamed or dropped: try again */
+	PGNET_TABLES_MISSING		/* pg_net is not installed */
 } TablesState;
 
 extern bool pgnet_catalog_installed(void);

@@ -16,6 +16,7 @@
 
 static AccessResult work_if_served(TableAccess *access, TableWork work,
 								   void *arg);
+static void say_apart(TableAccess *access);
 static void say_missing(TableAccess *access);
 
 /* Work on the tables. */
@@ -82,7 +83,9 @@ work_if_served(TableAccess *access, TableWork work, void *arg)
 	Oid			queue;
 	TablesState state = pgnet_catalog_lock_tables(&queue);
 
-	if (state == PGNET_TABLES_BUSY)
+	if (state == PGNET_TABLES_APART)
+		say_apart(access);
+	if (state == PGNET_TABLES_BUSY || state == PGNET_TABLES_APART)
 		return PGNET_ACCESS_BUSY;
 	if (queue != access->queue)
 	{
@@ -97,6 +100,21 @@ work_if_served(TableAccess *access, TableWork work, void *arg)
 		return PGNET_ACCESS_GONE;
 	work(arg);
 	return PGNET_ACCESS_DONE;
+}
+
+/*
+ * Tell the log once why nothing is sent.  Whoever renamed a table may rename
+ * it back: what is known of its rows stays.
+ */
+static void
+say_apart(TableAccess *access)
+{
+	if (!access->said_missing)
+		ereport(WARNING,
+				errcode(ERRCODE_UNDEFINED_TABLE),
+				errmsg("pg_net worker waits: a table of extension \"pg_net\" is missing"),
+				errhint("Give net.http_request_queue and net._http_response their names back, or create the extension anew."));
+	access->said_missing = true;
 }
 
 /* Tell the log once why nothing is sent. */

@@ -21,7 +21,7 @@ typedef struct TableAccess
 typedef enum AccessResult
 {
 	PGNET_ACCESS_DONE,
-	PGNET_ACCESS_BUSY,			/* somebody holds a lock on a table */
+	PGNET_ACCESS_BUSY,			/* a table is locked, or renamed */
 	PGNET_ACCESS_GONE,			/* the extension is missing, or new */
 	PGNET_ACCESS_FAILED			/* the work threw an error */
 } AccessResult;
