@@ -129,15 +129,6 @@ subtest 'drop extension' => sub {
 
 subtest 'the database itself' => sub {
 	hang();
-  TODO:
-	{
-		local $TODO = 'the worker stays connected';
-
-		ends_soon($_, 'template1')
-		  for 'create database copy template served; drop database copy',
-		  'alter database served rename to moved; alter database moved rename to served';
-	}
-	is(hanging(), IN_FLIGHT, 'the requests are in flight all the while');
 	ends_soon('drop database served with (force)', 'template1');
 	is($node->safe_psql('template1', "select count(*) from pg_database where datname = 'served'"), '0', 'it is gone');
 
