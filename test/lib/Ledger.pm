@@ -248,6 +248,8 @@ sub fault_between
 #
 #   requests   committed from one fault to the end of the next
 #   in flight  sent before the fault ended, response not stored when it began
+#   repeated   arrivals after the first; a fault that is several, as
+#              worker_restart in a row, may repeat a request more than once
 #   recovery   from the fault's end, that is when the server takes connections,
 #              to the first arrival of a request queued since, in ms
 sub report
