@@ -10,7 +10,7 @@
 -- and whoever owns it could change what we put into it.
 CREATE SCHEMA net;
 COMMENT ON SCHEMA net IS
-  'pg_net: asynchronous HTTP and HTTPS requests from SQL';
+  'pg_net: asynchronous HTTP and HTTPS requests from SQL. A crash of the server empties queue and responses, unless net.set_durable(true) made them durable';
 GRANT USAGE ON SCHEMA net TO PUBLIC;
 
 --
@@ -41,7 +41,7 @@ CREATE UNLOGGED TABLE net.http_request_queue (
 -- A body is here for a moment: compressing it costs more than its room.
 ALTER TABLE net.http_request_queue ALTER COLUMN body SET STORAGE EXTERNAL;
 COMMENT ON TABLE net.http_request_queue IS
-  'Requests that wait or are in flight. A row goes when its response is stored; deleting one that waits cancels it. Rows inserted by hand are sent after net.wake()';
+  'Requests that wait or are in flight. A row goes when its response is stored; deleting one that waits cancels it. Rows inserted by hand are sent after net.wake(). Unlogged, the default: a crash of the server empties the table. Logged, see net.set_durable(): what was committed is sent, at least once, after a crash and after a failover, too';
 COMMENT ON COLUMN net.http_request_queue.id IS
   'What the request functions return, and the id of the response';
 COMMENT ON COLUMN net.http_request_queue.method IS 'The HTTP method';
@@ -101,7 +101,7 @@ $$;
 CREATE INDEX _http_response_id_idx ON net._http_response (id);
 CREATE INDEX _http_response_created_idx ON net._http_response (created);
 COMMENT ON TABLE net._http_response IS
-  'What became of requests, kept for pg_net.ttl';
+  'What became of requests, kept for pg_net.ttl. Unlogged, the default: a crash of the server empties the table; see net.set_durable()';
 COMMENT ON COLUMN net._http_response.id IS 'The id of the request';
 COMMENT ON COLUMN net._http_response.status_code IS
   'The HTTP status code; null when no response came';
@@ -292,6 +292,14 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_check_worker_is_up';
 COMMENT ON FUNCTION net.check_worker_is_up() IS
   'Raise an error unless the worker is at work';
+
+CREATE FUNCTION net.set_durable(durable boolean)
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_set_durable';
+COMMENT ON FUNCTION net.set_durable(boolean) IS
+  'Make queue and responses logged, to survive crashes and failovers, or unlogged, the default and faster; for the owner of the tables';
+REVOKE ALL ON FUNCTION net.set_durable(boolean) FROM PUBLIC;
 
 -- The worker may wait for this.
 SELECT net.wake();

@@ -93,11 +93,12 @@ where case when objsubid = 0 then obj_description(objid, classid::regclass::name
 order by 1;
 drop view members;
 
--- what everybody may do: call all functions but one, read their own rows
+-- what everybody may do: call all functions but these, read their own rows
 select p.oid::regprocedure as not_for_public
 from pg_proc as p
 where pronamespace = 'net'::regnamespace
-  and not has_function_privilege('public', p.oid, 'execute');
+  and not has_function_privilege('public', p.oid, 'execute')
+order by proname;
 select c.relname, a.privilege_type
 from pg_class as c, aclexplode(c.relacl) as a
 where c.relnamespace = 'net'::regnamespace and a.grantee = 0
