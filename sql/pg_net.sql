@@ -125,6 +125,36 @@ COMMENT ON INDEX net._http_response_id_idx IS 'Finds the response of a request';
 COMMENT ON INDEX net._http_response_created_idx IS 'Finds responses older than pg_net.ttl';
 
 --
+-- After a crash
+--
+-- A request that kills the worker, by a fault in a library, must not kill it
+-- for ever. The worker finds out that the one before it died, and then writes
+-- down which of the requests that waited are in flight, before it sends them.
+--
+
+CREATE TABLE net._suspect (
+  id bigint CONSTRAINT _suspect_pkey PRIMARY KEY,
+  deaths integer NOT NULL DEFAULT 0,
+  in_flight boolean NOT NULL
+);
+COMMENT ON TABLE net._suspect IS
+  'Requests that waited when the worker died, and were sent again since. Empty in normal running';
+COMMENT ON COLUMN net._suspect.id IS 'The id of the request';
+COMMENT ON COLUMN net._suspect.deaths IS
+  'How often the worker died while this request was in flight';
+COMMENT ON COLUMN net._suspect.in_flight IS
+  'Whether the request is in flight, written down before it is sent';
+
+CREATE UNLOGGED TABLE net._no_crash (
+  since timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE net._no_crash IS
+  'One row. It must be unlogged: a crash of the server takes the row away, and so the worker learns of the crash';
+COMMENT ON COLUMN net._no_crash.since IS
+  'When the worker noticed the last crash, or when the extension was created';
+INSERT INTO net._no_crash DEFAULT VALUES;
+
+--
 -- Who sees what: a role its own requests and responses, and those of roles it
 -- is a member of. The owner, superusers and roles with BYPASSRLS see all.
 --

@@ -57,6 +57,15 @@ pgnet_request_free(HttpRequest *request)
 	spare_contexts[nspare_contexts++] = context;
 }
 
+/* End the requests of a list. */
+void
+pgnet_requests_free(dlist_head *requests)
+{
+	while (!dlist_is_empty(requests))
+		pgnet_request_free(dlist_container(HttpRequest, node,
+										   dlist_pop_head_node(requests)));
+}
+
 /* Decide a request without sending it; error is copied. */
 void
 pgnet_request_fail(HttpRequest *request, const char *error)

@@ -95,6 +95,7 @@ typedef struct HttpRequest
  */
 extern HttpRequest *pgnet_request_create(MemoryContext parent);
 extern void pgnet_request_free(HttpRequest *request);
+extern void pgnet_requests_free(dlist_head *requests);
 extern void pgnet_request_fail(HttpRequest *request, const char *error);
 
 /*

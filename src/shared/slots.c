@@ -164,6 +164,27 @@ pgnet_slot_is_mine(WorkerSlot *slot)
 	return slot->worker_pid == MyProcPid;
 }
 
+/* Did the worker before this one begin its work, and not leave cleanly? */
+bool
+pgnet_slot_is_unfinished(WorkerSlot *slot)
+{
+	bool		unfinished;
+
+	SpinLockAcquire(&slot->mutex);
+	unfinished = slot->unfinished;
+	SpinLockRelease(&slot->mutex);
+	return unfinished;
+}
+
+/* Begin the slot's work, or leave it cleanly. */
+void
+pgnet_slot_set_unfinished(WorkerSlot *slot, bool unfinished)
+{
+	SpinLockAcquire(&slot->mutex);
+	slot->unfinished = unfinished;
+	SpinLockRelease(&slot->mutex);
+}
+
 /* Another number each time there was a change. */
 uint32
 pgnet_slot_changes(WorkerSlot *slot)
@@ -328,6 +349,7 @@ slot_init(WorkerSlot *slot, Oid database)
 	slot->worker_pid = 0;
 	slot->worker_proc = -1;
 	slot->ready = false;
+	slot->unfinished = false;
 	ConditionVariableInit(&slot->changed);
 }
 

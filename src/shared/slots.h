@@ -31,10 +31,11 @@ typedef struct WorkerSlot
 	/* since the worker last looked: did others change or remove rows? */
 	pg_atomic_uint32 rows_changed;
 
-	slock_t		mutex;			/* protects the next three */
+	slock_t		mutex;			/* protects the next four */
 	pid_t		worker_pid;		/* 0: no worker */
 	int			worker_proc;	/* its index among the PGPROCs */
 	bool		ready;			/* connected, at work, not asked to leave */
+	bool		unfinished;		/* a worker began and has not left cleanly */
 
 	/* counts the changes that are broadcast */
 	pg_atomic_uint32 changes;
@@ -62,6 +63,8 @@ extern WorkerSlot *pgnet_slot_find(Oid database);
 extern void pgnet_slot_claim(WorkerSlot *slot);
 extern void pgnet_slot_set_ready(WorkerSlot *slot);
 extern bool pgnet_slot_is_mine(WorkerSlot *slot);
+extern bool pgnet_slot_is_unfinished(WorkerSlot *slot);
+extern void pgnet_slot_set_unfinished(WorkerSlot *slot, bool unfinished);
 extern int64 pgnet_slot_take_new(WorkerSlot *slot);
 extern bool pgnet_slot_take_changed(WorkerSlot *slot);
 extern void pgnet_slot_broadcast(WorkerSlot *slot);

@@ -169,6 +169,13 @@ pgnet_backlog_hold(Backlog *backlog, int64 id)
 	return !found;
 }
 
+/* Is an id held? */
+bool
+pgnet_backlog_holds(const Backlog *backlog, int64 id)
+{
+	return held_lookup(backlog->held, id) != NULL;
+}
+
 /* Choose what to send next. */
 HttpRequest *
 pgnet_backlog_next(Backlog *backlog)

@@ -42,6 +42,9 @@ extern void pgnet_backlog_add(Backlog *backlog, HttpRequest *request);
 /* Hold the id of a request that will never be sent; false: held already. */
 extern bool pgnet_backlog_hold(Backlog *backlog, int64 id);
 
+/* Is an id held? */
+extern bool pgnet_backlog_holds(const Backlog *backlog, int64 id);
+
 /* The next request to send now, now in flight; NULL when there is none. */
 extern HttpRequest *pgnet_backlog_next(Backlog *backlog);
 

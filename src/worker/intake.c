@@ -44,7 +44,6 @@ static void check_rows(Rows *rows);
 static bool is_pending(const HttpRequest *request);
 static void take_refused(Intake *intake, HttpRequest *request, TimestampTz now);
 static HttpRequest *pop(dlist_head *list);
-static void free_all(dlist_head *list);
 
 /* Go back to a lower id, or on to a higher one. */
 void
@@ -90,14 +89,15 @@ pgnet_intake_read(Intake *intake, TableAccess *access, TimestampTz now)
 	Rows		rows = {.intake = intake, .access = access};
 
 	dlist_init(&rows.list);
-	if (pgnet_access_try(access, &intake->backoff, "read the queue", scan_rows,
+	if (pgnet_suspects_know(intake->suspects, access, &intake->backoff) &&
+		pgnet_access_try(access, &intake->backoff, "read the queue", scan_rows,
 						 &rows))
 	{
 		intake->last_read = now;
 		take_rows(intake, &rows);
 		return;
 	}
-	free_all(&rows.list);
+	pgnet_requests_free(&rows.list);
 	if (!OidIsValid(access->queue))
 		look_again(intake);
 }
@@ -114,7 +114,7 @@ pgnet_intake_load(Intake *intake, TableAccess *access, TimestampTz now)
 						 load_rows, &rows))
 		take_loaded(intake, &rows, now);
 	else
-		free_all(&rows.list);
+		pgnet_requests_free(&rows.list);
 }
 
 /*
@@ -189,6 +189,9 @@ take_rows(Intake *intake, Rows *rows)
 			intake->more = false;
 		else
 			intake->next_id = request->id + 1;
+		if (is_pending(request) &&
+			pgnet_suspects_defer(intake->suspects, request))
+			continue;
 		if (is_pending(request))
 			pgnet_backlog_add(intake->backlog, request);
 		else
@@ -239,12 +242,4 @@ static HttpRequest *
 pop(dlist_head *list)
 {
 	return dlist_container(HttpRequest, node, dlist_pop_head_node(list));
-}
-
-/* Free the requests of a list. */
-static void
-free_all(dlist_head *list)
-{
-	while (!dlist_is_empty(list))
-		pgnet_request_free(pop(list));
 }

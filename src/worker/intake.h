@@ -13,11 +13,13 @@
 #include "worker/access.h"
 #include "worker/backlog.h"
 #include "worker/recorder.h"
+#include "worker/suspects.h"
 
 typedef struct Intake
 {
 	Backlog    *backlog;		/* gets what can be sent */
 	Recorder   *recorder;		/* gets what cannot */
+	Suspects   *suspects;		/* says whose turn must wait */
 	MemoryContext requests;		/* parent of the requests' contexts */
 	int64		next_id;		/* where reading goes on */
 	bool		more;			/* there may be rows from next_id on */

@@ -34,6 +34,7 @@
 #include "worker/recorder.h"
 #include "worker/reporting.h"
 #include "worker/restraint.h"
+#include "worker/suspects.h"
 
 /* After SIGTERM, how long requests in flight may still finish. */
 #define LEAVE_GRACE_MS 500
@@ -59,6 +60,7 @@ typedef struct Loop
 	HttpEngine *engine;
 	Recorder	recorder;
 	Restraint	restraint;
+	Suspects   *suspects;
 	Expiry		expiry;
 	Reporting	reporting;
 
@@ -83,7 +85,6 @@ static bool has_work(const Loop *loop);
 static TimestampTz next_due(const Loop *loop);
 static void leave(Loop *loop);
 static void record_the_rest(Loop *loop);
-static void discard(dlist_head *requests);
 
 /* Turn the wheel until asked to leave. */
 void
@@ -121,9 +122,12 @@ loop_init(Loop *loop, WorkerSlot *slot)
 	loop->backlog = pgnet_backlog_create(TopMemoryContext);
 	loop->engine = create_engine();
 	pgnet_recorder_init(&loop->recorder);
+	loop->suspects = pgnet_suspects_create(TopMemoryContext, slot,
+										   loop->backlog);
 	loop->intake = (Intake) {
 		.backlog = loop->backlog,
 		.recorder = &loop->recorder,
+		.suspects = loop->suspects,
 		.requests = requests
 	};
 	loop->restraint = (Restraint) {
@@ -236,7 +240,9 @@ send_requests(Loop *loop)
 	pgnet_restraint_relax(&loop->restraint, loop->now);
 	while (!pgnet_recorder_is_full(&loop->recorder) &&
 		   (request = pgnet_backlog_next(loop->backlog)) != NULL)
-		pgnet_engine_start(loop->engine, request);
+		if (!pgnet_suspects_take(loop->suspects, request))
+			pgnet_engine_start(loop->engine, request);
+	pgnet_suspects_send(loop->suspects, &loop->access, loop->engine, loop->now);
 	loop->busy = pgnet_engine_drive(loop->engine);
 }
 
@@ -257,6 +263,7 @@ collect_finished(Loop *loop)
 		HttpRequest *request = dlist_container(HttpRequest, node,
 											   dlist_pop_head_node(&finished));
 
+		pgnet_suspects_finished(loop->suspects, request);
 		pgnet_backlog_finished(loop->backlog, request);
 		pgnet_recorder_add(&loop->recorder, request, loop->now);
 	}
@@ -292,7 +299,7 @@ forget_recorded(Loop *loop)
 		if (request->table == loop->access.queue)
 			pgnet_backlog_release(loop->backlog, request->id);
 	}
-	discard(recorded);
+	pgnet_requests_free(recorded);
 	pgnet_slot_broadcast(loop->slot);
 	pgnet_expiry_note_recorded(&loop->expiry, loop->now);
 	pgnet_reporting_note_written(&loop->reporting, loop->now);
@@ -319,9 +326,10 @@ follow_tables(Loop *loop)
 	if (!loop->access.changed)
 		return;
 	loop->access.changed = false;
+	pgnet_suspects_clear(loop->suspects);
 	pgnet_backlog_clear(loop->backlog);
 	pgnet_recorder_clear(&loop->recorder);
-	discard(&loop->recorder.recorded);
+	pgnet_requests_free(&loop->recorder.recorded);
 	if (OidIsValid(loop->access.queue))
 	{
 		pgnet_intake_announce(&loop->intake, PGNET_LOOK_AT_ALL);
@@ -360,7 +368,8 @@ static bool
 has_work(const Loop *loop)
 {
 	if (pgnet_recorder_is_due(&loop->recorder, loop->now, false) ||
-		pgnet_expiry_is_due(&loop->expiry, loop->now))
+		pgnet_expiry_is_due(&loop->expiry, loop->now) ||
+		pgnet_suspects_is_due(loop->suspects, loop->now))
 		return true;
 	if (pgnet_recorder_is_full(&loop->recorder))
 		return false;
@@ -383,6 +392,7 @@ next_due(const Loop *loop)
 		loop->intake.backoff.until,
 		loop->recorder.backoff.until,
 		pgnet_restraint_due(&loop->restraint),
+		pgnet_suspects_retry_time(loop->suspects),
 		loop->recorder.nlocked > 0 ? loop->recorder.locked_due : DT_NOEND,
 		pgnet_transaction_settle_due(),
 	};
@@ -417,6 +427,7 @@ leave(Loop *loop)
 	}
 	record_the_rest(loop);
 	pgnet_reporting_flush(&loop->reporting, loop->now, true);
+	pgnet_suspects_leave(loop->suspects);
 	pgnet_starts_succeed();
 }
 
@@ -433,13 +444,4 @@ record_the_rest(Loop *loop)
 		pgnet_recorder_flush(&loop->recorder, &loop->access, loop->now);
 		forget_recorded(loop);
 	} while (loop->recorder.nfinished > 0 && loop->recorder.nfinished < before);
-}
-
-/* Free the requests of a list. */
-static void
-discard(dlist_head *requests)
-{
-	while (!dlist_is_empty(requests))
-		pgnet_request_free(dlist_container(HttpRequest, node,
-										   dlist_pop_head_node(requests)));
 }

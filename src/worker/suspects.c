@@ -1,0 +1,337 @@
+/*
+ * suspects.c -- requests that may have killed the worker.
+ *
+ * Runs in: workers.
+ *
+ * A fault in a library may end the process while a request is in flight, and
+ * its row, still in the queue, would end the next one.  Nobody knows which
+ * request it was, so all that waited are suspect, and are written down before
+ * they are sent.  Each death leaves fewer:
+ *
+ *   no death       sent like any other, once it is written down
+ *   one death      sent in small groups of such
+ *   two deaths     sent one at a time
+ *   three deaths   given up
+ *
+ * So whoever is given up was in flight at three deaths, the last time with no
+ * other that had been in flight at one.  Those that came since the first death
+ * wait for none of this.  Turns are kept in blame.c.
+ */
+#include "postgres.h"
+
+#include "lib/ilist.h"
+#include "utils/memutils.h"
+
+#include "tables/suspect_rows.h"
+#include "worker/blame.h"
+#include "worker/suspects.h"
+
+/* So many ids are removed from the table even if nothing is written there. */
+#define MANY_CLEARED 1000
+
+#define GIVEN_UP \
+	"given up after the worker died %d times while this request was in flight"
+
+struct Suspects
+{
+	WorkerSlot *slot;
+	Backlog    *backlog;
+	Blame	   *blame;			/* the suspects with deaths */
+
+	bool		known;			/* the inquest was held */
+	bool		died;			/* the worker before us, says the slot */
+	Oid			table;			/* whose requests these are */
+	int64		last_waiting;	/* suspect up to this id */
+
+	dlist_head	taken;			/* requests to write down and send */
+	int			ntaken;
+	int			in_flight;		/* and written down */
+	int64	   *cleared;		/* ids to remove from the table */
+	int			ncleared;
+	int			max_cleared;
+	Backoff		backoff;
+	bool		said_failed;	/* in the log */
+};
+
+static void inquire(void *suspects);
+static bool is_suspect(const Suspects *suspects, const HttpRequest *request);
+static void forget_gone(Suspects *suspects);
+static void acquit(Suspects *suspects, int64 id);
+static bool has_to_write(const Suspects *suspects);
+static bool write_down(Suspects *suspects, TableAccess *access);
+static void write_entry(void *suspects);
+static void say_failed(Suspects *suspects, ErrorData *error);
+static HttpRequest *pop(dlist_head *list);
+
+/* Suspect nobody yet. */
+Suspects *
+pgnet_suspects_create(MemoryContext parent, WorkerSlot *slot, Backlog *backlog)
+{
+	Suspects   *suspects;
+	MemoryContext context = AllocSetContextCreate(parent, "pg_net suspects",
+												  ALLOCSET_SMALL_SIZES);
+
+	suspects = MemoryContextAllocZero(context, sizeof(Suspects));
+	suspects->slot = slot;
+	suspects->backlog = backlog;
+	suspects->blame = pgnet_blame_create(context, backlog);
+	suspects->died = pgnet_slot_is_unfinished(slot);
+	suspects->max_cleared = MANY_CLEARED;
+	suspects->cleared = MemoryContextAlloc(context,
+										   sizeof(int64) * MANY_CLEARED);
+	dlist_init(&suspects->taken);
+	pgnet_suspects_clear(suspects);
+	return suspects;
+}
+
+/* Forget everybody; those not sent yet are not sent any more. */
+void
+pgnet_suspects_clear(Suspects *suspects)
+{
+	while (!dlist_is_empty(&suspects->taken))
+	{
+		HttpRequest *request = pop(&suspects->taken);
+
+		pgnet_backlog_finished(suspects->backlog, request);
+		pgnet_request_free(request);
+	}
+	suspects->ntaken = suspects->in_flight = suspects->ncleared = 0;
+	pgnet_blame_clear(suspects->blame);
+	suspects->known = false;
+	suspects->table = InvalidOid;
+	suspects->last_waiting = PG_INT64_MIN;
+}
+
+/* Leave alive: what is in flight is not to blame. */
+void
+pgnet_suspects_leave(Suspects *suspects)
+{
+	/* without an inquest the next worker has to hold it in our place */
+	if (suspects->known)
+		pgnet_slot_set_unfinished(suspects->slot, false);
+}
+
+/* Hold the inquest, once. */
+bool
+pgnet_suspects_know(Suspects *suspects, TableAccess *access, Backoff *backoff)
+{
+	ErrorData  *error = NULL;
+
+	if (suspects->known)
+		return true;
+	switch (pgnet_access_run(access, inquire, suspects, &error))
+	{
+		case PGNET_ACCESS_GONE:
+			return false;
+		case PGNET_ACCESS_BUSY:
+			pgnet_backoff_failed(backoff);
+			return false;
+		case PGNET_ACCESS_FAILED:
+			/* rather send unwatched than not at all */
+			say_failed(suspects, error);
+			pgnet_suspects_clear(suspects);
+			break;
+		case PGNET_ACCESS_DONE:
+			break;
+	}
+	suspects->known = true;
+	suspects->died = false;
+	suspects->table = access->queue;
+	pgnet_slot_set_unfinished(suspects->slot, true);
+	return true;
+}
+
+/* Keep those with deaths for their turn. */
+bool
+pgnet_suspects_defer(Suspects *suspects, HttpRequest *request)
+{
+	int			deaths = pgnet_blame_deaths(suspects->blame, request->id);
+
+	if (deaths == 0)
+		return false;
+	if (deaths < PGNET_BLAME_LAST_DEATH)
+	{
+		pgnet_blame_defer(suspects->blame, request);
+		return true;
+	}
+	pgnet_request_fail(request, psprintf(GIVEN_UP, deaths));
+	acquit(suspects, request->id);
+	return false;
+}
+
+/* Keep a suspect back until it is written down. */
+bool
+pgnet_suspects_take(Suspects *suspects, HttpRequest *request)
+{
+	if (!is_suspect(suspects, request))
+		return false;
+	dlist_push_tail(&suspects->taken, &request->node);
+	suspects->ntaken++;
+	return true;
+}
+
+/* Write down and send. */
+void
+pgnet_suspects_send(Suspects *suspects, TableAccess *access,
+					HttpEngine *engine, TimestampTz now)
+{
+	forget_gone(suspects);
+	pgnet_blame_admit(suspects->blame);
+	if (!has_to_write(suspects) ||
+		!pgnet_backoff_over(&suspects->backoff, now) ||
+		!write_down(suspects, access))
+		return;
+	suspects->ncleared = 0;
+	while (!dlist_is_empty(&suspects->taken))
+	{
+		pgnet_engine_start(engine, pop(&suspects->taken));
+		suspects->in_flight++;
+	}
+	suspects->ntaken = 0;
+}
+
+/* The worker lived through a request: it is innocent. */
+void
+pgnet_suspects_finished(Suspects *suspects, const HttpRequest *request)
+{
+	if (!is_suspect(suspects, request))
+		return;
+	suspects->in_flight--;
+	acquit(suspects, request->id);
+}
+
+/* Is there something to do? */
+bool
+pgnet_suspects_is_due(Suspects *suspects, TimestampTz now)
+{
+	forget_gone(suspects);
+	return pgnet_blame_can_admit(suspects->blame) ||
+		(has_to_write(suspects) && pgnet_backoff_over(&suspects->backoff, now));
+}
+
+/* When to try again. */
+TimestampTz
+pgnet_suspects_retry_time(const Suspects *suspects)
+{
+	return suspects->backoff.until;
+}
+
+/* TableWork: hold the inquest. */
+static void
+inquire(void *arg)
+{
+	Suspects   *suspects = arg;
+	Inquest		inquest;
+
+	pgnet_suspect_rows_inquire(suspects->died, &inquest);
+	suspects->last_waiting = inquest.last_waiting;
+	for (int i = 0; i < inquest.nrows; i++)
+		pgnet_blame_add(suspects->blame, inquest.rows[i].id,
+						inquest.rows[i].deaths);
+	if (inquest.last_waiting != PG_INT64_MIN)
+		ereport(LOG,
+				errmsg("the pg_net worker died: requests that waited are sent with care"),
+				errdetail("Of those that were sent so before, %d were in flight.",
+						  inquest.nrows));
+}
+
+/* Has a request to be written down? */
+static bool
+is_suspect(const Suspects *suspects, const HttpRequest *request)
+{
+	return request->table == suspects->table &&
+		(request->id <= suspects->last_waiting ||
+		 pgnet_blame_deaths(suspects->blame, request->id) > 0);
+}
+
+/* Those with deaths may be cancelled before they are sent. */
+static void
+forget_gone(Suspects *suspects)
+{
+	int64		id;
+
+	while (pgnet_blame_take_gone(suspects->blame, &id))
+		acquit(suspects, id);
+}
+
+/* A request is suspect no more: have it removed from the table. */
+static void
+acquit(Suspects *suspects, int64 id)
+{
+	pgnet_blame_forget(suspects->blame, id);
+	if (suspects->ncleared == suspects->max_cleared)
+	{
+		suspects->max_cleared *= 2;
+		suspects->cleared = repalloc(suspects->cleared,
+									 sizeof(int64) * suspects->max_cleared);
+	}
+	suspects->cleared[suspects->ncleared++] = id;
+}
+
+/* Is there something to write, or much to remove, or time to? */
+static bool
+has_to_write(const Suspects *suspects)
+{
+	return suspects->ntaken > 0 || suspects->ncleared >= MANY_CLEARED ||
+		(suspects->ncleared > 0 && suspects->in_flight == 0);
+}
+
+/* Write down who is taken; false: those cannot be sent yet. */
+static bool
+write_down(Suspects *suspects, TableAccess *access)
+{
+	ErrorData  *error = NULL;
+
+	switch (pgnet_access_run(access, write_entry, suspects, &error))
+	{
+		case PGNET_ACCESS_DONE:
+			pgnet_backoff_succeeded(&suspects->backoff);
+			return true;
+		case PGNET_ACCESS_BUSY:
+			pgnet_backoff_failed(&suspects->backoff);
+			return false;
+		case PGNET_ACCESS_GONE:
+			/* pgnet_suspects_clear() follows */
+			return false;
+		case PGNET_ACCESS_FAILED:
+			say_failed(suspects, error);
+			return true;
+	}
+	return false;
+}
+
+/* TableWork: write down who is taken, remove who is cleared. */
+static void
+write_entry(void *arg)
+{
+	Suspects   *suspects = arg;
+	int64	   *ids = palloc(sizeof(int64) * Max(suspects->ntaken, 1));
+	int			nids = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &suspects->taken)
+		ids[nids++] = dlist_container(HttpRequest, node, iter.cur)->id;
+	pgnet_suspect_rows_write(ids, nids, suspects->cleared, suspects->ncleared);
+}
+
+/* Say once that suspects are sent without being written down. */
+static void
+say_failed(Suspects *suspects, ErrorData *error)
+{
+	if (!suspects->said_failed)
+		ereport(WARNING,
+				errcode(error->sqlerrcode),
+				errmsg("pg_net could not keep net._suspect: %s",
+					   error->message),
+				errdetail("Requests are sent all the same. One that kills the worker will not be found out."),
+				error->context ? errcontext("%s", error->context) : 0);
+	suspects->said_failed = true;
+	FreeErrorData(error);
+}
+
+/* Take the first request of a list. */
+static HttpRequest *
+pop(dlist_head *list)
+{
+	return dlist_container(HttpRequest, node, dlist_pop_head_node(list));
+}

@@ -1,0 +1,59 @@
+/*
+ * suspects.h -- requests that may have killed the worker.
+ *
+ * Runs in: workers.  When the worker before this one died, every request that
+ * waited then is suspect.  A suspect is written down as in flight before it is
+ * sent; when the worker dies again, those written down have one death more.
+ * With three deaths a request is given up.  After a clean start all of
+ * this is one look at an empty table.
+ */
+#ifndef PGNET_SUSPECTS_H
+#define PGNET_SUSPECTS_H
+
+#include "postgres.h"
+
+#include "http/engine.h"
+#include "shared/slots.h"
+#include "worker/access.h"
+#include "worker/backlog.h"
+
+typedef struct Suspects Suspects;
+
+extern Suspects *pgnet_suspects_create(MemoryContext parent, WorkerSlot *slot,
+									   Backlog *backlog);
+
+/* The tables are others: forget everybody. */
+extern void pgnet_suspects_clear(Suspects *suspects);
+
+/* This worker leaves alive. */
+extern void pgnet_suspects_leave(Suspects *suspects);
+
+/*
+ * Know who is suspect, before the queue is read for the first time; false:
+ * not now, and backoff may say when to try again.
+ */
+extern bool pgnet_suspects_know(Suspects *suspects, TableAccess *access,
+								Backoff *backoff);
+
+/*
+ * Take over a request that was read, if its turn must wait for other suspects.
+ * One with too many deaths is not taken, but decided.
+ */
+extern bool pgnet_suspects_defer(Suspects *suspects, HttpRequest *request);
+
+/* Take over a request about to be sent, if it has to be written down first. */
+extern bool pgnet_suspects_take(Suspects *suspects, HttpRequest *request);
+
+/* Write down those taken and send them; let others have their turn. */
+extern void pgnet_suspects_send(Suspects *suspects, TableAccess *access,
+								HttpEngine *engine, TimestampTz now);
+
+/* A request is not in flight any more. */
+extern void pgnet_suspects_finished(Suspects *suspects,
+									const HttpRequest *request);
+
+/* Would pgnet_suspects_send() do something now, or when does it try again? */
+extern bool pgnet_suspects_is_due(Suspects *suspects, TimestampTz now);
+extern TimestampTz pgnet_suspects_retry_time(const Suspects *suspects);
+
+#endif							/* PGNET_SUSPECTS_H */
