@@ -247,7 +247,7 @@ are_free(const Sockets *sockets, int wanted)
 
 	if (list == NULL)
 		return errno != EMFILE && errno != ENFILE;
-	/* its own descriptor stands for "." and "..", too: no matter */
+	/* ".", ".." and its own are among them: no matter */
 	while (left >= wanted && readdir(list) != NULL)
 		left--;
 	closedir(list);

@@ -217,6 +217,31 @@ subtest 'a request waits for longer than its timeout' => sub {
 	all_answered('the next worker sends the rest', @ids);
 };
 
+subtest 'idle connections follow the settings' => sub {
+	my $port = $server->port;
+	my $few = 2;
+	my $hosts = 10;
+	my $sockets = sub { return scalar grep { (readlink($_) // '') =~ /^socket:/ } glob "/proc/$worker/fd/*" };
+	my $visit = sub {
+		request($node, get("http://$_[0]-$_.localhost:$port/status/200?idle")) for 1 .. $hosts;
+		return $sockets->();
+	};
+
+	sql("alter system set pg_net.max_in_flight = $few");
+	fresh_worker();
+	my $before = $sockets->();
+	cmp_ok($visit->('few'), '<=', $before + $few + 1, "$few requests in flight, so few are kept");
+
+	sql('alter system reset pg_net.max_in_flight');
+	sql('select pg_reload_conf()');
+	wait_for('the setting to be back', sub { return sql('show pg_net.max_in_flight') > $few });
+	eval {
+		wait_for('all to be kept', sub { return $visit->('many') >= $before + $hosts });
+	} or diag($@);
+	cmp_ok($sockets->(), '>=', $before + $hosts, 'a reload lets all be kept');
+	fresh_worker();
+};
+
 SKIP: {
 	skip 'no namespaces here', 5 unless $ENV{PGNET_NAMESPACES};
 
