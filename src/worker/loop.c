@@ -133,7 +133,8 @@ loop_init(Loop *loop, WorkerSlot *slot)
 	loop->restraint = (Restraint) {
 		.backlog = loop->backlog,
 		.engine = loop->engine,
-		.recorder = &loop->recorder
+		.recorder = &loop->recorder,
+		.suspects = loop->suspects
 	};
 	pgnet_intake_announce(&loop->intake, PGNET_LOOK_AT_ALL);
 

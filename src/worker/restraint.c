@@ -34,6 +34,8 @@ typedef struct Returned
 	const HttpRequest *first;
 } Returned;
 
+static void take_back(Restraint *restraint, dlist_head *unsent, Oid queue,
+					  TimestampTz now);
 static bool is_hopeless(HttpRequest *request, bool alone);
 static void wait_again(Backlog *backlog, HttpRequest *request, bool lone);
 static void begin_or_go_on(Restraint *restraint, const Returned *returned);
@@ -42,32 +44,42 @@ static void report(const Restraint *restraint, HttpShortage shortage,
 static const char *name_of(HttpShortage shortage);
 static const char *hint_for(HttpShortage shortage);
 
-/* Take back what was not sent. */
+/* See whether there is something. */
 void
 pgnet_restraint_collect(Restraint *restraint, Oid queue, TimestampTz now)
 {
-	Returned	returned[PGNET_SHORT_OF_THREADS + 1] = {{0}};
 	dlist_head	unsent;
-	bool		alone = pgnet_engine_in_flight(restraint->engine) == 0;
-	bool		single;
 
 	dlist_init(&unsent);
-	if (!pgnet_engine_take_unsent(restraint->engine, &unsent))
-		return;
-	single = dlist_head_node(&unsent) == dlist_tail_node(&unsent);
-	while (!dlist_is_empty(&unsent))
+	if (pgnet_engine_take_unsent(restraint->engine, &unsent))
+		take_back(restraint, &unsent, queue, now);
+}
+
+/* Take back what was not sent, the last one first. */
+static void
+take_back(Restraint *restraint, dlist_head *unsent, Oid queue, TimestampTz now)
+{
+	Returned	returned[PGNET_SHORT_OF_THREADS + 1] = {{0}};
+	bool		alone = pgnet_engine_in_flight(restraint->engine) == 0;
+	bool		single = dlist_head_node(unsent) == dlist_tail_node(unsent);
+
+	while (!dlist_is_empty(unsent))
 	{
 		HttpRequest *request = dlist_container(HttpRequest, node,
-											   dlist_pop_head_node(&unsent));
+											   dlist_pop_head_node(unsent));
 		Returned   *like = &returned[request->outcome.shortage];
 
 		pgnet_backlog_finished(restraint->backlog, request);
 		if (request->table != queue)
 			pgnet_request_free(request);
 		else if (is_hopeless(request, alone))
+		{
+			pgnet_suspects_finished(restraint->suspects, request);
 			pgnet_recorder_add(restraint->recorder, request, now);
+		}
 		else
 		{
+			pgnet_suspects_not_sent(restraint->suspects, request);
 			like->count++;
 			like->error = request->outcome.shortage_errno;
 			like->first = request;

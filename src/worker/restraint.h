@@ -14,12 +14,14 @@
 #include "worker/backlog.h"
 #include "worker/backoff.h"
 #include "worker/recorder.h"
+#include "worker/suspects.h"
 
 typedef struct Restraint
 {
 	Backlog    *backlog;		/* what cannot be sent waits here again */
 	HttpEngine *engine;
 	Recorder   *recorder;		/* gets what has tried in vain */
+	Suspects   *suspects;		/* count what is in flight, too */
 
 	bool		lasts;
 	bool		quiet;			/* nothing came back since there is more room */

@@ -200,6 +200,14 @@ pgnet_suspects_finished(Suspects *suspects, const HttpRequest *request)
 	acquit(suspects, request->id);
 }
 
+/* It will be taken again. */
+void
+pgnet_suspects_not_sent(Suspects *suspects, const HttpRequest *request)
+{
+	if (is_suspect(suspects, request))
+		suspects->in_flight--;
+}
+
 /* Is there something to do? */
 bool
 pgnet_suspects_is_due(Suspects *suspects, TimestampTz now)

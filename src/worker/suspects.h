@@ -52,6 +52,10 @@ extern void pgnet_suspects_send(Suspects *suspects, TableAccess *access,
 extern void pgnet_suspects_finished(Suspects *suspects,
 									const HttpRequest *request);
 
+/* Nor is one that was not sent; it is as suspect as before. */
+extern void pgnet_suspects_not_sent(Suspects *suspects,
+									const HttpRequest *request);
+
 /* Would pgnet_suspects_send() do something now, or when does it try again? */
 extern bool pgnet_suspects_is_due(Suspects *suspects, TimestampTz now);
 extern TimestampTz pgnet_suspects_retry_time(const Suspects *suspects);
