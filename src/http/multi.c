@@ -34,6 +34,7 @@ pgnet_multi_init(Multi *multi, Sockets *sockets, int max_connections)
 	*multi = (Multi) {
 		.sockets = sockets,
 		.handle = curl_multi_init(),
+		.max_connections = max_connections,
 		.deadline_us = PGNET_NO_DEADLINE,
 	};
 	if (multi->handle == NULL)
@@ -51,13 +52,22 @@ pgnet_multi_init(Multi *multi, Sockets *sockets, int max_connections)
 void
 pgnet_multi_set_max_connections(Multi *multi, int max_connections)
 {
+	multi->max_connections = max_connections;
 	(void) SET(CURLMOPT_MAXCONNECTS, (long) max_connections);
 }
 
-/* Be frugal, or not. */
+/*
+ * Be frugal, or not.  libcurl has no call that closes what is idle, so a
+ * handle without transfers is made anew.
+ */
 void
 pgnet_multi_set_frugal(Multi *multi, bool frugal)
 {
+	if (frugal && multi->used && multi->transfers == 0)
+	{
+		(void) curl_multi_cleanup(multi->handle);
+		(void) pgnet_multi_init(multi, multi->sockets, multi->max_connections);
+	}
 	multi->frugal = frugal;
 	(void) SET(CURLMOPT_MAX_TOTAL_CONNECTIONS,
 			   frugal ? (long) multi->transfers : 0L);
@@ -71,9 +81,14 @@ pgnet_multi_set_frugal(Multi *multi, bool frugal)
 bool
 pgnet_multi_add(Multi *multi, CURL *easy)
 {
+	/* pgnet_multi_set_frugal() may have found no memory */
+	if (multi->handle == NULL &&
+		pgnet_multi_init(multi, multi->sockets, multi->max_connections) != NULL)
+		return false;
 	if (curl_multi_add_handle(multi->handle, easy) != CURLM_OK)
 		return false;
 	multi->transfers++;
+	multi->used = true;
 	if (multi->frugal)
 		(void) SET(CURLMOPT_MAX_TOTAL_CONNECTIONS, (long) multi->transfers);
 	return true;

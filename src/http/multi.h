@@ -19,7 +19,9 @@ typedef struct Multi
 {
 	Sockets    *sockets;
 	CURLM	   *handle;
+	int			max_connections;
 	int			transfers;		/* which it has */
+	bool		used;			/* it has had one */
 	bool		frugal;			/* idle connections go before one more comes */
 	int64		deadline_us;	/* libcurl's timer */
 	bool		touched;		/* libcurl did something since the last reap */
@@ -32,7 +34,7 @@ extern const char *pgnet_multi_init(Multi *multi, Sockets *sockets,
 /* Keep so many connections, in use or idle, from now on. */
 extern void pgnet_multi_set_max_connections(Multi *multi, int max_connections);
 
-/* Close idle connections for new ones, or not. */
+/* Close idle connections, now or for new ones; or not. */
 extern void pgnet_multi_set_frugal(Multi *multi, bool frugal);
 
 /* Give it a transfer; false when libcurl does not take it. */
