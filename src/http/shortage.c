@@ -19,6 +19,7 @@
 
 #include "http/shortage.h"
 
+static bool has_name(CURL *easy);
 static void look_at_connect(ShortageWatch *watch);
 static void note(ShortageWatch *watch, HttpShortage shortage, int error);
 static bool is_reachable(const ShortageWatch *watch);
@@ -54,8 +55,9 @@ pgnet_shortage_open_socket(void *arg, curlsocktype purpose,
 }
 
 /*
- * CURLOPT_RESOLVER_START_FUNCTION: a name is to be looked up.  A thread that
- * finds no descriptor says that there is no such host, so do not start it.
+ * CURLOPT_RESOLVER_START_FUNCTION: a host is to be looked up, which is nothing
+ * if it is an address.  A thread that finds no descriptor says that there is
+ * no such host, so do not start it.
  */
 int
 pgnet_shortage_before_lookup(void *resolver, void *reserved, void *arg)
@@ -64,10 +66,31 @@ pgnet_shortage_before_lookup(void *resolver, void *reserved, void *arg)
 
 	(void) resolver;
 	(void) reserved;
-	if (pgnet_sockets_lookup_fits(watch->sockets))
+	if (pgnet_sockets_lookup_fits(watch->sockets) || !has_name(watch->easy))
 		return 0;
 	note(watch, PGNET_SHORT_OF_DESCRIPTORS, EMFILE);
 	return 1;
+}
+
+/* Is the host of a transfer's URL, as it is now, a name? */
+static bool
+has_name(CURL *easy)
+{
+	char	   *url = NULL;
+	const char *host;
+	const char *end;
+
+	(void) curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url);
+	host = url ? strstr(url, "://") : NULL;
+	if (host == NULL)
+		return true;
+	host += 3;
+	end = host + strcspn(host, "/?#");
+	for (const char *c = host; c < end; c++)
+		if (*c == '@')
+			host = c + 1;
+	end = Min(end, host + strcspn(host, ":"));
+	return *host != '[' && host + strspn(host, "0123456789.") < end;
 }
 
 /* What was it? */
