@@ -184,10 +184,10 @@ END
 
 	# Without its column no response can be stored: it is given up.
 	my @targets = map { "/echo/no-column/$_" } 1 .. 3;
-	sql("$response rename content_type to type");
+	sql("$response drop column content_type");
 	my @ids = queue(@targets);
 	wait_queue_empty();
-	sql("$response rename type to content_type");
+	sql("$response add column content_type text");
 	ok(log_contains($node, qr/WARNING:[^\n]*request $ids[0]:/), 'no-column: the log says so');
 	sent_once('no-column', @targets);
 	answered('no-column, undone', queue('/echo/no-column/undone'));
