@@ -99,11 +99,15 @@ insert_row(Relation table, const Relation *indexes, OutcomeRows *rows,
 static bool
 has_our_columns(TupleDesc desc)
 {
-	Oid			types[RESPONSE_COLUMNS];
+	PlainColumn columns[RESPONSE_COLUMNS];
 
 	for (int i = 0; i < RESPONSE_COLUMNS; i++)
-		types[i] = pgnet_outcome_rows_type(i);
-	return pgnet_plain_table_has_columns(desc, types, RESPONSE_COLUMNS);
+		columns[i] = (PlainColumn) {
+			.type = pgnet_outcome_rows_type(i),
+			.filled = i == RESPONSE_ID || i == RESPONSE_TIMED_OUT ||
+				i == RESPONSE_CREATED
+		};
+	return pgnet_plain_table_has_columns(desc, columns, RESPONSE_COLUMNS);
 }
 
 /* Is an index one of those we made: on one column, of every row? */

@@ -18,8 +18,8 @@
 #include "commands/sequence.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
-#include "storage/bufmgr.h"
 #include "nodes/primnodes.h"
+#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
@@ -141,17 +141,17 @@ pgnet_plain_queue_remove(Relation table, HttpRequest *const *requests,
 static bool
 has_our_columns(TupleDesc desc, Oid method_type)
 {
-	const Oid	types[NCOLUMNS] = {
-		[COL_ID] = INT8OID,
-		[COL_METHOD] = method_type,
-		[COL_URL] = TEXTOID,
-		[COL_HEADERS] = JSONBOID,
-		[COL_BODY] = BYTEAOID,
-		[COL_TIMEOUT] = INT4OID,
-		[COL_ROLE] = REGROLEOID,
+	const PlainColumn columns[NCOLUMNS] = {
+		[COL_ID] = {INT8OID, true},
+		[COL_METHOD] = {method_type, true},
+		[COL_URL] = {TEXTOID, true},
+		[COL_HEADERS] = {JSONBOID, false},
+		[COL_BODY] = {BYTEAOID, false},
+		[COL_TIMEOUT] = {INT4OID, true},
+		[COL_ROLE] = {REGROLEOID, true},
 	};
 
-	return pgnet_plain_table_has_columns(desc, types, NCOLUMNS);
+	return pgnet_plain_table_has_columns(desc, columns, NCOLUMNS);
 }
 
 /* The primary key on id, if that is the only index. */

@@ -14,7 +14,8 @@
 
 /* Compare columns. */
 bool
-pgnet_plain_table_has_columns(TupleDesc desc, const Oid *types, int ncolumns)
+pgnet_plain_table_has_columns(TupleDesc desc, const PlainColumn *columns,
+							  int ncolumns)
 {
 	if (desc->natts != ncolumns)
 		return false;
@@ -22,8 +23,9 @@ pgnet_plain_table_has_columns(TupleDesc desc, const Oid *types, int ncolumns)
 	{
 		Form_pg_attribute column = TupleDescAttr(desc, i);
 
-		if (column->attisdropped || column->atttypid != types[i] ||
-			column->attgenerated != '\0')
+		if (column->attisdropped || column->attgenerated != '\0' ||
+			column->atttypid != columns[i].type || column->atttypmod != -1 ||
+			(column->attnotnull && !columns[i].filled))
 			return false;
 	}
 	return true;

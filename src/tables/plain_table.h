@@ -11,8 +11,16 @@
 #include "nodes/primnodes.h"
 #include "utils/rel.h"
 
+/* One column as we make it. */
+typedef struct PlainColumn
+{
+	Oid			type;			/* without a modifier */
+	bool		filled;			/* our rows have a value: it may be NOT NULL */
+} PlainColumn;
+
 /* Has the table these columns, stored, and no others? */
-extern bool pgnet_plain_table_has_columns(TupleDesc desc, const Oid *types,
+extern bool pgnet_plain_table_has_columns(TupleDesc desc,
+										  const PlainColumn *columns,
 										  int ncolumns);
 
 /* Would an insert meet no rule, no constraint and no trigger? */

@@ -204,3 +204,26 @@ select name, boot_val, vartype, context
 from pg_settings
 where name like 'pg_net%'
 order by name;
+
+-- A queue that somebody changed: NOT NULL where our rows may have a null, a
+-- modifier, another default, another index.
+begin;
+alter table net.http_request_queue alter column headers set not null;
+select net.http_get('http://localhost/', headers := null);
+\echo :SQLSTATE
+rollback;
+begin;
+create unique index on net.http_request_queue (url);
+select net.http_get('http://localhost/twice') > 0 as queued;
+select net.http_get('http://localhost/twice');
+\echo :SQLSTATE
+rollback;
+begin;
+alter table net.http_request_queue alter column id set default -7;
+select net.http_get('http://localhost/');
+rollback;
+begin;
+alter table net.http_request_queue alter column url type varchar(20);
+select net.http_get('http://localhost/longer-than-twenty');
+\echo :SQLSTATE
+rollback;
