@@ -65,6 +65,15 @@ pgnet_wait_event(uint32 *cached, const char *name)
 #define PGNET_GUC_MALLOC(size) malloc(size)
 #endif
 
+/* index_beginscan counts for EXPLAIN from 18 on, if asked to */
+#if PG_VERSION_NUM >= 180000
+#define PGNET_INDEX_BEGINSCAN(table, index, snapshot, nkeys) \
+	index_beginscan((table), (index), (snapshot), NULL, (nkeys), 0)
+#else
+#define PGNET_INDEX_BEGINSCAN(table, index, snapshot, nkeys) \
+	index_beginscan((table), (index), (snapshot), (nkeys), 0)
+#endif
+
 /* Limits of the whole server that must not reach the worker's transactions */
 #if PG_VERSION_NUM >= 170000
 #define PGNET_HAVE_TRANSACTION_TIMEOUT 1

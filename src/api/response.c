@@ -60,11 +60,9 @@ static Datum enum_datum(Oid type, const char *label);
 Datum
 pgnet_await_response(PG_FUNCTION_ARGS)
 {
-	ResponseRow row;
-
 	if (PG_ARGISNULL(0))
 		PG_RETURN_BOOL(false);
-	PG_RETURN_BOOL(await(PG_GETARG_INT64(0), &row) == PGNET_REQUEST_RECORDED);
+	PG_RETURN_BOOL(await(PG_GETARG_INT64(0), NULL) == PGNET_REQUEST_RECORDED);
 }
 
 /* _http_collect_response(request_id, async) */
@@ -119,7 +117,10 @@ collect(FunctionCallInfo fcinfo)
 	return form_result(fcinfo, "SUCCESS", "ok", &row);
 }
 
-/* Wait until a request is neither queued nor in flight. */
+/*
+ * Wait until a request is neither queued nor in flight.  row may be NULL for
+ * those who only wait.
+ */
 static RequestState
 await(int64 id, ResponseRow *row)
 {

@@ -147,6 +147,20 @@ pgnet_catalog_open_plain_queue(PlainQueue *plain)
 }
 
 /*
+ * Open the queue, which is locked, for reading without the executor, and say
+ * what its primary key is; NULL when it is not plain.
+ */
+Relation
+pgnet_catalog_open_plain_scan(Oid queue, Oid *primary_key)
+{
+	if (!pgnet_catalog_installed() || known.queue != queue ||
+		!OidIsValid(known.plain_queue.primary_key))
+		return NULL;
+	*primary_key = known.plain_queue.primary_key;
+	return table_open(queue, NoLock);
+}
+
+/*
  * Open both tables, which are locked; NULL for each that is not plain enough
  * for recording without the executor.
  */

@@ -34,6 +34,7 @@ extern CatalogUser pgnet_catalog_become_owner(void);
 extern void pgnet_catalog_become(CatalogUser user);
 extern Oid	pgnet_catalog_method_type(void);
 extern Relation pgnet_catalog_open_plain_queue(PlainQueue *plain);
+extern Relation pgnet_catalog_open_plain_scan(Oid queue, Oid *primary_key);
 extern void pgnet_catalog_open_plain_tables(Relation *queue, Relation *log,
 											PlainLog *plain);
 

@@ -15,9 +15,9 @@
 /* What is known of a queue that may be plain. */
 typedef struct PlainQueue
 {
+	Oid			primary_key;	/* its one index, on id; or InvalidOid */
 	bool		takes_rows;		/* it is, as far as an insert can tell */
-	Oid			primary_key;	/* then its one index, on id */
-	Oid			id_sequence;	/* and where ids come from */
+	Oid			id_sequence;	/* where ids come from then */
 	bool		gives_rows;		/* it is, as far as a delete can tell */
 } PlainQueue;
 

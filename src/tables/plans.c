@@ -6,7 +6,6 @@
 #include "postgres.h"
 
 #include "executor/spi.h"
-#include "utils/snapmgr.h"
 
 #include "tables/plans.h"
 
@@ -35,17 +34,15 @@ pgnet_plan_run(PreparedStatement *statement, Datum *values, const char *nulls,
 		  expected);
 }
 
-/* Run a SELECT with the latest snapshot. */
+/* Run a SELECT with a snapshot. */
 void
-pgnet_plan_run_latest(PreparedStatement *statement, Datum *values)
+pgnet_plan_run_as_of(PreparedStatement *statement, Datum *values,
+					 Snapshot snapshot)
 {
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-
 	check(statement,
 		  SPI_execute_snapshot(prepared(statement), values, NULL, snapshot,
 							   InvalidSnapshot, true, false, 0),
 		  SPI_OK_SELECT);
-	UnregisterSnapshot(snapshot);
 }
 
 /*

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "executor/spi.h"
+#include "utils/snapshot.h"
 
 #define PGNET_PLAN_MAX_PARAMS 10
 
@@ -32,7 +33,8 @@ extern void pgnet_plan_set_type(PreparedStatement *statement, int number,
 extern void pgnet_plan_run(PreparedStatement *statement, Datum *values,
 						   const char *nulls, int expected);
 
-/* Run a SELECT that sees what is committed now, at any isolation level. */
-extern void pgnet_plan_run_latest(PreparedStatement *statement, Datum *values);
+/* Run a SELECT that sees what a snapshot, registered, shows. */
+extern void pgnet_plan_run_as_of(PreparedStatement *statement, Datum *values,
+								 Snapshot snapshot);
 
 #endif							/* PGNET_PLANS_H */

@@ -17,6 +17,7 @@
 #include "tables/headers.h"
 #include "tables/ids.h"
 #include "tables/local_setting.h"
+#include "tables/plain_scan.h"
 #include "tables/plans.h"
 #include "tables/request_queue.h"
 #include "tables/text.h"
@@ -24,7 +25,7 @@
 /* A row is read whole at once below this many bytes of headers and body. */
 #define LARGE_ROW_BYTES (32 * 1024)
 
-/* The columns our SELECTs give, in order. */
+/* The columns our SELECTs give: those of the table, in order, and the place. */
 enum
 {
 	COL_ID,
@@ -44,6 +45,15 @@ typedef struct Row
 	Datum		values[NCOLUMNS];
 	bool		nulls[NCOLUMNS];
 } Row;
+
+/* Where rows that are read go. */
+typedef struct RowReader
+{
+	Oid			table;			/* the queue, locked */
+	size_t		max_bytes;		/* of headers and body, to read a row whole */
+	MemoryContext parent;		/* of requests */
+	dlist_head *requests;		/* to append to */
+} RowReader;
 
 #define SELECT_ROWS \
 	"SELECT q.id, q.method::pg_catalog.text, q.url, q.headers, q.body," \
@@ -84,10 +94,12 @@ static PreparedStatement load_rows = {
 };
 
 static int64 insert_by_sql(const QueueRow *row);
-static void select_ids(const int64 *ids, int nids);
-static int64 row_id(int row);
-static void copy_row(int number, Oid table, size_t max_bytes,
-					 MemoryContext parent, dlist_head *requests);
+static int	scan_by_sql(const RowReader *reader, int64 from_id, int limit);
+static void load_by_sql(const RowReader *reader, int64 *ids, int nids);
+static bool lie_close(const int64 *ids, int nids);
+static void read_slot(TupleTableSlot *slot, Row *row);
+static void read_selected(int number, Row *row);
+static void copy_row(const RowReader *reader, const Row *row);
 static char *fill_request(HttpRequest *request, const Row *row);
 static char *headers_problem(const HttpRequest *request);
 static size_t column_size(const Row *row, int number);
@@ -112,16 +124,29 @@ int
 pgnet_queue_scan(Oid table, int64 from_id, int limit, bool ids_only,
 				 MemoryContext parent, dlist_head *requests)
 {
-	Datum		values[2] = {Int64GetDatum(from_id), Int64GetDatum(limit)};
-	CatalogUser before = pgnet_catalog_become_owner();
-	int			count;
+	RowReader	reader = {
+		.table = table,
+		.max_bytes = ids_only ? 0 : LARGE_ROW_BYTES,
+		.parent = parent,
+		.requests = requests
+	};
+	Oid			primary_key;
+	Relation	queue = pgnet_catalog_open_plain_scan(table, &primary_key);
+	PlainScan	scan;
+	TupleTableSlot *slot;
+	Row			row;
+	int			count = 0;
 
-	pgnet_plan_run(&scan_rows, values, NULL, SPI_OK_SELECT);
-	count = (int) SPI_processed;
-	for (int i = 0; i < count; i++)
-		copy_row(i, table, ids_only ? 0 : LARGE_ROW_BYTES, parent, requests);
-	SPI_freetuptable(SPI_tuptable);
-	pgnet_catalog_become(before);
+	if (queue == NULL)
+		return scan_by_sql(&reader, from_id, limit);
+	pgnet_plain_scan_begin(&scan, queue, primary_key, from_id, PG_INT64_MAX);
+	while (count < limit && (slot = pgnet_plain_scan_next(&scan)) != NULL)
+	{
+		read_slot(slot, &row);
+		copy_row(&reader, &row);
+		count++;
+	}
+	pgnet_plain_scan_end(&scan);
 	return count;
 }
 
@@ -130,32 +155,93 @@ void
 pgnet_queue_load(Oid table, int64 *ids, int nids, MemoryContext parent,
 				 dlist_head *requests)
 {
-	CatalogUser before = pgnet_catalog_become_owner();
+	RowReader	reader = {
+		.table = table,
+		.max_bytes = SIZE_MAX,
+		.parent = parent,
+		.requests = requests
+	};
+	Oid			primary_key;
+	Relation	queue;
+	PlainScan	scan;
+	TupleTableSlot *slot;
+	Row			row;
 
 	pgnet_ids_sort(ids, nids);
-	select_ids(ids, nids);
+	queue = lie_close(ids, nids) ?
+		pgnet_catalog_open_plain_scan(table, &primary_key) :
+		NULL;
+	if (queue == NULL)
+	{
+		load_by_sql(&reader, ids, nids);
+		return;
+	}
+	pgnet_plain_scan_begin(&scan, queue, primary_key, ids[0], ids[nids - 1]);
+	while ((slot = pgnet_plain_scan_next(&scan)) != NULL)
+	{
+		read_slot(slot, &row);
+		if (pgnet_ids_contain(ids, nids, DatumGetInt64(row.values[COL_ID])))
+			copy_row(&reader, &row);
+	}
+	pgnet_plain_scan_end(&scan);
+}
+
+/* Read rows of a queue that somebody changed, in order of id. */
+static int
+scan_by_sql(const RowReader *reader, int64 from_id, int limit)
+{
+	Datum		values[2] = {Int64GetDatum(from_id), Int64GetDatum(limit)};
+	CatalogUser before = pgnet_catalog_become_owner();
+	Row			row;
+	int			count;
+
+	pgnet_plan_run(&scan_rows, values, NULL, SPI_OK_SELECT);
+	count = (int) SPI_processed;
+	for (int i = 0; i < count; i++)
+	{
+		read_selected(i, &row);
+		copy_row(reader, &row);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	pgnet_catalog_become(before);
+	return count;
+}
+
+/*
+ * Read rows by their ids, which are in order.  Those that lie close together
+ * are found by range, which brings some between, too.
+ */
+static void
+load_by_sql(const RowReader *reader, int64 *ids, int nids)
+{
+	Datum		bounds[2] = {Int64GetDatum(ids[0]),
+					   Int64GetDatum(ids[nids - 1])};
+	CatalogUser before = pgnet_catalog_become_owner();
+	Datum		array;
+	Row			row;
+
+	if (lie_close(ids, nids))
+		pgnet_plan_run(&load_range, bounds, NULL, SPI_OK_SELECT);
+	else
+	{
+		array = pgnet_ids_array(ids, nids);
+		pgnet_plan_run(&load_rows, &array, NULL, SPI_OK_SELECT);
+	}
 	for (int i = 0; i < (int) SPI_processed; i++)
-		if (pgnet_ids_contain(ids, nids, row_id(i)))
-			copy_row(i, table, SIZE_MAX, parent, requests);
+	{
+		read_selected(i, &row);
+		if (pgnet_ids_contain(ids, nids, DatumGetInt64(row.values[COL_ID])))
+			copy_row(reader, &row);
+	}
 	SPI_freetuptable(SPI_tuptable);
 	pgnet_catalog_become(before);
 }
 
-/* Select rows by their ids, which are in order, and perhaps some between. */
-static void
-select_ids(const int64 *ids, int nids)
+/* Are most ids between the first and the last among them? */
+static bool
+lie_close(const int64 *ids, int nids)
 {
-	Datum		bounds[2] = {Int64GetDatum(ids[0]),
-					   Int64GetDatum(ids[nids - 1])};
-	Datum		array;
-
-	if ((uint64) (ids[nids - 1] - ids[0]) < 2 * (uint64) nids)
-	{
-		pgnet_plan_run(&load_range, bounds, NULL, SPI_OK_SELECT);
-		return;
-	}
-	array = pgnet_ids_array(ids, nids);
-	pgnet_plan_run(&load_rows, &array, NULL, SPI_OK_SELECT);
+	return (uint64) (ids[nids - 1] - ids[0]) < 2 * (uint64) nids;
 }
 
 /*
@@ -201,52 +287,52 @@ insert_by_sql(const QueueRow *row)
 	return id;
 }
 
-/* The id of a row the last SELECT gave. */
-static int64
-row_id(int row)
+/* The row of a slot, as long as that holds it. */
+static void
+read_slot(TupleTableSlot *slot, Row *row)
 {
-	bool		null;
-
-	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[row],
-									   SPI_tuptable->tupdesc, COL_ID + 1,
-									   &null));
+	memcpy(row->values, slot->tts_values, sizeof(Datum) * COL_PLACE);
+	memcpy(row->nulls, slot->tts_isnull, sizeof(bool) * COL_PLACE);
+	row->values[COL_PLACE] = PointerGetDatum(&slot->tts_tid);
+	row->nulls[COL_PLACE] = false;
 }
 
-/*
- * Append a row the last SELECT gave to requests: whole, if its headers and
- * body are less than max_bytes.
- */
+/* A row the last SELECT gave. */
 static void
-copy_row(int number, Oid table, size_t max_bytes, MemoryContext parent,
-		 dlist_head *requests)
+read_selected(int number, Row *row)
 {
-	HttpRequest *request = pgnet_request_create(parent);
+	heap_deform_tuple(SPI_tuptable->vals[number], SPI_tuptable->tupdesc,
+					  row->values, row->nulls);
+}
+
+/* Append a row to the requests: whole, if its headers and body are small. */
+static void
+copy_row(const RowReader *reader, const Row *row)
+{
+	HttpRequest *request = pgnet_request_create(reader->parent);
 	MemoryContext before = MemoryContextSwitchTo(request->context);
-	Row			row;
 	char	   *problem = NULL;
 
-	heap_deform_tuple(SPI_tuptable->vals[number], SPI_tuptable->tupdesc,
-					  row.values, row.nulls);
-	request->table = table;
-	request->id = DatumGetInt64(row.values[COL_ID]);
-	request->place = *(ItemPointer) DatumGetPointer(row.values[COL_PLACE]);
-	if (!row.nulls[COL_ROLE])
-		request->role = DatumGetObjectId(row.values[COL_ROLE]);
-	if (row.nulls[COL_URL])
+	request->table = reader->table;
+	request->id = DatumGetInt64(row->values[COL_ID]);
+	request->place = *(ItemPointer) DatumGetPointer(row->values[COL_PLACE]);
+	if (!row->nulls[COL_ROLE])
+		request->role = DatumGetObjectId(row->values[COL_ROLE]);
+	if (row->nulls[COL_URL])
 		problem = pstrdup("null value in column \"url\"");
 	else
-		request->url = TextDatumGetCString(row.values[COL_URL]);
-	request->size = column_size(&row, COL_HEADERS) +
-		column_size(&row, COL_BODY);
+		request->url = TextDatumGetCString(row->values[COL_URL]);
+	request->size = column_size(row, COL_HEADERS) +
+		column_size(row, COL_BODY);
 
-	request->loaded = request->size < max_bytes;
+	request->loaded = request->size < reader->max_bytes;
 	if (problem == NULL && request->loaded)
-		problem = fill_request(request, &row);
+		problem = fill_request(request, row);
 	if (problem != NULL)
 		pgnet_request_fail(request, problem);
 	request->size += MemoryContextMemAllocated(request->context, false);
 	MemoryContextSwitchTo(before);
-	dlist_push_tail(requests, &request->node);
+	dlist_push_tail(reader->requests, &request->node);
 }
 
 /* Copy the columns that are needed to send; what is wrong with them. */

@@ -30,8 +30,9 @@ typedef struct ResponseRow
 
 /*
  * Where a request is, and its response when recorded, in the current memory
- * context.  Sees what is committed now, whatever the isolation level.  Reads
- * with the rights of the current role.  Runs in: client backends.
+ * context unless row is NULL.  Sees what is committed now, whatever the
+ * isolation level.  Reads with the rights of the current role.  Runs in: client
+ * backends.
  */
 extern RequestState pgnet_response_find(int64 id, ResponseRow *row);
 
