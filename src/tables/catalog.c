@@ -22,6 +22,9 @@
 #include "utils/syscache.h"
 
 #include "tables/catalog.h"
+#include "tables/outcome_rows.h"
+#include "tables/request_queue.h"
+#include "tables/shape.h"
 
 /* What we know of the database; queue is InvalidOid while we know nothing. */
 typedef struct Knowledge
@@ -32,6 +35,8 @@ typedef struct Knowledge
 	Oid			method_type;
 	PlainQueue	plain_queue;
 	PlainLog	plain_log;
+	const char *misfit;			/* a column we cannot work with, or NULL */
+	const char *misfit_table;
 } Knowledge;
 
 static Knowledge known;
@@ -43,6 +48,7 @@ static bool callback_registered = false;
 
 static bool learn(void);
 static bool read_catalogs(Knowledge *read);
+static void find_misfit(Knowledge *read, TupleDesc queue, TupleDesc log);
 static void forget(Datum arg, Oid relation);
 static Oid	extension_table(Oid extension, Oid schema, const char *name);
 
@@ -72,15 +78,26 @@ pgnet_catalog_lock_tables(Oid *queue)
 		return OidIsValid(get_extension_oid("pg_net", true)) ?
 			PGNET_TABLES_APART :
 			PGNET_TABLES_MISSING;
+	if (known.misfit != NULL)
+		return PGNET_TABLES_MISSHAPEN;
 	*queue = known.queue;
 	log = known.log;
 	if (!ConditionalLockRelationOid(*queue, RowExclusiveLock) ||
 		!ConditionalLockRelationOid(log, RowExclusiveLock))
 		return PGNET_TABLES_BUSY;
 	/* were these the right tables when the locks came? */
-	if (pgnet_catalog_installed() && known.queue == *queue && known.log == log)
+	if (pgnet_catalog_installed() && known.queue == *queue &&
+		known.log == log && known.misfit == NULL)
 		return PGNET_TABLES_LOCKED;
 	return PGNET_TABLES_BUSY;
+}
+
+/* The column that is missing, or of another type, and its table. */
+const char *
+pgnet_catalog_misfit(const char **table)
+{
+	*table = known.misfit_table;
+	return known.misfit;
 }
 
 /*
@@ -210,6 +227,7 @@ read_catalogs(Knowledge *read)
 	Oid			schema = get_namespace_oid("net", true);
 	Relation	queue;
 	Relation	log;
+	bool		complete = false;
 
 	if (!OidIsValid(extension) || !OidIsValid(schema))
 		return false;
@@ -221,17 +239,34 @@ read_catalogs(Knowledge *read)
 	if (!OidIsValid(read->log) || !OidIsValid(read->queue))
 		return false;
 	queue = RelationIdGetRelation(read->queue);
-	if (queue == NULL)
-		return false;
-	read->owner = queue->rd_rel->relowner;
-	read->plain_queue = pgnet_plain_queue_examine(queue, read->method_type);
-	RelationClose(queue);
 	log = RelationIdGetRelation(read->log);
-	if (log == NULL)
-		return false;
-	read->plain_log = pgnet_plain_log_examine(log);
-	RelationClose(log);
-	return true;
+	if (queue != NULL && log != NULL)
+	{
+		read->owner = queue->rd_rel->relowner;
+		read->plain_queue = pgnet_plain_queue_examine(queue, read->method_type);
+		read->plain_log = pgnet_plain_log_examine(log);
+		find_misfit(read, RelationGetDescr(queue), RelationGetDescr(log));
+		complete = true;
+	}
+	if (queue != NULL)
+		RelationClose(queue);
+	if (log != NULL)
+		RelationClose(log);
+	return complete;
+}
+
+/* Look for a column that is missing, or of another type. */
+static void
+find_misfit(Knowledge *read, TupleDesc queue, TupleDesc log)
+{
+	read->misfit_table = "http_request_queue";
+	read->misfit = pgnet_shape_unreadable(queue, pgnet_queue_shape,
+										  PGNET_QUEUE_COLUMNS);
+	if (read->misfit != NULL)
+		return;
+	read->misfit_table = "_http_response";
+	read->misfit = pgnet_shape_unwritable(log, pgnet_outcome_rows_shape,
+										  RESPONSE_COLUMNS);
 }
 
 /* Relcache callback: one of our tables, or all relations, may have changed. */

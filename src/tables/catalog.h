@@ -25,11 +25,13 @@ typedef enum TablesState
 	PGNET_TABLES_LOCKED,		/* ours until the transaction ends */
 	PGNET_TABLES_BUSY,			/* somebody else holds a lock: try again */
 	PGNET_TABLES_APART,			/* a table is renamed or dropped: try again */
+	PGNET_TABLES_MISSHAPEN,		/* a column is: try again */
 	PGNET_TABLES_MISSING		/* pg_net is not installed */
 } TablesState;
 
 extern bool pgnet_catalog_installed(void);
 extern TablesState pgnet_catalog_lock_tables(Oid *queue);
+extern const char *pgnet_catalog_misfit(const char **table);
 extern CatalogUser pgnet_catalog_become_owner(void);
 extern void pgnet_catalog_become(CatalogUser user);
 extern Oid	pgnet_catalog_method_type(void);

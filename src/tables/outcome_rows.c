@@ -26,11 +26,7 @@
 /* A batch is bounded by who makes it, and never goes to a file. */
 #define STORE_KB (MAX_KILOBYTES / 2)
 
-static const struct
-{
-	const char *name;
-	Oid			type;
-} columns[RESPONSE_COLUMNS] = {
+const ShapeColumn pgnet_outcome_rows_shape[RESPONSE_COLUMNS] = {
 	[RESPONSE_ID] = {"id", INT8OID},
 	[RESPONSE_STATUS_CODE] = {"status_code", INT4OID},
 	[RESPONSE_CONTENT_TYPE] = {"content_type", TEXTOID},
@@ -88,13 +84,6 @@ pgnet_outcome_rows_fill(OutcomeRows *rows, const HttpRequest *request)
 	MemoryContextSwitchTo(before);
 }
 
-/* The type of a column. */
-Oid
-pgnet_outcome_rows_type(int column)
-{
-	return columns[column].type;
-}
-
 /* Make the relation. */
 void
 pgnet_outcome_rows_register(HttpRequest *const *requests, int nrequests)
@@ -145,8 +134,11 @@ row_desc(void)
 	before = MemoryContextSwitchTo(TopMemoryContext);
 	desc = CreateTemplateTupleDesc(RESPONSE_COLUMNS);
 	for (int i = 0; i < RESPONSE_COLUMNS; i++)
-		TupleDescInitEntry(desc, i + 1, columns[i].name, columns[i].type, -1,
-						   0);
+	{
+		const ShapeColumn *column = &pgnet_outcome_rows_shape[i];
+
+		TupleDescInitEntry(desc, i + 1, column->name, column->type, -1, 0);
+	}
 	MemoryContextSwitchTo(before);
 	return desc;
 }

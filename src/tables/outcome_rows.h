@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "exchange.h"
+#include "tables/shape.h"
 
 /* The columns of net._http_response, in order of their numbers. */
 enum
@@ -50,8 +51,8 @@ extern void pgnet_outcome_rows_init(OutcomeRows *rows);
 extern void pgnet_outcome_rows_fill(OutcomeRows *rows,
 									const HttpRequest *request);
 
-/* The types of the columns. */
-extern Oid	pgnet_outcome_rows_type(int column);
+/* The columns, their names and types. */
+extern const ShapeColumn pgnet_outcome_rows_shape[RESPONSE_COLUMNS];
 
 /* What a statement calls the relation of rows. */
 #define PGNET_OUTCOME_ROWS "outcomes"

@@ -103,7 +103,7 @@ has_our_columns(TupleDesc desc)
 
 	for (int i = 0; i < RESPONSE_COLUMNS; i++)
 		columns[i] = (PlainColumn) {
-			.type = pgnet_outcome_rows_type(i),
+			.type = pgnet_outcome_rows_shape[i].type,
 			.filled = i == RESPONSE_ID || i == RESPONSE_TIMED_OUT ||
 				i == RESPONSE_CREATED
 		};

@@ -55,9 +55,22 @@ typedef struct RowReader
 	dlist_head *requests;		/* to append to */
 } RowReader;
 
+const ShapeColumn pgnet_queue_shape[PGNET_QUEUE_COLUMNS] = {
+	[COL_ID] = {"id", INT8OID},
+	[COL_METHOD] = {"method", TEXTOID},
+	[COL_URL] = {"url", TEXTOID},
+	[COL_HEADERS] = {"headers", JSONBOID},
+	[COL_BODY] = {"body", BYTEAOID},
+	[COL_TIMEOUT] = {"timeout_milliseconds", INT4OID},
+	[COL_ROLE] = {"role", REGROLEOID},
+};
+
+/* A column may be of another type since; a cast to the same one is none. */
 #define SELECT_ROWS \
-	"SELECT q.id, q.method::pg_catalog.text, q.url, q.headers, q.body," \
-	" q.timeout_milliseconds, q.role, q.ctid" \
+	"SELECT q.id::pg_catalog.int8, q.method::pg_catalog.text," \
+	" q.url::pg_catalog.text, q.headers::pg_catalog.jsonb," \
+	" q.body::pg_catalog.bytea, q.timeout_milliseconds::pg_catalog.int4," \
+	" q.role::pg_catalog.regrole, q.ctid" \
 	" FROM net.http_request_queue AS q"
 
 static PreparedStatement insert_row = {
@@ -313,6 +326,8 @@ copy_row(const RowReader *reader, const Row *row)
 	MemoryContext before = MemoryContextSwitchTo(request->context);
 	char	   *problem = NULL;
 
+	/* reading the columns may throw: whoever has the list frees it */
+	dlist_push_tail(reader->requests, &request->node);
 	request->table = reader->table;
 	request->id = DatumGetInt64(row->values[COL_ID]);
 	request->place = *(ItemPointer) DatumGetPointer(row->values[COL_PLACE]);
@@ -332,7 +347,6 @@ copy_row(const RowReader *reader, const Row *row)
 		pgnet_request_fail(request, problem);
 	request->size += MemoryContextMemAllocated(request->context, false);
 	MemoryContextSwitchTo(before);
-	dlist_push_tail(reader->requests, &request->node);
 }
 
 /* Copy the columns that are needed to send; what is wrong with them. */

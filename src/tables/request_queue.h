@@ -13,6 +13,7 @@
 #include "utils/jsonb.h"
 
 #include "exchange.h"
+#include "tables/shape.h"
 
 /* A row to be; pointers may be NULL where the column may be null. */
 typedef struct QueueRow
@@ -25,6 +26,10 @@ typedef struct QueueRow
 	int			timeout_ms;
 	Oid			role;
 } QueueRow;
+
+/* The columns we read. */
+#define PGNET_QUEUE_COLUMNS 7
+extern const ShapeColumn pgnet_queue_shape[PGNET_QUEUE_COLUMNS];
 
 /* Insert a row as the tables' owner; its id.  Runs in: client backends. */
 extern int64 pgnet_queue_insert(const QueueRow *row);

@@ -17,6 +17,7 @@
 static AccessResult work_if_served(TableAccess *access, TableWork work,
 								   void *arg);
 static void say_apart(TableAccess *access);
+static void say_misshapen(TableAccess *access);
 static void say_missing(TableAccess *access);
 
 /* Work on the tables. */
@@ -85,7 +86,10 @@ work_if_served(TableAccess *access, TableWork work, void *arg)
 
 	if (state == PGNET_TABLES_APART)
 		say_apart(access);
-	if (state == PGNET_TABLES_BUSY || state == PGNET_TABLES_APART)
+	if (state == PGNET_TABLES_MISSHAPEN)
+		say_misshapen(access);
+	if (state == PGNET_TABLES_BUSY || state == PGNET_TABLES_APART ||
+		state == PGNET_TABLES_MISSHAPEN)
 		return PGNET_ACCESS_BUSY;
 	if (queue != access->queue)
 	{
@@ -114,6 +118,22 @@ say_apart(TableAccess *access)
 				errcode(ERRCODE_UNDEFINED_TABLE),
 				errmsg("pg_net worker waits: a table of extension \"pg_net\" is missing"),
 				errhint("Give net.http_request_queue and net._http_response their names back, or create the extension anew."));
+	access->said_missing = true;
+}
+
+/* The same for a column. */
+static void
+say_misshapen(TableAccess *access)
+{
+	const char *table;
+	const char *column = pgnet_catalog_misfit(&table);
+
+	if (!access->said_missing)
+		ereport(WARNING,
+				errcode(ERRCODE_UNDEFINED_COLUMN),
+				errmsg("pg_net worker waits: column \"%s\" of net.%s is missing or of another type",
+					   column, table),
+				errhint("Give the column its name and type back, or create the extension anew."));
 	access->said_missing = true;
 }
 

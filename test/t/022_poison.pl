@@ -182,15 +182,24 @@ END
 	comes_later('response-renamed', "$response rename to moved", 'alter table net.moved rename to _http_response');
 	comes_later('queue-renamed', "$queue rename to moved", 'alter table net.moved rename to http_request_queue');
 
-	# Without its column no response can be stored: it is given up.
-	my @targets = map { "/echo/no-column/$_" } 1 .. 3;
-	sql("$response drop column content_type");
-	my @ids = queue(@targets);
-	wait_queue_empty();
-	sql("$response add column content_type text");
-	ok(log_contains($node, qr/WARNING:[^\n]*request $ids[0]:/), 'no-column: the log says so');
-	sent_once('no-column', @targets);
-	answered('no-column, undone', queue('/echo/no-column/undone'));
+	# Without its columns no response can be stored, and nothing is read.
+	my $start = -s $node->logfile;
+	comes_later('response-column-renamed', "$response rename content to body", "$response rename body to content");
+	comes_later('response-column-dropped', "$response drop column content_type", "$response add column content_type text");
+	comes_later('response-column-of-another-type', "$response alter error_msg type int using null",
+		"$response alter error_msg type text using null");
+	comes_later('queue-column-renamed', "$queue rename body to content", "$queue rename content to body");
+	is_deeply([ slurp_file($node->logfile, $start) =~ /WARNING:  pg_net worker waits: (.*)/g ],
+		[ map { "column $_ is missing or of another type" } '"content" of net._http_response',
+			'"content_type" of net._http_response', '"error_msg" of net._http_response',
+			'"body" of net.http_request_queue' ],
+		'the log says so, once each');
+
+	# Of another type, but one that can be cast.
+	hurts_only_itself('column-types', "$queue alter headers type json, alter url type varchar, alter timeout_milliseconds type bigint;"
+		. "$response alter headers type json, alter content type varchar, alter status_code type bigint",
+		"$queue alter headers type jsonb, alter url type text, alter timeout_milliseconds type int;"
+		. "$response alter headers type jsonb, alter content type text, alter status_code type int");
 };
 
 subtest 'settings of the whole server' => sub {
