@@ -108,6 +108,25 @@ pgnet_transaction_abort(void)
 	MemoryContextSwitchTo(caller_context);
 }
 
+/* Be more patient. */
+void
+pgnet_transaction_allow(int seconds)
+{
+	enable_timeout_after(STATEMENT_TIMEOUT, seconds * 1000);
+}
+
+/* Know trouble that passes. */
+bool
+pgnet_trouble_passes(int sqlerrcode)
+{
+	int			category = ERRCODE_TO_CATEGORY(sqlerrcode);
+
+	return sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		category == ERRCODE_INSUFFICIENT_RESOURCES ||
+		category == ERRCODE_TRANSACTION_ROLLBACK ||
+		category == ERRCODE_SYSTEM_ERROR;
+}
+
 /* When to settle. */
 TimestampTz
 pgnet_transaction_settle_due(void)

@@ -16,6 +16,15 @@ extern void pgnet_transaction_begin(void);
 extern void pgnet_transaction_commit(void);
 extern void pgnet_transaction_abort(void);
 
+/* Let the current transaction take up to so many seconds from now. */
+extern void pgnet_transaction_allow(int seconds);
+
+/*
+ * Will an error go away without anybody changing the tables?  A full disk, a
+ * row that is locked, a deadlock: such work is kept and tried again.
+ */
+extern bool pgnet_trouble_passes(int sqlerrcode);
+
 /*
  * A transaction leaves a timer behind.  When nothing else happens until it is
  * due, settle, and the process sleeps undisturbed from then on.

@@ -14,12 +14,17 @@
 
 #include "settings.h"
 #include "shared/slots.h"
+#include "tables/broken_rows.h"
 #include "tables/request_queue.h"
+#include "tables/transaction.h"
 #include "url.h"
 #include "worker/intake.h"
 
 /* With enough in memory, read on for other hosts' requests this often. */
 #define LOOK_AHEAD_MS 5
+
+/* What reading may take after it took too long: 25 s, then twice as long. */
+#define LONGEST_READ_SECONDS 100
 
 /* Rows loaded by their ids at a time. */
 #define MAX_LOAD_ROWS 200
@@ -35,6 +40,7 @@ typedef struct Rows
 	dlist_head	list;
 } Rows;
 
+static bool reads_again(const Intake *intake);
 static void scan_rows(void *arg);
 static void load_rows(void *arg);
 static void take_rows(Intake *intake, Rows *rows);
@@ -132,16 +138,33 @@ look_again(Intake *intake)
 	intake->looked_again = true;
 }
 
+/*
+ * Did reading fail the last time?  A row may be broken, or what a long
+ * snapshot elsewhere keeps of removed rows may take long to pass by.
+ */
+static bool
+reads_again(const Intake *intake)
+{
+	int			pause_ms = intake->backoff.pause_ms;
+
+	if (pause_ms > 0)
+		pgnet_transaction_allow(Min(pause_ms / 2, LONGEST_READ_SECONDS));
+	return pause_ms > 0;
+}
+
 /* TableWork of pgnet_intake_read(). */
 static void
 scan_rows(void *arg)
 {
 	Rows	   *rows = arg;
+	int			(*scan) (Oid, int64, int, bool, MemoryContext, dlist_head *);
 
-	rows->count = pgnet_queue_scan(rows->access->queue, rows->intake->next_id,
-								   pgnet_setting_batch_size,
-								   pgnet_backlog_is_rich(rows->intake->backlog),
-								   rows->intake->requests, &rows->list);
+	scan = reads_again(rows->intake) ? pgnet_broken_rows_scan :
+									   pgnet_queue_scan;
+	rows->count = scan(rows->access->queue, rows->intake->next_id,
+					   pgnet_setting_batch_size,
+					   pgnet_backlog_is_rich(rows->intake->backlog),
+					   rows->intake->requests, &rows->list);
 	check_rows(rows);
 }
 
@@ -150,9 +173,12 @@ static void
 load_rows(void *arg)
 {
 	Rows	   *rows = arg;
+	void		(*load) (Oid, int64 *, int, MemoryContext, dlist_head *);
 
-	pgnet_queue_load(rows->access->queue, rows->ids, rows->nids,
-					 rows->intake->requests, &rows->list);
+	load = reads_again(rows->intake) ? pgnet_broken_rows_load :
+									   pgnet_queue_load;
+	load(rows->access->queue, rows->ids, rows->nids, rows->intake->requests,
+		 &rows->list);
 	check_rows(rows);
 }
 

@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "tables/response_log.h"
+#include "tables/transaction.h"
 #include "url.h"
 #include "worker/recorder.h"
 
@@ -57,7 +58,6 @@ static void record_one_by_one(Recorder *recorder, Batch *batch,
 static bool record_one(Batch *batch);
 static void report_failure(const HttpRequest *request, RecordMode mode,
 						   const ErrorData *error);
-static bool is_passing_trouble(int sqlerrcode);
 static void record_work(void *batch);
 static void find_free_work(void *batch);
 static void take_out(Recorder *recorder, HttpRequest *request);
@@ -277,7 +277,7 @@ record_one(Batch *batch)
 		if (result == PGNET_ACCESS_DONE)
 			return true;
 		if (result != PGNET_ACCESS_FAILED ||
-			is_passing_trouble(error->sqlerrcode))
+			pgnet_trouble_passes(error->sqlerrcode))
 			return false;
 		report_failure(batch->requests[0], batch->mode, error);
 		FreeErrorData(error);
@@ -311,21 +311,6 @@ report_failure(const HttpRequest *request, RecordMode mode,
 				   request->id, error->message),
 			errdetail("%s", consequence),
 			error->context ? errcontext("%s", error->context) : 0);
-}
-
-/*
- * Will an error go away without anybody changing the tables?  A full disk, a
- * row that is locked, a deadlock: such a response is kept and tried again.
- */
-static bool
-is_passing_trouble(int sqlerrcode)
-{
-	int			category = ERRCODE_TO_CATEGORY(sqlerrcode);
-
-	return sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
-		category == ERRCODE_INSUFFICIENT_RESOURCES ||
-		category == ERRCODE_TRANSACTION_ROLLBACK ||
-		category == ERRCODE_SYSTEM_ERROR;
 }
 
 /* TableWork: record a batch. */
