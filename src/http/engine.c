@@ -57,6 +57,7 @@ struct HttpEngine
 
 	dlist_head	starting;		/* handed over, not yet libcurl's */
 	int			in_flight;		/* starting ones included */
+	int			sent;			/* of those: a connection took them */
 	int			nfinished;
 	dlist_head	finished;
 	dlist_head	unsent;			/* the last one first */
@@ -106,6 +107,7 @@ pgnet_engine_create(MemoryContext parent, int max_in_flight,
 		.max_response_bytes = MAX_RESPONSE_BYTES,
 		.max_all_response_bytes = MAX_ALL_RESPONSE_BYTES,
 		.all_response_bytes = &engine->response_bytes,
+		.sent = &engine->sent,
 		.max_header_bytes = MAX_HEADER_BYTES,
 	};
 
@@ -195,6 +197,13 @@ int
 pgnet_engine_in_flight(const HttpEngine *engine)
 {
 	return engine->in_flight;
+}
+
+/* Requests a server may know of. */
+int
+pgnet_engine_sent(const HttpEngine *engine)
+{
+	return engine->sent;
 }
 
 /* Hand over what is finished. */

@@ -44,8 +44,9 @@ extern bool pgnet_engine_drive(HttpEngine *engine);
  */
 extern void pgnet_engine_wait(HttpEngine *engine, long timeout_ms);
 
-/* How many requests are under way, and how many finished ones wait. */
+/* How many requests are under way, and how many of them may have arrived. */
 extern int	pgnet_engine_in_flight(const HttpEngine *engine);
+extern int	pgnet_engine_sent(const HttpEngine *engine);
 
 /* Move all finished requests, decided, to the end of list; how many. */
 extern int	pgnet_engine_take_finished(HttpEngine *engine, dlist_head *list);

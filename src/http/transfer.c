@@ -37,6 +37,7 @@ struct Transfer
 	int			header_lines_seen;
 	bool		headers_too_large;
 	bool		headers_complete;	/* the empty line came */
+	bool		counted;		/* among those sent */
 	bool		sent;			/* and no byte of an answer came since */
 	bool		sent_again;
 	bool		resend_refused;
@@ -170,6 +171,7 @@ end_transfer(Transfer *transfer, CURL *easy)
 {
 	curl_slist_free_all(transfer->header_lines);
 	transfer->header_lines = NULL;
+	*transfer->options->sent -= transfer->counted;
 	if (transfer->request->outcome.kind != PGNET_OUTCOME_NOT_SENT)
 		return;
 	/* it points to the transfer */
@@ -385,6 +387,8 @@ before_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 		transfer->resend_refused = true;
 		return CURL_PREREQFUNC_ABORT;
 	}
+	*transfer->options->sent += !transfer->counted;
+	transfer->counted = true;
 	transfer->sent_again = transfer->sent;
 	transfer->sent = true;
 	return CURL_PREREQFUNC_OK;

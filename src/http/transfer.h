@@ -23,6 +23,7 @@ typedef struct TransferOptions
 	size_t		max_response_bytes;
 	size_t		max_all_response_bytes;
 	size_t	   *all_response_bytes; /* of responses not recorded yet */
+	int		   *sent;			/* transfers that a connection took */
 	size_t		max_header_bytes;
 } TransferOptions;
 

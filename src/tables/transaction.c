@@ -36,7 +36,7 @@
 /* Where the caller's memory was when the transaction began. */
 static MemoryContext caller_context;
 
-/* When to settle; DT_NOEND: there is no timer left. */
+/* When to settle; DT_NOBEGIN: some time from now, DT_NOEND: it is done. */
 static TimestampTz settle_due = DT_NOEND;
 static TimeoutId settle_timeout;
 
@@ -80,7 +80,7 @@ pgnet_transaction_begin(void)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	enable_timeout_after(STATEMENT_TIMEOUT, TRANSACTION_TIMEOUT_MS);
-	settle_due = GetCurrentStatementStartTimestamp() + SETTLE_AFTER_US;
+	settle_due = DT_NOBEGIN;
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
@@ -138,6 +138,8 @@ pgnet_transaction_settle_due(void)
 void
 pgnet_transaction_settle(TimestampTz now)
 {
+	if (settle_due == DT_NOBEGIN)
+		settle_due = now + SETTLE_AFTER_US;
 	if (now < settle_due)
 		return;
 	settle_due = DT_NOEND;

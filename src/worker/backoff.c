@@ -8,17 +8,17 @@
 #include "utils/timestamp.h"
 
 #include "worker/backoff.h"
+#include "worker/clock.h"
 
 /* The first pause is short enough not to be noticed behind a short lock. */
 #define FIRST_PAUSE_MS 50
 #define LAST_PAUSE_MS 10000
 
-/* Is the pause over, or was the clock set back? */
+/* Is the pause over? */
 bool
 pgnet_backoff_over(const Backoff *backoff, TimestampTz now)
 {
-	return backoff->pause_ms == 0 || now >= backoff->until ||
-		TimestampTzPlusMilliseconds(now, LAST_PAUSE_MS) < backoff->until;
+	return backoff->pause_ms == 0 || now >= backoff->until;
 }
 
 /* Pause, twice as long as the last time. */
@@ -41,6 +41,6 @@ void
 pgnet_backoff_again(Backoff *backoff)
 {
 	backoff->pause_ms = Max(backoff->pause_ms, FIRST_PAUSE_MS);
-	backoff->until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+	backoff->until = TimestampTzPlusMilliseconds(pgnet_clock_now(),
 												 backoff->pause_ms);
 }

@@ -4,7 +4,7 @@
  * Runs in: workers.
  *
  * Nothing polls: after each look the time of the next is known, from the
- * oldest response that is left.
+ * oldest response that is left.  By the wall clock, as its age is.
  */
 #include "postgres.h"
 
@@ -32,12 +32,11 @@ typedef struct Look
 static void remove_some(void *arg);
 static TimestampTz plus_ttl(TimestampTz created);
 
-/* Know that there is something to look for. */
+/* Know that there is something to look for, the oldest if time went back. */
 void
-pgnet_expiry_note_recorded(Expiry *expiry, TimestampTz now)
+pgnet_expiry_note_recorded(Expiry *expiry)
 {
-	if (expiry->due == DT_NOEND)
-		expiry->due = plus_ttl(now);
+	expiry->due = Min(expiry->due, plus_ttl(GetCurrentTimestamp()));
 }
 
 /* Look at the next opportunity. */
@@ -49,16 +48,31 @@ pgnet_expiry_look_now(Expiry *expiry)
 
 /* Is something due, and may it be tried? */
 bool
-pgnet_expiry_is_due(const Expiry *expiry, TimestampTz now)
+pgnet_expiry_is_due(const Expiry *expiry, TimestampTz now, int patience_ms)
 {
-	return expiry->due <= now && pgnet_backoff_over(&expiry->backoff, now);
+	TimestampTz wall;
+
+	if (expiry->due == DT_NOEND || !pgnet_backoff_over(&expiry->backoff, now))
+		return false;
+	wall = GetCurrentTimestamp();
+	return expiry->due <= TimestampTzPlusMilliseconds(wall, -patience_ms);
+}
+
+/* Tell the time in the worker's own. */
+TimestampTz
+pgnet_expiry_due(const Expiry *expiry, TimestampTz now)
+{
+	if (TIMESTAMP_NOT_FINITE(expiry->due))
+		return expiry->due;
+	return now + (expiry->due - GetCurrentTimestamp());
 }
 
 /* Remove what is due. */
 bool
-pgnet_expiry_run(Expiry *expiry, TableAccess *access, TimestampTz now)
+pgnet_expiry_run(Expiry *expiry, TableAccess *access)
 {
-	Look		look = {.before = now - pgnet_setting_ttl()};
+	TimestampTz wall = GetCurrentTimestamp();
+	Look		look = {.before = wall - pgnet_setting_ttl()};
 
 	if (!pgnet_access_try(access, &expiry->backoff, "remove expired responses",
 						  remove_some, &look))
@@ -72,7 +86,7 @@ pgnet_expiry_run(Expiry *expiry, TableAccess *access, TimestampTz now)
 		expiry->due = DT_NOBEGIN;
 	else if (look.any_left)
 		expiry->due = Max(plus_ttl(look.oldest),
-						  TimestampTzPlusMilliseconds(now, PAUSE_MS));
+						  TimestampTzPlusMilliseconds(wall, PAUSE_MS));
 	else
 		expiry->due = DT_NOEND;
 	return look.removed > 0;

@@ -15,21 +15,24 @@
 /* When the next response is due to go; DT_NOEND while there is none. */
 typedef struct Expiry
 {
-	TimestampTz due;
+	TimestampTz due;			/* by the wall clock */
 	Backoff		backoff;
 } Expiry;
 
 /* Responses were recorded: some will be due one day. */
-extern void pgnet_expiry_note_recorded(Expiry *expiry, TimestampTz now);
+extern void pgnet_expiry_note_recorded(Expiry *expiry);
 
 /* The setting or the table may have changed: look now. */
 extern void pgnet_expiry_look_now(Expiry *expiry);
 
-/* Is it time? */
-extern bool pgnet_expiry_is_due(const Expiry *expiry, TimestampTz now);
+/* Is it time, and so much more?  now is pgnet_clock_now(). */
+extern bool pgnet_expiry_is_due(const Expiry *expiry, TimestampTz now,
+								int patience_ms);
+
+/* When it is, by pgnet_clock_now(). */
+extern TimestampTz pgnet_expiry_due(const Expiry *expiry, TimestampTz now);
 
 /* Remove some; true when there were any. */
-extern bool pgnet_expiry_run(Expiry *expiry, TableAccess *access,
-							 TimestampTz now);
+extern bool pgnet_expiry_run(Expiry *expiry, TableAccess *access);
 
 #endif							/* PGNET_EXPIRY_H */

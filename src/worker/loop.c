@@ -27,6 +27,7 @@
 #include "tables/transaction.h"
 #include "worker/access.h"
 #include "worker/backlog.h"
+#include "worker/clock.h"
 #include "worker/descriptors.h"
 #include "worker/expiry.h"
 #include "worker/intake.h"
@@ -52,7 +53,7 @@ typedef struct Loop
 {
 	WorkerSlot *slot;
 	MemoryContext cycle;
-	TimestampTz now;			/* of this cycle */
+	TimestampTz now;			/* of this cycle, by pgnet_clock_now() */
 
 	TableAccess access;
 	Intake		intake;
@@ -142,7 +143,7 @@ loop_init(Loop *loop, WorkerSlot *slot)
 	apply_settings(loop);
 	pgnet_reporting_init(&loop->reporting);
 	pgnet_slot_set_ready(slot);
-	loop->started = GetCurrentTimestamp();
+	loop->started = pgnet_clock_now();
 }
 
 /* Make the engine, or end the process saying why not. */
@@ -180,7 +181,7 @@ begin_cycle(Loop *loop)
 		ProcessCatchupInterrupt();
 	MemoryContextReset(loop->cycle);
 	MemoryContextSwitchTo(loop->cycle);
-	loop->now = GetCurrentTimestamp();
+	loop->now = pgnet_clock_now();
 	if (loop->started != DT_NOEND &&
 		loop->now >= TimestampTzPlusMilliseconds(loop->started, GOOD_START_MS))
 	{
@@ -302,7 +303,7 @@ forget_recorded(Loop *loop)
 	}
 	pgnet_requests_free(recorded);
 	pgnet_slot_broadcast(loop->slot);
-	pgnet_expiry_note_recorded(&loop->expiry, loop->now);
+	pgnet_expiry_note_recorded(&loop->expiry);
 	pgnet_reporting_note_written(&loop->reporting, loop->now);
 }
 
@@ -310,13 +311,11 @@ forget_recorded(Loop *loop)
 static void
 expire_responses(Loop *loop)
 {
-	TimestampTz patience = loop->now;
+	int			patience_ms = loop->busy ? EXPIRY_PATIENCE_MS : 0;
 
-	if (loop->busy)
-		patience = TimestampTzPlusMilliseconds(patience, -EXPIRY_PATIENCE_MS);
-	if (!pgnet_expiry_is_due(&loop->expiry, patience))
+	if (!pgnet_expiry_is_due(&loop->expiry, loop->now, patience_ms))
 		return;
-	if (pgnet_expiry_run(&loop->expiry, &loop->access, loop->now))
+	if (pgnet_expiry_run(&loop->expiry, &loop->access))
 		pgnet_reporting_note_written(&loop->reporting, loop->now);
 }
 
@@ -369,7 +368,7 @@ static bool
 has_work(const Loop *loop)
 {
 	if (pgnet_recorder_is_due(&loop->recorder, loop->now, false) ||
-		pgnet_expiry_is_due(&loop->expiry, loop->now) ||
+		pgnet_expiry_is_due(&loop->expiry, loop->now, 0) ||
 		pgnet_suspects_is_due(loop->suspects, loop->now))
 		return true;
 	if (pgnet_recorder_is_full(&loop->recorder))
@@ -388,7 +387,7 @@ next_due(const Loop *loop)
 {
 	const TimestampTz candidates[] = {
 		loop->reporting.due,
-		loop->expiry.due,
+		pgnet_expiry_due(&loop->expiry, loop->now),
 		loop->expiry.backoff.until,
 		loop->intake.backoff.until,
 		loop->recorder.backoff.until,
@@ -406,17 +405,18 @@ next_due(const Loop *loop)
 }
 
 /*
- * Leave: nothing new is sent; what is in flight may finish within the grace
- * and is recorded.  What does not is in the queue still, for the next worker.
+ * Leave: nothing new is sent; what may have reached its server may finish
+ * within the grace and is recorded.  What does not, and what is looking for its
+ * server still, is in the queue, for the next worker.
  */
 static void
 leave(Loop *loop)
 {
-	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+	TimestampTz until = TimestampTzPlusMilliseconds(pgnet_clock_now(),
 													LEAVE_GRACE_MS);
 	long		left_ms = LEAVE_GRACE_MS;
 
-	while (pgnet_engine_in_flight(loop->engine) > 0 && left_ms > 0)
+	while (pgnet_engine_sent(loop->engine) > 0 && left_ms > 0)
 	{
 		begin_cycle(loop);
 		loop->busy = pgnet_engine_drive(loop->engine);

@@ -20,6 +20,7 @@
 #include "tables/response_log.h"
 #include "tables/transaction.h"
 #include "url.h"
+#include "worker/clock.h"
 #include "worker/recorder.h"
 
 /* A batch: enough to make a commit cheap, little enough to be quick. */
@@ -221,7 +222,7 @@ choose_batch(dlist_head *list, Batch *batch)
 static void
 record_one_by_one(Recorder *recorder, Batch *batch, TimestampTz now)
 {
-	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+	TimestampTz until = TimestampTzPlusMilliseconds(pgnet_clock_now(),
 													ONE_BY_ONE_MS);
 	ErrorData  *error = NULL;
 	bool		progress = false;
@@ -250,7 +251,7 @@ record_one_by_one(Recorder *recorder, Batch *batch, TimestampTz now)
 			take_out(recorder, batch->requests[i]);
 			progress = true;
 		}
-		if (ShutdownRequestPending || GetCurrentTimestamp() >= until)
+		if (ShutdownRequestPending || pgnet_clock_now() >= until)
 			break;
 	}
 	if (progress)
