@@ -40,6 +40,7 @@ struct Transfer
 	bool		counted;		/* among those sent */
 	bool		sent;			/* and no byte of an answer came since */
 	bool		sent_again;
+	long		bytes_before;	/* sent in all, when it was sent last */
 	bool		resend_refused;
 	bool		out_of_memory;	/* for an option */
 	ShortageWatch watch;
@@ -368,7 +369,8 @@ is_https(const char *url)
  * an answer, libcurl takes it that the server had closed it already, and
  * sends the request again on another, up to five times.  It may as well have
  * been received.  So a method that is not idempotent is not sent again, and
- * another only once (RFC 9110, section 9.2.2).
+ * another only once (RFC 9110, section 9.2.2).  One of which no byte went out,
+ * because the connection had been reset, was not sent.
  */
 static int
 before_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
@@ -376,11 +378,17 @@ before_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 {
 	Transfer   *transfer = arg;
 	HttpRequest *request = transfer->request;
+	long		bytes = 0;
 
 	(void) remote_ip;
 	(void) local_ip;
 	(void) remote_port;
 	(void) local_port;
+	(void) curl_easy_getinfo(transfer->watch.easy, CURLINFO_REQUEST_SIZE,
+							 &bytes);
+	if (bytes == transfer->bytes_before)
+		transfer->sent = false;
+	transfer->bytes_before = bytes;
 	if (transfer->sent &&
 		(transfer->sent_again || !pgnet_method_is_idempotent(request->method)))
 	{
