@@ -1,13 +1,11 @@
 # The clock is set forward and back while requests wait and are in flight.
 #
-# Not this machine's: test/lib/clock.c is preloaded into the server, and tells
-# its processes another time.
+# Not this machine's: see test/lib/Clock.pm.
 
 use strict;
 use warnings;
 
-use Cwd qw(abs_path);
-use File::Basename qw(dirname);
+use Clock;
 use IPC::Run;
 use PgNetTest;
 use PostgreSQL::Test::Utils;
@@ -18,35 +16,10 @@ use constant LONG_MS => 170_000;
 use constant HOUR => 3600;
 use constant DAY => 24 * HOUR;
 
-my $dir = PostgreSQL::Test::Utils::tempdir('clock');
-my $library = "$dir/clock.so";
-my $source = dirname(dirname(abs_path(__FILE__))) . '/lib/clock.c';
-my ($compiler) = split ' ', (run_command([ 'pg_config', '--cc' ]))[0] || 'cc';
-
-plan skip_all => "no $compiler to make the clock with"
-  if system("$compiler -shared -fPIC -O1 -o $library $source -ldl 2>$dir/messages") != 0;
-
-# Set the clock so many seconds off, all eight bytes at once.
-sub set_clock
-{
-	my ($seconds) = @_;
-
-	open my $file, '+<', "$dir/off" or die "$dir/off: $!\n";
-	syswrite($file, pack('q', $seconds)) == 8 or die "$dir/off: $!\n";
-	close $file;
-	return;
-}
-
-append_to_file("$dir/off", pack('q', 0));
-
+my $clock = Clock->new or plan skip_all => 'no compiler to make the clock with';
 my $server = start_http_server();
 my $url = $server->url;
-my $node = do
-{
-	local $ENV{LD_PRELOAD} = $library;
-	local $ENV{PGNET_TEST_CLOCK} = "$dir/off";
-	new_node('clock', conf => 'autovacuum = off');
-};
+my $node = $clock->given_to(sub { new_node('clock', conf => 'autovacuum = off') });
 
 sub sql { return $node->safe_psql('postgres', join "\n", @_) }
 
@@ -88,7 +61,7 @@ for my $set ([ 'forward', HOUR ], [ 'back', -HOUR ], [ 'back by a day', -DAY ], 
 		$server->wait_arrivals("/delay/1?$name", 10);
 		$awaits->query_until(qr/begun/, "\\echo begun\nselect 'awaited ' || net._await_response($ids[0]);\n\\echo ended\n");
 		$sync->query_until(qr/begun/, "\\echo begun\nselect 'collected ' || status from net._http_collect_response($ids[1], false);\n\\echo ended\n");
-		set_clock($off);
+		$clock->set($off);
 		cmp_ok(abs(server_clock() - $off), '<', 60, 'the server sees the clock that was set');
 
 		is(scalar(grep { wait_response($node, $_)->{status_code} == 200 } @ids), 10, 'what was in flight is answered');
@@ -103,7 +76,7 @@ for my $set ([ 'forward', HOUR ], [ 'back', -HOUR ], [ 'back by a day', -DAY ], 
 		is(request($node, get("/echo/after-$name"))->{status_code}, 200, 'the next request is answered');
 		is(scalar $server->arrivals_of("/delay/1?$name"), 10, 'each was sent once');
 	};
-	set_clock(0);
+	$clock->set(0);
 }
 
 subtest 'back, while the worker waits for tables and rows' => sub {
@@ -113,31 +86,31 @@ subtest 'back, while the worker waits for tables and rows' => sub {
 	$session->query_safe("begin; select from net.http_request_queue where id = $id for update");
 	$server->wait_arrivals('/delay/1?locked');
 	wait_state('idle');
-	set_clock(-HOUR);
+	$clock->set(-HOUR);
 	$session->query_safe('rollback');
 	is(wait_response($node, $id)->{status_code}, 200, 'a response whose row was locked is stored');
-	set_clock(0);
+	$clock->set(0);
 
 	$id = sql(get('/delay/1?table'));
 	$server->wait_arrivals('/delay/1?table');
 	$session->query_safe('begin; lock table net._http_response');
 	wait_state('idle');
-	set_clock(-DAY);
+	$clock->set(-DAY);
 	$session->query_safe('rollback');
 	$session->quit;
 	is(wait_response($node, $id)->{status_code}, 200, 'one whose table was locked, too');
-	set_clock(0);
+	$clock->set(0);
 };
 
 subtest 'responses and their age' => sub {
 	my $old = sql(get('/echo/old'));
 
 	wait_response($node, $old);
-	set_clock(DAY);
+	$clock->set(DAY);
 	wait_response($node, sql(get('/echo/new')));
 	wait_for('the old response to go', sub { sql("select count(*) from net._http_response where id = $old") eq '0' });
 	pass('a day later by the clock, responses of 6 hours are gone');
-	set_clock(0);
+	$clock->set(0);
 	is(request($node, get('/echo/back'))->{status_code}, 200, 'back again, one more is answered');
 };
 
@@ -154,7 +127,7 @@ subtest 'back, again and again, while the server stops' => sub {
 		IPC::Run::timer($PostgreSQL::Test::Utils::timeout_default));
 	while ($stop->pumpable)
 	{
-		set_clock($off -= HOUR);
+		$clock->set($off -= HOUR);
 		$stop->pump_nb;
 		sleep 0.02;
 	}
