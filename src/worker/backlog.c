@@ -51,7 +51,6 @@ struct Backlog
 static HostQueue *host_get(Backlog *backlog, uint64 key);
 static void host_settle(Backlog *backlog, HostQueue *host);
 static void host_clear(Backlog *backlog, HostQueue *host);
-static Waiting waiting_of(HttpRequest *request);
 static void host_push(Backlog *backlog, HostQueue *host, Waiting waiting,
 					  bool first);
 static Waiting host_pop(Backlog *backlog, HostQueue *host);
@@ -137,7 +136,7 @@ void
 pgnet_backlog_add(Backlog *backlog, HttpRequest *request)
 {
 	HostQueue  *host;
-	Waiting		waiting = waiting_of(request);
+	Waiting		waiting = pgnet_waiting_of(request);
 
 	if (!pgnet_backlog_hold(backlog, request->id))
 	{
@@ -240,14 +239,26 @@ pgnet_backlog_loaded(Backlog *backlog, int nids, dlist_head *requests)
 		pgnet_backlog_hold(backlog, request->id);
 		if (request->host_key == host->key)
 		{
-			host_push(backlog, host, waiting_of(request), true);
+			host_push(backlog, host, pgnet_waiting_of(request), true);
 			continue;
 		}
 		/* somebody changed the URL meanwhile */
 		other = host_get(backlog, request->host_key);
-		host_push(backlog, other, waiting_of(request), false);
+		host_push(backlog, other, pgnet_waiting_of(request), false);
 		host_settle(backlog, other);
 	}
+	host_settle(backlog, host);
+}
+
+/* The first of the hungry host cannot be loaded: it waits for all others. */
+void
+pgnet_backlog_postpone(Backlog *backlog)
+{
+	HostQueue  *host = dlist_head_element(HostQueue, node, &backlog->hungry);
+
+	host_push(backlog, host, host_pop(backlog, host), false);
+	dlist_delete(&host->node);
+	host->place = HOST_NOWHERE;
 	host_settle(backlog, host);
 }
 
@@ -268,7 +279,7 @@ pgnet_backlog_put_back(Backlog *backlog, HttpRequest *request)
 {
 	HostQueue  *host = host_get(backlog, request->host_key);
 
-	pgnet_host_push_early(host, backlog->context, waiting_of(request));
+	pgnet_host_push_early(host, backlog->context, pgnet_waiting_of(request));
 	backlog->loaded_bytes += request->size;
 	host_settle(backlog, host);
 }
@@ -410,17 +421,6 @@ host_clear(Backlog *backlog, HostQueue *host)
 		if (waiting.request != NULL)
 			pgnet_request_free(waiting.request);
 	}
-}
-
-/* A request, whole, as it waits. */
-static Waiting
-waiting_of(HttpRequest *request)
-{
-	return (Waiting) {
-		.id = request->id,
-		.size = request->size,
-		.request = request,
-	};
 }
 
 /* Queue a request, at the end or at the front. */

@@ -57,6 +57,12 @@ extern int	pgnet_backlog_to_load(Backlog *backlog, int64 *ids, int max);
 extern void pgnet_backlog_loaded(Backlog *backlog, int nids,
 								 dlist_head *requests);
 
+/*
+ * What pgnet_backlog_to_load() named first cannot be loaded now: it goes to
+ * the end of its host's queue, and the host to the end of its list.
+ */
+extern void pgnet_backlog_postpone(Backlog *backlog);
+
 /* A request that was sent is not in flight any more; its id stays held. */
 extern void pgnet_backlog_finished(Backlog *backlog, HttpRequest *request);
 

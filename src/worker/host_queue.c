@@ -14,6 +14,17 @@
 
 static void grow(HostQueue *host, MemoryContext context);
 
+/* Have a request wait. */
+Waiting
+pgnet_waiting_of(HttpRequest *request)
+{
+	return (Waiting) {
+		.id = request->id,
+		.size = request->size,
+		.request = request,
+	};
+}
+
 /* May it send its first request? */
 bool
 pgnet_host_may_send(HostQueue *host, int limit)

@@ -41,6 +41,9 @@ typedef struct HostQueue
 	int			count;
 } HostQueue;
 
+/* A request, whole, as it waits. */
+extern Waiting pgnet_waiting_of(HttpRequest *request);
+
 /* Has it something to send, and may it, so many at a time? */
 extern bool pgnet_host_may_send(HostQueue *host, int limit);
 

@@ -36,11 +36,12 @@ typedef struct Rows
 	TableAccess *access;
 	int64		ids[MAX_LOAD_ROWS]; /* to load */
 	int			nids;
+	bool		begun;			/* the tables could be locked */
 	int			count;			/* that a scan brought */
 	dlist_head	list;
 } Rows;
 
-static bool reads_again(const Intake *intake);
+static bool tries_again(const Backoff *backoff);
 static void scan_rows(void *arg);
 static void load_rows(void *arg);
 static void take_rows(Intake *intake, Rows *rows);
@@ -83,7 +84,7 @@ pgnet_intake_wants_read(const Intake *intake, TimestampTz now, bool busy)
 bool
 pgnet_intake_wants_load(const Intake *intake, TimestampTz now)
 {
-	return pgnet_backoff_over(&intake->backoff, now) &&
+	return pgnet_backoff_over(&intake->load_backoff, now) &&
 		!pgnet_backlog_has_ready(intake->backlog) &&
 		pgnet_backlog_has_hungry(intake->backlog);
 }
@@ -115,12 +116,20 @@ pgnet_intake_load(Intake *intake, TableAccess *access, TimestampTz now)
 	Rows		rows = {.intake = intake, .access = access};
 
 	dlist_init(&rows.list);
-	rows.nids = pgnet_backlog_to_load(intake->backlog, rows.ids, MAX_LOAD_ROWS);
-	if (pgnet_access_try(access, &intake->backoff, "load queued requests",
+	/* after trouble one by one: for that one there may be no memory */
+	rows.nids = pgnet_backlog_to_load(intake->backlog, rows.ids,
+									  intake->load_backoff.pause_ms > 0 ?
+										  1 :
+										  MAX_LOAD_ROWS);
+	if (pgnet_access_try(access, &intake->load_backoff, "load queued requests",
 						 load_rows, &rows))
+	{
 		take_loaded(intake, &rows, now);
-	else
-		pgnet_requests_free(&rows.list);
+		return;
+	}
+	pgnet_requests_free(&rows.list);
+	if (rows.begun && rows.nids == 1)
+		pgnet_backlog_postpone(intake->backlog);
 }
 
 /*
@@ -143,9 +152,9 @@ look_again(Intake *intake)
  * snapshot elsewhere keeps of removed rows may take long to pass by.
  */
 static bool
-reads_again(const Intake *intake)
+tries_again(const Backoff *backoff)
 {
-	int			pause_ms = intake->backoff.pause_ms;
+	int			pause_ms = backoff->pause_ms;
 
 	if (pause_ms > 0)
 		pgnet_transaction_allow(Min(pause_ms / 2, LONGEST_READ_SECONDS));
@@ -159,8 +168,8 @@ scan_rows(void *arg)
 	Rows	   *rows = arg;
 	int			(*scan) (Oid, int64, int, bool, MemoryContext, dlist_head *);
 
-	scan = reads_again(rows->intake) ? pgnet_broken_rows_scan :
-									   pgnet_queue_scan;
+	scan = tries_again(&rows->intake->backoff) ? pgnet_broken_rows_scan :
+												 pgnet_queue_scan;
 	rows->count = scan(rows->access->queue, rows->intake->next_id,
 					   pgnet_setting_batch_size,
 					   pgnet_backlog_is_rich(rows->intake->backlog),
@@ -175,8 +184,9 @@ load_rows(void *arg)
 	Rows	   *rows = arg;
 	void		(*load) (Oid, int64 *, int, MemoryContext, dlist_head *);
 
-	load = reads_again(rows->intake) ? pgnet_broken_rows_load :
-									   pgnet_queue_load;
+	rows->begun = true;
+	load = tries_again(&rows->intake->load_backoff) ? pgnet_broken_rows_load :
+													  pgnet_queue_load;
 	load(rows->access->queue, rows->ids, rows->nids, rows->intake->requests,
 		 &rows->list);
 	check_rows(rows);

@@ -25,7 +25,8 @@ typedef struct Intake
 	bool		more;			/* there may be rows from next_id on */
 	bool		looked_again;	/* for an extension that is missing */
 	TimestampTz last_read;
-	Backoff		backoff;
+	Backoff		backoff;		/* of reading */
+	Backoff		load_backoff;
 } Intake;
 
 /* There are new rows from id on. */

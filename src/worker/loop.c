@@ -390,6 +390,7 @@ next_due(const Loop *loop)
 		pgnet_expiry_due(&loop->expiry, loop->now),
 		loop->expiry.backoff.until,
 		loop->intake.backoff.until,
+		loop->intake.load_backoff.until,
 		loop->recorder.backoff.until,
 		pgnet_restraint_due(&loop->restraint),
 		pgnet_suspects_retry_time(loop->suspects),

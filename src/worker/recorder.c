@@ -56,7 +56,8 @@ static void recheck_locked(Recorder *recorder, TableAccess *access,
 static void choose_batch(dlist_head *list, Batch *batch);
 static void record_one_by_one(Recorder *recorder, Batch *batch,
 							  TimestampTz now);
-static bool record_one(Batch *batch);
+static bool record_one(Batch *batch, ErrorData **passing);
+static void report_passing(const ErrorData *error);
 static void report_failure(const HttpRequest *request, RecordMode mode,
 						   const ErrorData *error);
 static void record_work(void *batch);
@@ -225,6 +226,7 @@ record_one_by_one(Recorder *recorder, Batch *batch, TimestampTz now)
 	TimestampTz until = TimestampTzPlusMilliseconds(pgnet_clock_now(),
 													ONE_BY_ONE_MS);
 	ErrorData  *error = NULL;
+	ErrorData  *passing = NULL;
 	bool		progress = false;
 
 	if (pgnet_access_run(batch->access, find_free_work, batch, &error) !=
@@ -246,7 +248,7 @@ record_one_by_one(Recorder *recorder, Batch *batch, TimestampTz now)
 			.count = 1,
 		};
 
-		if (record_one(&single))
+		if (record_one(&single, &passing))
 		{
 			take_out(recorder, batch->requests[i]);
 			progress = true;
@@ -255,14 +257,21 @@ record_one_by_one(Recorder *recorder, Batch *batch, TimestampTz now)
 			break;
 	}
 	if (progress)
+	{
 		pgnet_backoff_succeeded(&recorder->backoff);
-	else
-		pgnet_backoff_failed(&recorder->backoff);
+		return;
+	}
+	if (passing != NULL && recorder->backoff.pause_ms == 0)
+		report_passing(passing);
+	pgnet_backoff_failed(&recorder->backoff);
 }
 
-/* Record one request, giving up more with each try; false: not now. */
+/*
+ * Record one request, giving up more with each try; false: not now, with the
+ * error that passes if that is why.
+ */
 static bool
-record_one(Batch *batch)
+record_one(Batch *batch, ErrorData **passing)
 {
 	static const RecordMode modes[] = {
 		PGNET_RECORD_NORMAL, PGNET_RECORD_NO_TRIGGERS, PGNET_RECORD_REMOVE_ONLY
@@ -277,13 +286,28 @@ record_one(Batch *batch)
 		result = pgnet_access_run(batch->access, record_work, batch, &error);
 		if (result == PGNET_ACCESS_DONE)
 			return true;
-		if (result != PGNET_ACCESS_FAILED ||
-			pgnet_trouble_passes(error->sqlerrcode))
+		if (result != PGNET_ACCESS_FAILED)
 			return false;
+		if (pgnet_trouble_passes(error->sqlerrcode))
+		{
+			*passing = error;
+			return false;
+		}
 		report_failure(batch->requests[0], batch->mode, error);
 		FreeErrorData(error);
 	}
 	return false;
+}
+
+/* Say once that responses are kept, and why. */
+static void
+report_passing(const ErrorData *error)
+{
+	ereport(WARNING,
+			errcode(error->sqlerrcode),
+			errmsg("pg_net could not record responses: %s", error->message),
+			errdetail("They are kept in memory. It is tried again until it succeeds."),
+			error->context ? errcontext("%s", error->context) : 0);
 }
 
 /* Say which response could not be recorded, and what follows. */
