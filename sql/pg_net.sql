@@ -85,7 +85,22 @@ CREATE UNLOGGED TABLE net._http_response (
   error_msg text,
   created timestamptz NOT NULL DEFAULT now(),
   content_bytes bytea,
-  role regrole DEFAULT (quote_ident(CURRENT_USER::text))::regrole
+  role regrole DEFAULT (quote_ident(CURRENT_USER::text))::regrole,
+  method text,
+  url text,
+  final_url text,
+  attempts integer,
+  started timestamptz,
+  duration_ms double precision,
+  dns_ms double precision,
+  connect_ms double precision,
+  tls_ms double precision,
+  first_byte_ms double precision,
+  request_bytes bigint,
+  response_bytes bigint,
+  http_version text,
+  remote_address inet,
+  remote_port integer
 );
 -- Six times as fast as pglz on JSON, which the worker would wait for; a server
 -- built without it keeps pglz.
@@ -121,6 +136,35 @@ COMMENT ON COLUMN net._http_response.content_bytes IS
   'The body, when it is not text the database can hold; null otherwise';
 COMMENT ON COLUMN net._http_response.role IS
   'The role that asked; it and its members see this row';
+COMMENT ON COLUMN net._http_response.method IS 'The method of the request';
+COMMENT ON COLUMN net._http_response.url IS
+  'The URL of the request, user and password replaced by ***';
+COMMENT ON COLUMN net._http_response.final_url IS
+  'The URL that redirects led to, masked likewise; null when none was followed';
+COMMENT ON COLUMN net._http_response.attempts IS
+  'How often the request was sent: 0 when it could not be, 2 when a kept connection turned out to be closed';
+COMMENT ON COLUMN net._http_response.started IS
+  'When the request was sent; its timeout and duration_ms run from here';
+COMMENT ON COLUMN net._http_response.duration_ms IS
+  'Milliseconds from started to the end of the response, or of the failure';
+COMMENT ON COLUMN net._http_response.dns_ms IS
+  'Milliseconds to look up the host name; null when a kept connection was used';
+COMMENT ON COLUMN net._http_response.connect_ms IS
+  'Milliseconds to connect by TCP after that; null when a kept connection was used or that was not reached';
+COMMENT ON COLUMN net._http_response.tls_ms IS
+  'Milliseconds to agree on TLS after that; null likewise, and for http';
+COMMENT ON COLUMN net._http_response.first_byte_ms IS
+  'Milliseconds from started to the first byte of the response; null when none came';
+COMMENT ON COLUMN net._http_response.request_bytes IS
+  'Bytes of body sent';
+COMMENT ON COLUMN net._http_response.response_bytes IS
+  'Bytes of body received, before decompression';
+COMMENT ON COLUMN net._http_response.http_version IS
+  'The version of HTTP that the server answered in: 1.0, 1.1, 2 or 3';
+COMMENT ON COLUMN net._http_response.remote_address IS
+  'The address that the connection went to';
+COMMENT ON COLUMN net._http_response.remote_port IS
+  'The port that the connection went to';
 COMMENT ON INDEX net._http_response_id_idx IS 'Finds the response of a request';
 COMMENT ON INDEX net._http_response_created_idx IS 'Finds responses older than pg_net.ttl';
 

@@ -13,6 +13,7 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
 #include "lib/ilist.h"
 #include "storage/itemptr.h"
 #include "utils/palloc.h"
@@ -59,6 +60,36 @@ typedef struct HttpOutcome
 	int			shortage_errno; /* who said so */
 } HttpOutcome;
 
+/* A time of HttpMetrics that there is none of. */
+#define PGNET_NOT_MEASURED (-1)
+
+/* Room for an address of IPv6 as text. */
+#define PGNET_ADDRESS_SIZE 46
+
+/*
+ * How sending a request went, well or not.  With redirects times are sums, and
+ * all else is of the last response.  All zero as long as it was not sent.
+ */
+typedef struct HttpMetrics
+{
+	int			attempts;		/* how often it was sent */
+	TimestampTz started;		/* when, the last time */
+
+	/* in microseconds, or PGNET_NOT_MEASURED */
+	int64		duration_us;	/* from started to the end */
+	int64		dns_us;			/* the first three: of new connections only, */
+	int64		connect_us;		/* and as long as they were reached */
+	int64		tls_us;
+	int64		first_byte_us;	/* from started to the response's first byte */
+
+	int64		request_bytes;	/* of the body, as sent */
+	int64		response_bytes; /* of the body, as received */
+	const char *http_version;	/* static; NULL: no response came */
+	const char *final_url;		/* NULL: no redirect was followed */
+	char		remote_address[PGNET_ADDRESS_SIZE]; /* "": no connection */
+	int			remote_port;
+} HttpMetrics;
+
 typedef struct HttpRequest
 {
 	MemoryContext context;		/* everything below, and this struct */
@@ -87,6 +118,7 @@ typedef struct HttpRequest
 	int			lone_tries;
 
 	HttpOutcome outcome;
+	HttpMetrics metrics;
 } HttpRequest;
 
 /*

@@ -121,6 +121,28 @@ pgnet_url_host(const char *url)
 	return pnstrdup(start, pg_mbcliplen(start, end - start, SHOWN_URL_BYTES));
 }
 
+/*
+ * Put asterisks in the place of what stands before the host.  libcurl takes
+ * one slash, or three, for two.
+ */
+const char *
+pgnet_url_masked(const char *url)
+{
+	const char *start = strstr(url, ":/");
+	const char *end;
+	const char *at;
+
+	if (strchr(url, '@') == NULL)
+		return url;
+	start = start ? start + 1 + strspn(start + 1, "/") : url;
+	end = start + strcspn(start, "/?#");
+	for (at = end; at > start && *at != '@'; at--)
+		;
+	if (at == start)
+		return url;
+	return psprintf("%.*s***%s", (int) (start - url), url, at);
+}
+
 /* The URL with pairs appended, in its normal form, as UTF-8. */
 static char *
 url_normalize(const char *url, char **pairs, int npairs, char **problem)

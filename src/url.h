@@ -45,6 +45,12 @@ extern char *pgnet_url_encode(const char *text);
 /* Host and port for a message, palloc'd; never a user or a password. */
 extern char *pgnet_url_host(const char *url);
 
+/*
+ * url without its user and password, for those who may see where a request
+ * went: url itself when it has none, else palloc'd.
+ */
+extern const char *pgnet_url_masked(const char *url);
+
 /* A hash of scheme, host and port, for sharing limits fairly, not for trust. */
 extern uint64 pgnet_url_host_key(const char *url);
 

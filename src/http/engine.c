@@ -24,8 +24,9 @@
 #include "compat.h"
 #include "exchange.h"
 #include "http/engine.h"
-#include "http/outcome.h"
+#include "http/metrics.h"
 #include "http/multi.h"
+#include "http/outcome.h"
 #include "http/sockets.h"
 #include "http/transfer.h"
 
@@ -265,6 +266,7 @@ start_request(HttpEngine *engine, HttpRequest *request)
 	CURL	   *easy = take_handle(engine);
 	Transfer   *transfer;
 
+	pgnet_metrics_begin(request);
 	if (easy == NULL)
 	{
 		pgnet_outcome_not_sent(request, PGNET_SHORT_OF_MEMORY, ENOMEM);

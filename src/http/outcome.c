@@ -22,6 +22,7 @@ static bool body_grow(TransferBody *body, size_t needed);
 static bool copy_headers(HttpRequest *request, CURL *easy);
 static bool copy_header(HttpRequest *request, const struct curl_header *header,
 						HttpHeader *copy);
+static const char *find_content_type(const HttpOutcome *outcome);
 static double milliseconds(CURL *easy, CURLINFO what);
 static void *allocate(HttpRequest *request, size_t size);
 static char *copy_string(HttpRequest *request, const char *string);
@@ -60,18 +61,14 @@ pgnet_outcome_answered(HttpRequest *request, CURL *easy,
 {
 	HttpOutcome *outcome = &request->outcome;
 	long		status = 0;
-	char	   *content_type = NULL;
 
-	(void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-	(void) curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &content_type);
-	if (content_type != NULL)
-		outcome->content_type = copy_string(request, content_type);
-	if ((content_type != NULL && outcome->content_type == NULL) ||
-		!copy_headers(request, easy))
+	if (!copy_headers(request, easy))
 	{
 		pgnet_outcome_failed(request, "out of memory");
 		return;
 	}
+	(void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	outcome->content_type = find_content_type(outcome);
 	outcome->status_code = (int) status;
 	outcome->content = body->bytes ? body->bytes : "";
 	outcome->content_len = body->length;
@@ -226,6 +223,22 @@ copy_header(HttpRequest *request, const struct curl_header *header,
 	name[name_size + value_length] = '\0';
 	*copy = (HttpHeader) {.name = name, .value = name + name_size};
 	return true;
+}
+
+/*
+ * The content type of the final response, the last one if there are several.
+ * CURLINFO_CONTENT_TYPE may be that of a redirect before it.
+ */
+static const char *
+find_content_type(const HttpOutcome *outcome)
+{
+	const char *found = NULL;
+
+	for (int i = 0; i < outcome->nheaders; i++)
+		if (pg_ascii_tolower(*outcome->headers[i].name) == 'c' &&
+			pg_strcasecmp(outcome->headers[i].name, "Content-Type") == 0)
+			found = outcome->headers[i].value;
+	return found;
 }
 
 /* One of libcurl's times, which are in microseconds. */

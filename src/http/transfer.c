@@ -17,6 +17,7 @@
 #include "compat.h"
 #include "exchange.h"
 #include "http/method.h"
+#include "http/metrics.h"
 #include "http/outcome.h"
 #include "http/shortage.h"
 #include "http/transfer.h"
@@ -159,6 +160,9 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 	else
 		pgnet_outcome_error(request, result, transfer->error_detail);
 	request->outcome.bad_url = result == CURLE_URL_MALFORMAT;
+	if (request->outcome.kind != PGNET_OUTCOME_NOT_SENT &&
+		!pgnet_metrics_add(request, easy))
+		pgnet_outcome_failed(request, "out of memory");
 	end_transfer(transfer, easy);
 	return request;
 }
@@ -397,6 +401,8 @@ before_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 	}
 	*transfer->options->sent += !transfer->counted;
 	transfer->counted = true;
+	if (transfer->sent)
+		request->metrics.attempts++;
 	transfer->sent_again = transfer->sent;
 	transfer->sent = true;
 	return CURL_PREREQFUNC_OK;

@@ -9,6 +9,9 @@
  */
 #include "postgres.h"
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -22,6 +25,7 @@
 #include "tables/headers.h"
 #include "tables/outcome_rows.h"
 #include "tables/text.h"
+#include "url.h"
 
 /* A batch is bounded by who makes it, and never goes to a file. */
 #define STORE_KB (MAX_KILOBYTES / 2)
@@ -37,11 +41,30 @@ const ShapeColumn pgnet_outcome_rows_shape[RESPONSE_COLUMNS] = {
 	[RESPONSE_CREATED] = {"created", TIMESTAMPTZOID},
 	[RESPONSE_CONTENT_BYTES] = {"content_bytes", BYTEAOID},
 	[RESPONSE_ROLE] = {"role", REGROLEOID},
+	[RESPONSE_METHOD] = {"method", TEXTOID},
+	[RESPONSE_URL] = {"url", TEXTOID},
+	[RESPONSE_FINAL_URL] = {"final_url", TEXTOID},
+	[RESPONSE_ATTEMPTS] = {"attempts", INT4OID},
+	[RESPONSE_STARTED] = {"started", TIMESTAMPTZOID},
+	[RESPONSE_DURATION_MS] = {"duration_ms", FLOAT8OID},
+	[RESPONSE_DNS_MS] = {"dns_ms", FLOAT8OID},
+	[RESPONSE_CONNECT_MS] = {"connect_ms", FLOAT8OID},
+	[RESPONSE_TLS_MS] = {"tls_ms", FLOAT8OID},
+	[RESPONSE_FIRST_BYTE_MS] = {"first_byte_ms", FLOAT8OID},
+	[RESPONSE_REQUEST_BYTES] = {"request_bytes", INT8OID},
+	[RESPONSE_RESPONSE_BYTES] = {"response_bytes", INT8OID},
+	[RESPONSE_HTTP_VERSION] = {"http_version", TEXTOID},
+	[RESPONSE_REMOTE_ADDRESS] = {"remote_address", INETOID},
+	[RESPONSE_REMOTE_PORT] = {"remote_port", INT4OID},
 };
 
 static Tuplestorestate *store_rows(HttpRequest *const *requests, int nrequests);
 static TupleDesc row_desc(void);
 static void fill_answer(OutcomeRows *rows, const HttpOutcome *outcome);
+static void fill_request(OutcomeRows *rows, const HttpRequest *request);
+static void fill_metrics(OutcomeRows *rows, const HttpMetrics *metrics);
+static void fill_remote(OutcomeRows *rows, const HttpMetrics *metrics);
+static void set_ms(OutcomeRows *rows, int column, int64 microseconds);
 static Datum fields_datum(OutcomeRows *rows, const HttpHeader *headers,
 						  int nheaders);
 static bool same_fields(const OutcomeRows *rows, const HttpHeader *headers,
@@ -58,6 +81,7 @@ pgnet_outcome_rows_init(OutcomeRows *rows)
 											  "pg_net outcome row",
 											  ALLOCSET_DEFAULT_SIZES);
 	rows->headers = NULL;
+	rows->address[0] = '\0';
 }
 
 /* Make a row. */
@@ -81,6 +105,9 @@ pgnet_outcome_rows_fill(OutcomeRows *rows, const HttpRequest *request)
 		fill_answer(rows, outcome);
 	else
 		set(rows, RESPONSE_ERROR_MSG, text_datum(outcome->error));
+	fill_request(rows, request);
+	if (request->metrics.attempts > 0 && request->metrics.started != 0)
+		fill_metrics(rows, &request->metrics);
 	MemoryContextSwitchTo(before);
 }
 
@@ -161,6 +188,70 @@ fill_answer(OutcomeRows *rows, const HttpOutcome *outcome)
 	else
 		set(rows, RESPONSE_CONTENT_BYTES,
 			pgnet_bytes_datum(outcome->content, outcome->content_len));
+}
+
+/* What was asked; a row made by hand may lack anything. */
+static void
+fill_request(OutcomeRows *rows, const HttpRequest *request)
+{
+	if (request->method != NULL)
+		set(rows, RESPONSE_METHOD, CStringGetTextDatum(request->method));
+	if (request->url != NULL)
+		set(rows, RESPONSE_URL,
+			CStringGetTextDatum(pgnet_url_masked(request->url)));
+	set(rows, RESPONSE_ATTEMPTS, Int32GetDatum(request->metrics.attempts));
+}
+
+/* How sending went. */
+static void
+fill_metrics(OutcomeRows *rows, const HttpMetrics *metrics)
+{
+	set(rows, RESPONSE_STARTED, TimestampTzGetDatum(metrics->started));
+	set_ms(rows, RESPONSE_DURATION_MS, metrics->duration_us);
+	set_ms(rows, RESPONSE_DNS_MS, metrics->dns_us);
+	set_ms(rows, RESPONSE_CONNECT_MS, metrics->connect_us);
+	set_ms(rows, RESPONSE_TLS_MS, metrics->tls_us);
+	set_ms(rows, RESPONSE_FIRST_BYTE_MS, metrics->first_byte_us);
+	set(rows, RESPONSE_REQUEST_BYTES, Int64GetDatum(metrics->request_bytes));
+	set(rows, RESPONSE_RESPONSE_BYTES, Int64GetDatum(metrics->response_bytes));
+	if (metrics->final_url != NULL)
+		set(rows, RESPONSE_FINAL_URL,
+			text_datum(pgnet_url_masked(metrics->final_url)));
+	if (metrics->http_version != NULL)
+		set(rows, RESPONSE_HTTP_VERSION,
+			CStringGetTextDatum(metrics->http_version));
+	if (metrics->remote_address[0] != '\0')
+		fill_remote(rows, metrics);
+}
+
+/* Where the connection went to. */
+static void
+fill_remote(OutcomeRows *rows, const HttpMetrics *metrics)
+{
+	inet	   *inet = &rows->inet;
+
+	if (strcmp(metrics->remote_address, rows->address) != 0)
+	{
+		bool		v6 = strchr(metrics->remote_address, ':') != NULL;
+
+		if (inet_pton(v6 ? AF_INET6 : AF_INET, metrics->remote_address,
+					  ip_addr(inet)) != 1)
+			return;
+		ip_family(inet) = v6 ? PGSQL_AF_INET6 : PGSQL_AF_INET;
+		ip_bits(inet) = ip_maxbits(inet);
+		SET_INET_VARSIZE(inet);
+		strlcpy(rows->address, metrics->remote_address, sizeof(rows->address));
+	}
+	set(rows, RESPONSE_REMOTE_ADDRESS, InetPGetDatum(inet));
+	set(rows, RESPONSE_REMOTE_PORT, Int32GetDatum(metrics->remote_port));
+}
+
+/* A time in milliseconds, if there is one. */
+static void
+set_ms(OutcomeRows *rows, int column, int64 microseconds)
+{
+	if (microseconds != PGNET_NOT_MEASURED)
+		set(rows, column, Float8GetDatum(microseconds / 1000.0));
 }
 
 /* Header fields as jsonb. */

@@ -8,6 +8,8 @@
 
 #include "postgres.h"
 
+#include "utils/inet.h"
+
 #include "exchange.h"
 #include "tables/shape.h"
 
@@ -24,13 +26,28 @@ enum
 	RESPONSE_CREATED,
 	RESPONSE_CONTENT_BYTES,
 	RESPONSE_ROLE,
+	RESPONSE_METHOD,
+	RESPONSE_URL,
+	RESPONSE_FINAL_URL,
+	RESPONSE_ATTEMPTS,
+	RESPONSE_STARTED,
+	RESPONSE_DURATION_MS,
+	RESPONSE_DNS_MS,
+	RESPONSE_CONNECT_MS,
+	RESPONSE_TLS_MS,
+	RESPONSE_FIRST_BYTE_MS,
+	RESPONSE_REQUEST_BYTES,
+	RESPONSE_RESPONSE_BYTES,
+	RESPONSE_HTTP_VERSION,
+	RESPONSE_REMOTE_ADDRESS,
+	RESPONSE_REMOTE_PORT,
 	RESPONSE_COLUMNS
 };
 
 /*
- * Makes one row after the other.  The header fields converted last are kept:
- * the answers of one server within a batch often have the same, and building a
- * jsonb is most of the work on a row.
+ * Makes one row after the other.  The header fields and the address converted
+ * last are kept: the answers of one server within a batch often have the same,
+ * and building a jsonb is most of the work on a row.
  */
 typedef struct OutcomeRows
 {
@@ -42,6 +59,9 @@ typedef struct OutcomeRows
 	const HttpHeader *headers;
 	int			nheaders;
 	Datum		jsonb;
+
+	char		address[PGNET_ADDRESS_SIZE];	/* "": none */
+	inet		inet;			/* what address means */
 } OutcomeRows;
 
 /* Start; memory goes with the current context. */

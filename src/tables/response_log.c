@@ -20,9 +20,16 @@
 static PreparedStatement insert_responses = {
 	.sql = "INSERT INTO net._http_response"
 		   " (id, status_code, content_type, headers, content, timed_out,"
-		   " error_msg, content_bytes, role)"
+		   " error_msg, content_bytes, role, method, url, final_url, attempts,"
+		   " started, duration_ms, dns_ms, connect_ms, tls_ms, first_byte_ms,"
+		   " request_bytes, response_bytes, http_version, remote_address,"
+		   " remote_port)"
 		   " SELECT o.id, o.status_code, o.content_type, o.headers, o.content,"
-		   " o.timed_out, o.error_msg, o.content_bytes, o.role"
+		   " o.timed_out, o.error_msg, o.content_bytes, o.role, o.method,"
+		   " o.url, o.final_url, o.attempts, o.started, o.duration_ms,"
+		   " o.dns_ms, o.connect_ms, o.tls_ms, o.first_byte_ms,"
+		   " o.request_bytes, o.response_bytes, o.http_version,"
+		   " o.remote_address, o.remote_port"
 		   " FROM " PGNET_OUTCOME_ROWS " AS o",
 };
 

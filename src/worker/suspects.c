@@ -155,6 +155,7 @@ pgnet_suspects_defer(Suspects *suspects, HttpRequest *request)
 		return true;
 	}
 	pgnet_request_fail(request, psprintf(GIVEN_UP, deaths));
+	request->metrics.attempts = deaths;
 	acquit(suspects, request->id);
 	return false;
 }

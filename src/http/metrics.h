@@ -1,0 +1,25 @@
+/*
+ * metrics.h -- what libcurl measured of a request.
+ *
+ * Runs in: workers.  Nothing here throws.
+ */
+#ifndef PGNET_METRICS_H
+#define PGNET_METRICS_H
+
+#include "postgres.h"
+
+#include <curl/curl.h>
+
+#include "exchange.h"
+
+/* A request is about to be sent: forget what was measured of it before. */
+extern void pgnet_metrics_begin(HttpRequest *request);
+
+/*
+ * A transfer of the request has ended, well or not: add it to what was
+ * measured before it, for a redirect that is followed by another transfer.
+ * False when memory is out.
+ */
+extern bool pgnet_metrics_add(HttpRequest *request, CURL *easy);
+
+#endif							/* PGNET_METRICS_H */
