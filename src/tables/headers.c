@@ -180,7 +180,7 @@ push_field(JsonbParseState **state, const HttpHeader *headers, int nheaders,
 		if (as_array)
 			push_text(state, WJB_ELEM, headers[i].value);
 		else
-			appendStringInfo(&joined, "%s%s", joined.len > 0 ? ", " : "",
+			appendStringInfo(&joined, "%s%s", i > index ? ", " : "",
 							 headers[i].value);
 	}
 	if (as_array)

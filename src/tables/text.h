@@ -9,9 +9,10 @@
 #include "postgres.h"
 
 /*
- * A body as text in the database's encoding, converted from the charset its
- * Content-Type declares.  NULL when it cannot be text: it holds a NUL, is not
- * valid in that charset, or has characters the database cannot hold.
+ * A body as text in the database's encoding, converted from the charset that
+ * its byte order mark, its Content-Type or its XML declaration names, UTF-8 if
+ * none does.  NULL when it cannot be text: it is not valid in that charset, or
+ * has a NUL or another character that the database cannot hold.
  */
 extern text *pgnet_text_from_body(const char *body, size_t length,
 								  const char *content_type);

@@ -138,7 +138,7 @@ subtest 'http and https mixed' => sub {
 	for my $url (sort keys %protocol)
 	{
 		is( sql("select count(*) from net._http_response join mixed using (id)"
-				  . " where url = '$url' and status_code = 200 and content like '$protocol{$url} %'"),
+				  . " where mixed.url = '$url' and status_code = 200 and content like '$protocol{$url} %'"),
 			'50', "$url: $protocol{$url}");
 	}
 	sql('drop table mixed');
