@@ -181,7 +181,7 @@ push_field(JsonbParseState **state, const HttpHeader *headers, int nheaders,
 			push_text(state, WJB_ELEM, headers[i].value);
 		else
 			appendStringInfo(&joined, "%s%s", i > index ? ", " : "",
-							 headers[i].value);
+							 pgnet_text_from_header(headers[i].value));
 	}
 	if (as_array)
 		pushJsonbValue(state, WJB_END_ARRAY, NULL);

@@ -186,7 +186,7 @@ subtest 'bodies' => sub {
 	answers_bytes($row, join('', map { chr } 0 .. 255), '/binary');
 	is($row->{content_type}, 'application/octet-stream', '/binary: type');
 	answers_bytes(request($node, get('/nul')), "before\0after\n", '/nul');
-	answers_bytes(request($node, get('/utf16')), "\xff\xfec\0a\0f\0\xe9\0\n\0", '/utf16');
+	answers(request($node, get('/utf16')), "caf\xe9\n", '/utf16');
 	answers_bytes(request($node, get('/invalid-utf8')),
 		"bad \xff\xfe\xc3( bytes\n", '/invalid-utf8');
 
