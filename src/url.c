@@ -108,8 +108,8 @@ pgnet_url_host_key(const char *url)
 }
 
 /* What stands between the scheme, or the user, and the path. */
-char *
-pgnet_url_host(const char *url)
+const char *
+pgnet_url_host(const char *url, int *length)
 {
 	const char *start = strstr(url, "://");
 	const char *end = url + authority_end(url);
@@ -118,28 +118,35 @@ pgnet_url_host(const char *url)
 	for (const char *c = start; c < end; c++)
 		if (*c == '@')
 			start = c + 1;
-	return pnstrdup(start, pg_mbcliplen(start, end - start, SHOWN_URL_BYTES));
+	*length = (int) Min(end - start, SHOWN_URL_BYTES);
+	return start;
 }
 
 /*
  * Put asterisks in the place of what stands before the host.  libcurl takes
- * one slash, or three, for two.
+ * one slash, or three, for two; of what is no URL only the end is shown.
  */
 const char *
 pgnet_url_masked(const char *url)
 {
-	const char *start = strstr(url, ":/");
-	const char *end;
-	const char *at;
+	const char *at = strrchr(url, '@');
+	const char *start = url;
+	size_t		scheme;
 
-	if (strchr(url, '@') == NULL)
+	if (at == NULL)
 		return url;
-	start = start ? start + 1 + strspn(start + 1, "/") : url;
-	end = start + strcspn(start, "/?#");
-	for (at = end; at > start && *at != '@'; at--)
-		;
-	if (at == start)
-		return url;
+	scheme = strspn(url, "abcdefghijklmnopqrstuvwxyz"
+						 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+	if (scheme > 0 && strncmp(url + scheme, ":/", 2) == 0)
+	{
+		start = url + scheme + 1;
+		start += strspn(start, "/");
+		at = start + strcspn(start, "/?#");
+		while (at > start && *at != '@')
+			at--;
+		if (at == start)
+			return url;
+	}
 	return psprintf("%.*s***%s", (int) (start - url), url, at);
 }
 

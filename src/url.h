@@ -42,8 +42,11 @@ extern char *pgnet_url_scheme_problem(const char *url);
 /* Percent-encode all but the unreserved characters (RFC 3986, section 2.3). */
 extern char *pgnet_url_encode(const char *text);
 
-/* Host and port for a message, palloc'd; never a user or a password. */
-extern char *pgnet_url_host(const char *url);
+/*
+ * Host and port for a message, never a user or a password: where in url they
+ * stand, and in *length how long they are.  Does not throw.
+ */
+extern const char *pgnet_url_host(const char *url, int *length);
 
 /*
  * url without its user and password, for those who may see where a request

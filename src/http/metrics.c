@@ -69,6 +69,21 @@ pgnet_metrics_add(HttpRequest *request, CURL *easy)
 	return keep_final_url(request, easy);
 }
 
+/* Name the phase. */
+const char *
+pgnet_metrics_phase(CURL *easy)
+{
+	if (number(easy, CURLINFO_STARTTRANSFER_TIME_T) > 0)
+		return "receiving from";
+	if (number(easy, CURLINFO_PRETRANSFER_TIME_T) > 0)
+		return "waiting for";
+	if (number(easy, CURLINFO_NAMELOOKUP_TIME_T) == 0)
+		return "looking up";
+	if (small_number(easy, CURLINFO_NUM_CONNECTS) > 0 && is_https(easy))
+		return "TLS handshake with";
+	return "connecting to";
+}
+
 /* How long each phase of making a connection took. */
 static void
 add_phases(HttpMetrics *metrics, CURL *easy, int64 total)

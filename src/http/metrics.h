@@ -22,4 +22,7 @@ extern void pgnet_metrics_begin(HttpRequest *request);
  */
 extern bool pgnet_metrics_add(HttpRequest *request, CURL *easy);
 
+/* What a transfer that failed was at, as "connecting to": a host follows. */
+extern const char *pgnet_metrics_phase(CURL *easy);
+
 #endif							/* PGNET_METRICS_H */

@@ -10,7 +10,9 @@
 #include "utils/memutils.h"
 
 #include "exchange.h"
+#include "http/metrics.h"
 #include "http/outcome.h"
+#include "url.h"
 
 /* The first piece of memory a body gets. */
 #define FIRST_ALLOCATION 1024
@@ -18,6 +20,7 @@
 /* The fields there is room for at first. */
 #define FIRST_HEADERS 16
 
+static bool comes_from_host(CURLcode result);
 static bool body_grow(TransferBody *body, size_t needed);
 static bool copy_headers(HttpRequest *request, CURL *easy);
 static bool copy_header(HttpRequest *request, const struct curl_header *header,
@@ -101,19 +104,36 @@ pgnet_outcome_timed_out(HttpRequest *request, CURL *easy)
 }
 
 /*
- * libcurl's own words for the error.  Its detail is added where the words
- * leave the question open; not to those two that users compare with.
+ * libcurl's own words for the error, and its detail where they leave the
+ * question open; then what it was at, and with whom.  The two that users
+ * compare with stay bare.
  */
 void
-pgnet_outcome_error(HttpRequest *request, CURLcode result, const char *detail)
+pgnet_outcome_error(HttpRequest *request, CURL *easy, CURLcode result,
+					const char *detail)
 {
 	const char *words = curl_easy_strerror(result);
+	const char *colon = ": ";
+	char	   *url = NULL;
+	const char *host;
+	int			length;
 
-	if (result == CURLE_COULDNT_CONNECT || result == CURLE_GOT_NOTHING ||
-		*detail == '\0' || strcmp(words, detail) == 0)
+	if (result == CURLE_COULDNT_CONNECT || result == CURLE_GOT_NOTHING)
+	{
 		pgnet_outcome_failed(request, "%s", words);
-	else
-		pgnet_outcome_failed(request, "%s: %s", words, detail);
+		return;
+	}
+	if (*detail == '\0' || strcmp(words, detail) == 0)
+		colon = detail = "";
+	(void) curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url);
+	if (url == NULL || !comes_from_host(result))
+	{
+		pgnet_outcome_failed(request, "%s%s%s", words, colon, detail);
+		return;
+	}
+	host = pgnet_url_host(url, &length);
+	pgnet_outcome_failed(request, "%s%s%s (%s %.*s)", words, colon, detail,
+						 pgnet_metrics_phase(easy), length, host);
 }
 
 /* Say what there was too little of. */
@@ -144,6 +164,16 @@ pgnet_outcome_failed(HttpRequest *request, const char *format,...)
 		.kind = PGNET_OUTCOME_FAILED,
 		.error = copy ? copy : "out of memory"
 	};
+}
+
+/* Has an error to do with a host, and does its detail not name it? */
+static bool
+comes_from_host(CURLcode result)
+{
+	return result != CURLE_COULDNT_RESOLVE_HOST &&
+		result != CURLE_URL_MALFORMAT && result != CURLE_OUT_OF_MEMORY &&
+		result != CURLE_FAILED_INIT && result != CURLE_SSL_CACERT_BADFILE &&
+		result != CURLE_TOO_MANY_REDIRECTS;
 }
 
 /* Make room for needed bytes. */

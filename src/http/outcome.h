@@ -41,8 +41,8 @@ extern void pgnet_outcome_answered(HttpRequest *request, CURL *easy,
 extern void pgnet_outcome_timed_out(HttpRequest *request, CURL *easy);
 
 /* libcurl gave up; detail is what CURLOPT_ERRORBUFFER holds. */
-extern void pgnet_outcome_error(HttpRequest *request, CURLcode result,
-								const char *detail);
+extern void pgnet_outcome_error(HttpRequest *request, CURL *easy,
+								CURLcode result, const char *detail);
 
 /* It can be sent later: nothing of it has left this machine. */
 extern void pgnet_outcome_not_sent(HttpRequest *request, HttpShortage shortage,

@@ -156,9 +156,9 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 							 transfer->options->max_header_bytes,
 							 MAX_HEADER_LINES);
 	else if (transfer->resend_refused)
-		pgnet_outcome_error(request, CURLE_GOT_NOTHING, "");
+		pgnet_outcome_error(request, easy, CURLE_GOT_NOTHING, "");
 	else
-		pgnet_outcome_error(request, result, transfer->error_detail);
+		pgnet_outcome_error(request, easy, result, transfer->error_detail);
 	request->outcome.bad_url = result == CURLE_URL_MALFORMAT;
 	if (request->outcome.kind != PGNET_OUTCOME_NOT_SENT &&
 		!pgnet_metrics_add(request, easy))

@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
 #include "utils/timestamp.h"
 
 #include "exchange.h"
@@ -199,7 +200,13 @@ report(const Restraint *restraint, HttpShortage shortage,
 	char	   *whose = "";
 
 	if (shortage == PGNET_SHORT_OF_PORTS)
-		whose = psprintf(" for \"%s\"", pgnet_url_host(returned->first->url));
+	{
+		int			length;
+		const char *host = pgnet_url_host(returned->first->url, &length);
+
+		whose = psprintf(" for \"%.*s\"", pg_mbcliplen(host, length, length),
+						 host);
+	}
 	ereport(WARNING,
 			errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 			errmsg("pg_net is out of %s%s: %s", name_of(shortage), whose,
