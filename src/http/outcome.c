@@ -123,6 +123,15 @@ pgnet_outcome_error(HttpRequest *request, CURL *easy, CURLcode result,
 		pgnet_outcome_failed(request, "%s", words);
 		return;
 	}
+	if (result == CURLE_OUT_OF_MEMORY &&
+		milliseconds(easy, CURLINFO_PRETRANSFER_TIME_T) > 0)
+	{
+		/* which is also what libcurl 7.88 says of a line it finds too long */
+		pgnet_outcome_failed(request, "out of memory, or a response header line"
+									  " is larger than %d bytes",
+							 CURL_MAX_HTTP_HEADER);
+		return;
+	}
 	if (*detail == '\0' || strcmp(words, detail) == 0)
 		colon = detail = "";
 	(void) curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url);

@@ -1,0 +1,200 @@
+# docs/errors.md lists every error_msg, and each of them comes about as it says.
+
+use strict;
+use warnings;
+use utf8;
+
+use Cwd qw(abs_path);
+use Encode ();
+use File::Basename qw(dirname);
+use MIME::Base64 qw(encode_base64url);
+use PgNetTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use constant LONG_MS => 120_000;
+
+my $server = start_http_server();
+my %nginx = start_nginx();
+my $node = new_node('errors', conf => "pg_net.ca_file = '$nginx{ca_file}'");
+my $base = $server->url;
+my $host = $base =~ s{http://}{}r;
+my $refused = 'http://127.0.0.1:' . PostgreSQL::Test::Cluster::get_free_port();
+
+sub sql { return $node->safe_psql('postgres', join "\n", @_) }
+
+# A URL that is answered with these bytes.
+sub raw { return "$base/bytes?base64=" . encode_base64url($_[0]) }
+
+# The table: rows, each a list of messages.
+sub documented
+{
+	my $file = dirname(abs_path(__FILE__)) . '/../../docs/errors.md';
+	my ($section) = Encode::decode('UTF-8', slurp_file($file)) =~ /^## error\\_msg of a response$(.*?)^##/ms;
+	my @rows;
+
+	for (grep { /^\| `/ } split /\n/, $section)
+	{
+		my ($messages) = /^\| (.*?) \| /;
+		push @rows, [ $messages =~ /`([^`]+)`/g ];
+	}
+	return @rows;
+}
+
+# What a message of the table stands for.
+sub regex_of
+{
+	my ($message) = @_;
+	my $regex = join '', map {
+		    $_ eq "\x{2026}" ? '.*'
+		  : $_ eq '"X"' ? '".*"'
+		  : $_ eq 'N' ? '\d+'
+		  : quotemeta
+	} split /(\x{2026}|"X"|\bN\b)/, $message;
+	return qr/^$regex$/s;
+}
+
+my @rows = documented();
+
+# The row of the table that a message is in; exactly one.
+sub row_of
+{
+	my ($error) = @_;
+	my @found = grep { my $row = $_; grep { $error =~ regex_of($_) } @{ $rows[$row] } } 0 .. $#rows;
+	is(scalar @found, 1, "one row for: $error");
+	return $found[0];
+}
+
+# What no test can bring about, and what other tests do.
+my @elsewhere = (
+	'could not set CURLOPT_X: …',
+	'out of memory',
+	'could not start a thread to look up the host name',    # 015_shortage.pl
+	'given up after the worker died 3 times while this request was in flight');    # 020_crash.pl
+
+my %provoked;
+
+# A request failed with this error.
+sub failed
+{
+	my ($row, $regex, $name) = @_;
+	my $error = $row->{error_msg} // '';
+
+	is($row->{status_code}, undef, "$name: no status");
+	is($row->{content} // $row->{content_bytes}, undef, "$name: no body");
+	like($error, $regex, "$name: error");
+	is($row->{timed_out} ? 1 : 0, $error =~ /^Timeout/ ? 1 : 0, "$name: timed_out");
+	$provoked{ row_of($error) // '' } = 1;
+	return;
+}
+
+sub get
+{
+	my ($url, $timeout) = @_;
+	$timeout //= LONG_MS;
+	return request($node, "select net.http_get('$url', timeout_milliseconds := $timeout)");
+}
+
+# Responses of rows inserted by hand, for what the functions refuse.
+sub by_hand
+{
+	my ($values) = @_;
+	my $id = sql('insert into net.http_request_queue (method, url, headers, timeout_milliseconds)'
+		  . " values ($values) returning id");
+	sql('select net.wake()');
+	return wait_response($node, $id);
+}
+
+subtest 'the network' => sub {
+	my $other = "localhost:$nginx{http_port}";
+	my $ok = "HTTP/1.1 200 OK\r\n";
+
+	failed(get($refused), qr/^Could(n't| not) connect to server$/, 'refused');
+	failed(get("$base/disconnect"), qr/^Server returned nothing \(no headers, no data\)$/, 'no answer');
+	failed(get('http://' . 'x' x 64 . '.test/'), qr/resolve host.*xxx\.test/, 'no such host');
+	failed(get("$base/hang", 300),
+		qr/^Timeout of 300 ms reached\. Total time: [\d.]+ ms \(DNS time: [\d.]+ ms, TCP\/SSL handshake time: [\d.]+ ms, HTTP Request\/Response time: [\d.]+ ms\)$/,
+		'timeout');
+
+	failed(get("$base/disconnect-mid-header"), qr/within the response headers$/, 'cut off in the header');
+	failed(get("$base/disconnect-mid-body"), qr/^Transferred a partial file.* \(receiving from $host\)$/, 'cut off in the body');
+	failed(get("$base/reset"), qr/^Failure when receiving.* \(waiting for $host\)$/, 'reset');
+	failed(get("$base/ledger/x?reset=during"), qr/^Failure when receiving.* \(receiving from $host\)$/, 'reset in the body');
+	failed(get(raw("${ok}Transfer-Encoding: chunked\r\n\r\nzz\r\n")), qr/ \(receiving from $host\)$/, 'no chunk');
+
+	failed(get("$base/malformed-header"), qr/Weird server reply.* \(receiving from $host\)$/, 'no header');
+	failed(get(raw("${ok}Content-Length: x\r\n\r\n")), qr/Weird server reply/, 'no length');
+	failed(get("$base/not-http"), qr/^Unsupported protocol: .* \(receiving from $host\)$/, 'no HTTP');
+	failed(get(raw("HTTP/9.9 200 OK\r\n\r\n")), qr/^Unsupported protocol: /, 'another HTTP');
+	failed(get(raw("${ok}Transfer-Encoding: gzip\r\n\r\nabc")), qr/Transfer-Encoding/, 'an encoding');
+	failed(get(raw("${ok}X-Long: " . 'x' x 150_000 . "\r\n\r\n")), qr/out of memory, or|larger than allowed/, 'a long line');
+	failed(get("$base/endless-headers"), qr/^response headers are larger/, 'headers without end');
+
+	failed(get("https://$other/"), qr/ \(TLS handshake with $other\)$/, 'no TLS');
+	my $h2 = "localhost:$nginx{h2_port}";
+	failed(get("https://$h2/proxy/" . $server->port . '/disconnect-mid-body'),
+		qr/HTTP\/?2.* \(receiving from $h2\)$/, 'cut off in HTTP/2');
+	for ('expired', 'wrong_host')
+	{
+		my $bad = "localhost:$nginx{$_ . '_port'}";
+		failed(get("https://$bad/"), qr/certificate.* \(TLS handshake with $bad\)$/, "certificate: $_");
+	}
+};
+
+subtest 'redirects' => sub {
+	failed(get("$base/redirect-loop"), qr/redirect/i, 'a loop');
+	failed(get("$base/redirect-to?url=ftp://127.0.0.1/"), qr/ftp|scheme/, 'to ftp');
+	failed(get("$base/redirect-to?url=http://"), qr/URL/, 'to no URL');
+	failed(get("$base/redirect-to?url=$refused"), qr/connect to server$/, 'to nobody');
+};
+
+subtest 'rows that cannot be sent' => sub {
+	sql('alter domain net.http_method drop constraint http_method_check',
+		'; alter table net.http_request_queue alter column method drop not null',
+		'; alter table net.http_request_queue alter column url drop not null',
+		'; alter table net.http_request_queue alter column timeout_milliseconds drop not null');
+
+	failed(by_hand("'GET', '/a', null, 1000"), qr/^invalid URL "\/a": /, 'relative');
+	failed(by_hand("'GET', 'ftp://a/', null, 1000"), qr/^invalid URL "ftp/, 'ftp');
+	failed(by_hand("'GET', '$base', '[1]', 1000"), qr/^headers must be a JSON object, not an array$/, 'headers');
+	failed(by_hand(qq('GET', '$base', '{"a b": "c"}', 1000)), qr/^invalid HTTP header name "a b"$/, 'header name');
+	failed(by_hand(qq('GET', '$base', '{"a": "b\\nc"}', 1000)), qr/^value of HTTP header "a" contains a line break$/, 'header value');
+	failed(by_hand("'GET', '$base', null, 0"), qr/^timeout must be positive, not 0 ms$/, 'timeout');
+	failed(by_hand("'G T', '$base', null, 1000"), qr/^invalid HTTP method "G T"$/, 'method');
+	failed(by_hand("null, '$base', null, 1000"), qr/^null value in column "method"$/, 'no method');
+	failed(by_hand("'GET', null, null, 1000"), qr/^null value in column "url"$/, 'no URL');
+	failed(by_hand("'GET', '$base', null, null"), qr/^null value in column "timeout_milliseconds"$/, 'no timeout');
+};
+
+subtest 'too much' => sub {
+	# Together more than there is room for, one at least.
+	my @ids = split /\n/, sql("select net.http_get('$base/endless', timeout_milliseconds := ${\LONG_MS}) from generate_series(1, 3)");
+	my @rows = map { wait_response($node, $_) } @ids;
+	my @used_up = grep { $_->{error_msg} =~ /used up/ } @rows;
+	my @too_large = grep { $_->{error_msg} =~ /larger/ } @rows;
+
+	is(@used_up + @too_large, 3, 'each ends');
+	failed($_, qr/^the worker's memory for responses is used up$/, 'no room') for @used_up;
+	push @too_large, get("$base/endless") unless @too_large;
+	failed($_, qr/^response body is larger than \d+ bytes$/, 'endless') for @too_large;
+	cmp_ok(scalar @used_up, '>=', 1, 'there was no room for all');
+};
+
+subtest 'the authorities' => sub {
+	$node->append_conf('postgresql.conf', "pg_net.ca_file = '$nginx{ca_file}.missing'");
+	$node->reload;
+	my $row = wait_for('the reload', sub {
+		my $row = get("https://localhost:$nginx{https_port}/");
+		return defined $row->{status_code} ? undef : $row;
+	});
+	failed($row, qr/\.missing/, 'no CA file');
+};
+
+subtest 'the table' => sub {
+	$provoked{ row_of($_) // '' } = 1 for map { s/\x{2026}/x/r =~ s/CURLOPT_X/CURLOPT_X/r } @elsewhere;
+	ok($provoked{$_}, "provoked: $rows[$_][0]") for 0 .. $#rows;
+};
+
+$node->stop;
+done_testing();
