@@ -14,10 +14,21 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "policy/networks.h"
 #include "settings.h"
 
 /* A hundred years: far from where sums of times overflow. */
 #define MAX_TTL_DAYS 36500
+
+/*
+ * Link-local addresses, which are where clouds serve the credentials of the
+ * machine, and the addresses outside of these where some do: AWS, Google,
+ * Oracle, Linode, Scaleway; Azure, Alibaba, Oracle.
+ */
+#define DEFAULT_DENIED_NETWORKS \
+	"169.254.0.0/16, fe80::/10, " \
+	"fd00:ec2::/32, fd20:ce::254, fd00:c1::a9fe:a9fe, fd00:a9fe:a9fe::1, " \
+	"fd00:42::42, 168.63.129.16, 100.100.100.200, 192.0.0.192"
 
 int			pgnet_setting_batch_size;
 char	   *pgnet_setting_ca_file;
@@ -26,10 +37,14 @@ int			pgnet_setting_max_in_flight;
 int			pgnet_setting_max_in_flight_per_host;
 char	   *pgnet_setting_username;
 
+static char *denied_networks_text;
+static const Networks *denied_networks;
 static char *ttl_text;
 static TimeOffset ttl;
 
 static bool check_database_name(char **value, void **extra, GucSource source);
+static bool check_denied_networks(char **value, void **extra, GucSource source);
+static void assign_denied_networks(const char *value, void *extra);
 static bool check_ttl(char **value, void **extra, GucSource source);
 static void assign_ttl(const char *value, void *extra);
 static bool parse_interval(const char *text, Interval *interval);
@@ -59,6 +74,15 @@ pgnet_settings_init(void)
 							   "postgres",
 							   PGC_SIGHUP, 0,
 							   check_database_name, NULL, NULL);
+
+	DefineCustomStringVariable("pg_net.denied_networks",
+							   "Sets the networks that are never connected to.",
+							   "A list of networks and addresses, such as '10.0.0.0/8, ::1'. Applies to redirects and to connections that are open, too.",
+							   &denied_networks_text,
+							   DEFAULT_DENIED_NETWORKS,
+							   PGC_SUSET, GUC_LIST_INPUT,
+							   check_denied_networks, assign_denied_networks,
+							   NULL);
 
 	DefineCustomIntVariable("pg_net.max_in_flight",
 							"Sets how many requests may be in flight at a time.",
@@ -91,6 +115,13 @@ pgnet_settings_init(void)
 	MarkGUCPrefixReserved("pg_net");
 }
 
+/* Where not to connect to. */
+const Networks *
+pgnet_setting_denied_networks(void)
+{
+	return denied_networks;
+}
+
 /* How long responses are kept. */
 TimeOffset
 pgnet_setting_ttl(void)
@@ -108,6 +139,37 @@ check_database_name(char **value, void **extra, GucSource source)
 		return true;
 	GUC_check_errdetail("A database name must not be empty.");
 	return false;
+}
+
+/* denied_networks is a list of networks. */
+static bool
+check_denied_networks(char **value, void **extra, GucSource source)
+{
+	char	   *problem = NULL;
+	Networks   *networks = pgnet_networks_parse(*value, &problem);
+	size_t		size;
+
+	(void) source;
+	if (networks == NULL)
+	{
+		GUC_check_errdetail("%s", problem);
+		GUC_check_errhint("Write for example \"10.0.0.0/8, 192.0.2.1, fc00::/7\".");
+		return false;
+	}
+	size = pgnet_networks_size(networks);
+	*extra = PGNET_GUC_MALLOC(size);
+	if (*extra != NULL)
+		memcpy(*extra, networks, size);
+	pfree(networks);
+	return *extra != NULL;
+}
+
+/* Take over what check_denied_networks() found. */
+static void
+assign_denied_networks(const char *value, void *extra)
+{
+	(void) value;
+	denied_networks = extra;
 }
 
 /* ttl is an interval, not negative. */

@@ -10,12 +10,17 @@
 
 #include "datatype/timestamp.h"
 
+#include "policy/networks.h"
+
 extern int	pgnet_setting_batch_size;	/* rows a read of the queue takes */
 extern char *pgnet_setting_ca_file; /* "" = the system's authorities */
 extern char *pgnet_setting_database_name;
 extern int	pgnet_setting_max_in_flight;	/* requests, of one worker */
 extern int	pgnet_setting_max_in_flight_per_host;
 extern char *pgnet_setting_username;	/* NULL or "" = bootstrap superuser */
+
+/* pg_net.denied_networks; stays until the setting changes */
+extern const Networks *pgnet_setting_denied_networks(void);
 
 /* pg_net.ttl in microseconds; months count as 30 days */
 extern TimeOffset pgnet_setting_ttl(void);

@@ -151,6 +151,14 @@ pgnet_engine_set_ca_file(HttpEngine *engine, const char *ca_file)
 	strlcpy(engine->options.ca_file, ca_file, sizeof(engine->options.ca_file));
 }
 
+/* Deny networks. */
+void
+pgnet_engine_set_denied_networks(HttpEngine *engine, const Networks *networks)
+{
+	engine->options.denied_networks = networks;
+	pgnet_sockets_shut_down_idle(engine->sockets, networks);
+}
+
 /* Send a request, at the next drive. */
 void
 pgnet_engine_start(HttpEngine *engine, HttpRequest *request)

@@ -12,6 +12,7 @@
 #include "lib/ilist.h"
 
 #include "exchange.h"
+#include "policy/networks.h"
 
 typedef struct HttpEngine HttpEngine;
 
@@ -31,6 +32,13 @@ extern void pgnet_engine_set_frugal(HttpEngine *engine, bool frugal);
 
 /* Whom to trust from the next request on: a file, or "" for the system's. */
 extern void pgnet_engine_set_ca_file(HttpEngine *engine, const char *ca_file);
+
+/*
+ * Where not to connect to from now on; idle connections there are not used
+ * again.  The list has to stay until the next call.
+ */
+extern void pgnet_engine_set_denied_networks(HttpEngine *engine,
+											 const Networks *networks);
 
 /* Send a request, which is the engine's until it is finished. */
 extern void pgnet_engine_start(HttpEngine *engine, HttpRequest *request);

@@ -181,6 +181,23 @@ pgnet_sockets_close(void *arg, curl_socket_t fd)
 	return close(fd);
 }
 
+/* Shut connections down; libcurl will close them. */
+void
+pgnet_sockets_shut_down_idle(Sockets *sockets, const Networks *networks)
+{
+	for (int fd = 0; fd <= sockets->highest; fd++)
+	{
+		WatchedSocket *watched = &sockets->by_fd[fd];
+		struct sockaddr_storage peer;
+		socklen_t	length = sizeof(peer);
+
+		if (watched->ours && watched->wanted == 0 &&
+			getpeername(fd, (struct sockaddr *) &peer, &length) == 0 &&
+			pgnet_networks_contain(networks, (struct sockaddr *) &peer))
+			(void) shutdown(fd, SHUT_RDWR);
+	}
+}
+
 /* Is a socket open? */
 bool
 pgnet_sockets_is_open(const Sockets *sockets, curl_socket_t fd)

@@ -10,6 +10,8 @@
 
 #include <curl/curl.h>
 
+#include "policy/networks.h"
+
 typedef struct Sockets Sockets;
 
 /* A socket that is ready, with libcurl's CURL_CSELECT_... bits. */
@@ -31,6 +33,13 @@ extern curl_socket_t pgnet_sockets_open(Sockets *sockets,
 
 /* For CURLOPT_CLOSESOCKETFUNCTION. */
 extern int	pgnet_sockets_close(void *sockets, curl_socket_t fd);
+
+/*
+ * End the connections to these networks that no transfer uses, so that libcurl
+ * finds them dead when it looks for one.
+ */
+extern void pgnet_sockets_shut_down_idle(Sockets *sockets,
+										 const Networks *networks);
 
 /* Is a socket that pgnet_sockets_open() gave still open? */
 extern bool pgnet_sockets_is_open(const Sockets *sockets, curl_socket_t fd);

@@ -16,6 +16,7 @@
 
 #include "compat.h"
 #include "exchange.h"
+#include "http/destination.h"
 #include "http/method.h"
 #include "http/metrics.h"
 #include "http/outcome.h"
@@ -45,6 +46,7 @@ struct Transfer
 	bool		resend_refused;
 	bool		out_of_memory;	/* for an option */
 	ShortageWatch watch;
+	Destination destination;
 	char		error_detail[CURL_ERROR_SIZE];
 	MemoryContextCallback free_body;
 };
@@ -102,6 +104,8 @@ pgnet_transfer_create(CURL *easy, HttpRequest *request,
 	transfer->options = options;
 	transfer->watch.sockets = options->sockets;
 	transfer->watch.easy = easy;
+	transfer->destination.watch = &transfer->watch;
+	transfer->destination.denied_networks = options->denied_networks;
 	transfer->body.limit = options->max_response_bytes;
 	transfer->body.all_limit = options->max_all_response_bytes;
 	transfer->body.all_allocated = options->all_response_bytes;
@@ -144,6 +148,8 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 	else if (result == CURLE_OK)
 		pgnet_outcome_failed(request, "Server closed the connection within "
 									  "the response headers");
+	else if (transfer->destination.denied)
+		pgnet_outcome_failed(request, "could not connect: pg_net.denied_networks denies an address of the host");
 	else if (result == CURLE_OPERATION_TIMEDOUT)
 		pgnet_outcome_timed_out(request, easy);
 	else if (transfer->body.too_large)
@@ -224,8 +230,8 @@ set_options(Transfer *transfer, CURL *easy)
 		SET(CURLOPT_PIPEWAIT, https ? 1L : 0L) &&
 		SET(CURLOPT_RESOLVER_START_FUNCTION, pgnet_shortage_before_lookup) &&
 		SET(CURLOPT_RESOLVER_START_DATA, &transfer->watch) &&
-		SET(CURLOPT_OPENSOCKETFUNCTION, pgnet_shortage_open_socket) &&
-		SET(CURLOPT_OPENSOCKETDATA, &transfer->watch) &&
+		SET(CURLOPT_OPENSOCKETFUNCTION, pgnet_destination_open_socket) &&
+		SET(CURLOPT_OPENSOCKETDATA, &transfer->destination) &&
 		SET(CURLOPT_CLOSESOCKETFUNCTION, pgnet_sockets_close) &&
 		SET(CURLOPT_CLOSESOCKETDATA, transfer->options->sockets) &&
 		SET(CURLOPT_PREREQFUNCTION, before_sending) &&
@@ -384,7 +390,6 @@ before_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 	HttpRequest *request = transfer->request;
 	long		bytes = 0;
 
-	(void) remote_ip;
 	(void) local_ip;
 	(void) remote_port;
 	(void) local_port;
@@ -393,6 +398,8 @@ before_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 	if (bytes == transfer->bytes_before)
 		transfer->sent = false;
 	transfer->bytes_before = bytes;
+	if (!pgnet_destination_allows(&transfer->destination, remote_ip))
+		return CURL_PREREQFUNC_ABORT;
 	if (transfer->sent &&
 		(transfer->sent_again || !pgnet_method_is_idempotent(request->method)))
 	{

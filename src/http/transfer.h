@@ -13,12 +13,14 @@
 
 #include "exchange.h"
 #include "http/sockets.h"
+#include "policy/networks.h"
 
 /* What all transfers of an engine share. */
 typedef struct TransferOptions
 {
 	Sockets    *sockets;
 	char		ca_file[MAXPGPATH]; /* "": the system's authorities */
+	const Networks *denied_networks;
 	const char *ca_path;		/* libcurl's default directory, or NULL */
 	size_t		max_response_bytes;
 	size_t		max_all_response_bytes;

@@ -200,6 +200,8 @@ apply_settings(Loop *loop)
 	};
 
 	pgnet_engine_set_ca_file(loop->engine, pgnet_setting_ca_file);
+	pgnet_engine_set_denied_networks(loop->engine,
+									 pgnet_setting_denied_networks());
 	pgnet_engine_set_max_in_flight(loop->engine, limits.in_flight);
 	pgnet_backlog_set_limits(loop->backlog, limits);
 	pgnet_expiry_look_now(&loop->expiry);

@@ -45,19 +45,22 @@ my $owner = $$;
 # An interrupted test runs END too, rather than leave nginx and nodes behind.
 $SIG{INT} = $SIG{TERM} = sub { die "ended by SIG$_[0]\n" };
 
-# Start test/lib/http_server on a free port.
+# Start test/lib/http_server on a free port of 127.0.0.1, or with these
+# further options.
 #
 # Returns an object with the fields url, port, pid and log, and the methods
 # arrivals() and stop().
 sub start_http_server
 {
+	my @options = @_;
 	my $dir = PostgreSQL::Test::Utils::tempdir('http_server');
 	my $server = bless { log => "$dir/log" }, 'PgNetTest::HttpServer';
 
 	$server->{pid} = spawn("$lib_dir/http_server",
 		'--port-file' => "$dir/port",
 		'--log' => $server->{log},
-		'--die-with-parent');
+		'--die-with-parent',
+		@options);
 	$to_stop{$server} = sub { $server->stop };
 
 	wait_for(

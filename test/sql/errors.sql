@@ -175,6 +175,22 @@ set pg_net.max_in_flight = 0;
 \echo :SQLSTATE
 set pg_net.max_in_flight_per_host = 0;
 \echo :SQLSTATE
+set pg_net.denied_networks = 'localhost';
+\echo :SQLSTATE
+set pg_net.denied_networks = '127.1';
+\echo :SQLSTATE
+set pg_net.denied_networks = '10.0.0.1/8';
+\echo :SQLSTATE
+set pg_net.denied_networks = '10.0.0.0/33';
+\echo :SQLSTATE
+set pg_net.denied_networks = '::ffff:10.0.0.1/100';
+\echo :SQLSTATE
+set pg_net.denied_networks = 'fe80::1%lo';
+\echo :SQLSTATE
+set pg_net.denied_networks = '10.0.0.0/8 ::1';
+\echo :SQLSTATE
+set pg_net.denied_networks = '10.0.0.0/8,';
+\echo :SQLSTATE
 set pg_net.nonsense = 1;
 \echo :SQLSTATE
 set pg_net.database_name = 'postgres';
@@ -196,6 +212,11 @@ set pg_net.ttl = '2 days 3:00';
 set pg_net.ttl = 'P1DT1H';
 set pg_net.ttl = '0';
 set pg_net.batch_size = 500;
+set pg_net.denied_networks = '';
+set pg_net.denied_networks = '0.0.0.0/0, ::/0,10.0.0.1, ::ffff:10.0.0.0/104 ,64:FF9B::/96, fe80::1/128';
+set pg_net.denied_networks = '10.0.0.0/8', '::1';
+show pg_net.denied_networks;
+reset pg_net.denied_networks;
 reset pg_net.ttl;
 reset pg_net.batch_size;
 
