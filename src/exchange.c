@@ -13,6 +13,9 @@
 /* How much of a user's text a message shows. */
 #define SHOWN_BYTES 100
 
+/* Registered methods have 17 at most. */
+#define MAX_METHOD_BYTES 64
+
 /* Most requests, with what is added while they are under way, fit in this. */
 #define CONTEXT_SIZES 0, 2 * 1024, 8 * 1024
 
@@ -76,14 +79,28 @@ pgnet_request_fail(HttpRequest *request, const char *error)
 	};
 }
 
-/* A method is a token (RFC 9110, section 9.1). */
+/*
+ * A method is a token (RFC 9110, section 9.1).  CONNECT would make a tunnel of
+ * a connection on which others' requests follow.
+ */
 char *
 pgnet_method_problem(const char *method)
 {
 	if (method == NULL)
 		return pstrdup("null value in column \"method\"");
-	if (!is_token(method))
+	if (!is_token(method) || strlen(method) > MAX_METHOD_BYTES)
 		return psprintf("invalid HTTP method \"%s\"", shown(method));
+	if (pg_strcasecmp(method, "CONNECT") == 0)
+		return psprintf("HTTP method \"%s\" is not allowed", method);
+	return NULL;
+}
+
+/* Nothing takes a longer one. */
+char *
+pgnet_url_length_problem(size_t length)
+{
+	if (length > PGNET_MAX_URL_BYTES)
+		return psprintf("URL is longer than %d bytes", PGNET_MAX_URL_BYTES);
 	return NULL;
 }
 

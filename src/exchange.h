@@ -18,6 +18,9 @@
 #include "storage/itemptr.h"
 #include "utils/palloc.h"
 
+/* The longest URL there may be; servers take some 8 kB. */
+#define PGNET_MAX_URL_BYTES 65536
+
 /* One header field (RFC 9110, section 6.3), in the database's encoding. */
 typedef struct HttpHeader
 {
@@ -136,6 +139,7 @@ extern void pgnet_request_fail(HttpRequest *request, const char *error);
  * call and the response of a bad row.
  */
 extern char *pgnet_method_problem(const char *method);
+extern char *pgnet_url_length_problem(size_t length);
 extern char *pgnet_header_problem(const HttpHeader *header);
 extern char *pgnet_timeout_problem(int timeout_ms);
 

@@ -13,6 +13,7 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 
+#include "exchange.h"
 #include "url.h"
 
 /* More than a scheme, a host name and a port can be. */
@@ -155,9 +156,13 @@ static char *
 url_normalize(const char *url, char **pairs, int npairs, char **problem)
 {
 	char	   *whole = url_assemble(url, pairs, npairs);
-	CURLU	   *handle = curl_url();
+	CURLU	   *handle;
 	CURLUcode	code;
 
+	*problem = pgnet_url_length_problem(strlen(whole));
+	if (*problem != NULL)
+		return NULL;
+	handle = curl_url();
 	if (handle == NULL)
 		ereport(ERROR, errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"));
 	code = url_parse(handle, whole);

@@ -21,7 +21,7 @@ typedef struct UrlParam
 /*
  * The URL with params appended to its query, in its normal form ("" as path
  * becomes "/"), palloc'd.  NULL when url is not an absolute http or https
- * URL; *problem then says why.
+ * URL, or too long; *problem then says why.
  */
 extern char *pgnet_url_build(const char *url, const UrlParam *params,
 							 int nparams, char **problem);

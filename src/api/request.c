@@ -17,6 +17,7 @@
 
 #include "api/support.h"
 #include "exchange.h"
+#include "policy/header_rules.h"
 #include "shared/wakeup.h"
 #include "tables/headers.h"
 #include "tables/request_queue.h"
@@ -203,9 +204,9 @@ check_headers(const RequestCall *call)
 	if (!pgnet_headers_from_jsonb(call->headers, "headers", &headers,
 								  &nheaders, &problem))
 		refuse(problem);
-	for (int i = 0; i < nheaders; i++)
-		if ((problem = pgnet_header_problem(&headers[i])) != NULL)
-			refuse(problem);
+	problem = pgnet_headers_problem(headers, nheaders);
+	if (problem != NULL)
+		refuse(problem);
 	return pgnet_headers_find(headers, nheaders, "Content-Type");
 }
 

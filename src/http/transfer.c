@@ -22,6 +22,7 @@
 #include "http/outcome.h"
 #include "http/shortage.h"
 #include "http/transfer.h"
+#include "policy/header_rules.h"
 
 #define USER_AGENT "pg_net/" PGNET_VERSION
 #define MAX_REDIRECTS 30L
@@ -59,7 +60,6 @@ static bool sends_body(const HttpRequest *request);
 static bool set_header_lines(Transfer *transfer, CURL *easy);
 static bool add_header(Transfer *transfer, const HttpHeader *header);
 static bool add_header_line(Transfer *transfer, const char *line);
-static bool is_framing(const char *name);
 static bool is_https(const char *url);
 static int	before_sending(void *arg, char *remote_ip, char *local_ip,
 						   int remote_port, int local_port);
@@ -306,7 +306,7 @@ set_header_lines(Transfer *transfer, CURL *easy)
 	{
 		const HttpHeader *header = &request->headers[i];
 
-		if (is_framing(header->name))
+		if (pgnet_header_is_libcurls(header->name))
 			continue;
 		if (pg_strcasecmp(header->name, "Content-Type") == 0)
 			has_content_type = true;
@@ -354,17 +354,6 @@ add_header_line(Transfer *transfer, const char *line)
 		return set_result(transfer, CURLE_OUT_OF_MEMORY, "CURLOPT_HTTPHEADER");
 	transfer->header_lines = longer;
 	return true;
-}
-
-/*
- * Fields that say where a message ends are libcurl's to set: a wrong one
- * would make the server take the rest of the body for another request.
- */
-static bool
-is_framing(const char *name)
-{
-	return pg_strcasecmp(name, "Content-Length") == 0 ||
-		pg_strcasecmp(name, "Transfer-Encoding") == 0;
 }
 
 /* Is this an https URL? */

@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "policy/header_rules.h"
 #include "tables/catalog.h"
 #include "tables/headers.h"
 #include "tables/ids.h"
@@ -114,7 +115,6 @@ static void read_slot(TupleTableSlot *slot, Row *row);
 static void read_selected(int number, Row *row);
 static void copy_row(const RowReader *reader, const Row *row);
 static char *fill_request(HttpRequest *request, const Row *row);
-static char *headers_problem(const HttpRequest *request);
 static size_t column_size(const Row *row, int number);
 
 /* Queue a request. */
@@ -336,9 +336,11 @@ copy_row(const RowReader *reader, const Row *row)
 	if (row->nulls[COL_URL])
 		problem = pstrdup("null value in column \"url\"");
 	else
+		problem = pgnet_url_length_problem(column_size(row, COL_URL) -
+										   VARHDRSZ);
+	if (problem == NULL)
 		request->url = TextDatumGetCString(row->values[COL_URL]);
-	request->size = column_size(row, COL_HEADERS) +
-		column_size(row, COL_BODY);
+	request->size = column_size(row, COL_HEADERS) + column_size(row, COL_BODY);
 
 	request->loaded = request->size < reader->max_bytes;
 	if (problem == NULL && request->loaded)
@@ -374,7 +376,7 @@ fill_request(HttpRequest *request, const Row *row)
 	if (!pgnet_headers_from_jsonb(headers, "headers", &request->headers,
 								  &request->nheaders, &problem))
 		return problem;
-	problem = headers_problem(request);
+	problem = pgnet_headers_problem(request->headers, request->nheaders);
 	if (problem != NULL)
 		return problem;
 
@@ -384,20 +386,6 @@ fill_request(HttpRequest *request, const Row *row)
 
 		request->body = VARDATA(body);
 		request->body_len = VARSIZE(body) - VARHDRSZ;
-	}
-	return NULL;
-}
-
-/* The first thing wrong with any of the headers. */
-static char *
-headers_problem(const HttpRequest *request)
-{
-	for (int i = 0; i < request->nheaders; i++)
-	{
-		char	   *problem = pgnet_header_problem(&request->headers[i]);
-
-		if (problem != NULL)
-			return problem;
 	}
 	return NULL;
 }
