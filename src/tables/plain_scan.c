@@ -21,7 +21,11 @@
 /* The first column of the index is id. */
 #define KEY_ID 1
 
-/* Begin. */
+/*
+ * Begin, with a snapshot younger than the lock: ALTER TABLE may have written
+ * the rows anew since the transaction began, and an older snapshot would not
+ * see one of them.
+ */
 void
 pgnet_plain_scan_begin(PlainScan *scan, Relation queue, Oid primary_key,
 					   int64 from_id, int64 to_id)
@@ -35,8 +39,9 @@ pgnet_plain_scan_begin(PlainScan *scan, Relation queue, Oid primary_key,
 				Int64GetDatum(from_id));
 	ScanKeyInit(&keys[1], KEY_ID, BTLessEqualStrategyNumber, F_INT8LE,
 				Int64GetDatum(to_id));
+	scan->snapshot = RegisterSnapshot(GetLatestSnapshot());
 	scan->scan = PGNET_INDEX_BEGINSCAN(queue, scan->primary_key,
-									   GetActiveSnapshot(), lengthof(keys));
+									   scan->snapshot, lengthof(keys));
 	index_rescan(scan->scan, keys, lengthof(keys), NULL, 0);
 }
 
@@ -55,6 +60,7 @@ void
 pgnet_plain_scan_end(PlainScan *scan)
 {
 	index_endscan(scan->scan);
+	UnregisterSnapshot(scan->snapshot);
 	ExecDropSingleTupleTableSlot(scan->slot);
 	index_close(scan->primary_key, AccessShareLock);
 	table_close(scan->queue, NoLock);

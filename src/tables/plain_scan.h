@@ -11,6 +11,7 @@
 #include "access/genam.h"
 #include "executor/tuptable.h"
 #include "utils/rel.h"
+#include "utils/snapshot.h"
 
 /* A scan in order of id. */
 typedef struct PlainScan
@@ -18,12 +19,13 @@ typedef struct PlainScan
 	Relation	queue;
 	Relation	primary_key;
 	IndexScanDesc scan;
+	Snapshot	snapshot;
 	TupleTableSlot *slot;
 } PlainScan;
 
 /*
- * Begin to read the rows with from_id <= id <= to_id that the active snapshot
- * shows.  The queue is open and locked, and its primary key is on id; it is
+ * Begin to read the rows with from_id <= id <= to_id that are there
+ * now.  The queue is open and locked, and its primary key is on id; it is
  * closed at the end.
  */
 extern void pgnet_plain_scan_begin(PlainScan *scan, Relation queue,
