@@ -6,6 +6,10 @@
 -- complain if the script is sourced in psql, rather than through CREATE EXTENSION
 \echo Use "CREATE EXTENSION pg_net" to load this file. \quit
 
+-- Names in this script mean what they mean in pg_catalog: without this they
+-- could mean a function that somebody put into the schema of the session.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 -- Not IF NOT EXISTS: a schema of that name that was there before is not ours,
 -- and whoever owns it could change what we put into it.
 CREATE SCHEMA net;
@@ -200,22 +204,39 @@ INSERT INTO net._no_crash DEFAULT VALUES;
 
 --
 -- Who sees what: a role its own requests and responses, and those of roles it
--- is a member of. The owner, superusers and roles with BYPASSRLS see all.
+-- is a member of. The owner, superusers, roles with BYPASSRLS and members of
+-- pg_read_all_data see all, and the last only see. What the worker keeps for
+-- itself can be read by who may, and written by the owner alone, whatever
+-- else a role may write (pg_write_all_data).
 --
 
 ALTER TABLE net.http_request_queue ENABLE ROW LEVEL SECURITY;
 ALTER TABLE net._http_response ENABLE ROW LEVEL SECURITY;
+ALTER TABLE net._suspect ENABLE ROW LEVEL SECURITY;
+ALTER TABLE net._no_crash ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY own_requests ON net.http_request_queue
-  USING (pg_has_role(role, 'USAGE')
-         OR (SELECT pg_has_role('pg_read_all_data', 'USAGE')));
+  USING (pg_catalog.pg_has_role(role, 'USAGE'));
 CREATE POLICY own_responses ON net._http_response
-  USING (pg_has_role(role, 'USAGE')
-         OR (SELECT pg_has_role('pg_read_all_data', 'USAGE')));
+  USING (pg_catalog.pg_has_role(role, 'USAGE'));
+CREATE POLICY all_requests ON net.http_request_queue FOR SELECT
+  USING ((SELECT pg_catalog.pg_has_role('pg_read_all_data', 'USAGE')));
+CREATE POLICY all_responses ON net._http_response FOR SELECT
+  USING ((SELECT pg_catalog.pg_has_role('pg_read_all_data', 'USAGE')));
+CREATE POLICY all_suspects ON net._suspect FOR SELECT USING (true);
+CREATE POLICY no_crash ON net._no_crash FOR SELECT USING (true);
 COMMENT ON POLICY own_requests ON net.http_request_queue IS
   'A role has access to its own requests only';
 COMMENT ON POLICY own_responses ON net._http_response IS
   'A role has access to its own responses only';
+COMMENT ON POLICY all_requests ON net.http_request_queue IS
+  'Members of pg_read_all_data read the requests of all roles';
+COMMENT ON POLICY all_responses ON net._http_response IS
+  'Members of pg_read_all_data read the responses of all roles';
+COMMENT ON POLICY all_suspects ON net._suspect IS
+  'Whoever may read the table reads all rows; nobody but the owner writes';
+COMMENT ON POLICY no_crash ON net._no_crash IS
+  'Whoever may read the table reads all rows; nobody but the owner writes';
 
 GRANT SELECT ON net.http_request_queue, net._http_response TO PUBLIC;
 
