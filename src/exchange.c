@@ -17,7 +17,7 @@
 #define MAX_METHOD_BYTES 64
 
 /* Most requests, with what is added while they are under way, fit in this. */
-#define CONTEXT_SIZES 0, 2 * 1024, 8 * 1024
+#define CONTEXT_SIZES 0, (Size) 2048, (Size) 8192
 
 /* Contexts of ended requests, empty, for the next ones. */
 #define MAX_SPARE_CONTEXTS 1024

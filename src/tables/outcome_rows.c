@@ -80,6 +80,7 @@ pgnet_outcome_rows_init(OutcomeRows *rows)
 	rows->row_context = AllocSetContextCreate(CurrentMemoryContext,
 											  "pg_net outcome row",
 											  ALLOCSET_DEFAULT_SIZES);
+	rows->jsonb = (Datum) 0;
 	rows->headers = NULL;
 	rows->address[0] = '\0';
 }

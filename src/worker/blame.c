@@ -130,6 +130,7 @@ pgnet_blame_defer(Blame *blame, HttpRequest *request)
 {
 	Blamed	   *blamed = find(blame, request->id);
 
+	Assert(blamed != NULL);
 	/* a row may be read more than once */
 	if (blamed->place == BLAMED_UNSEEN)
 	{
@@ -205,12 +206,13 @@ next_to_admit(const Blame *blame)
 	for (int deaths = 1; deaths < PGNET_BLAME_LAST_DEATH; deaths++)
 	{
 		Blamed	   *next = first_of(&blame->deferred[deaths]);
+		Blamed	   *admitted = first_of(&blame->admitted);
 
 		if (next == NULL)
 			continue;
-		if (blame->nadmitted == 0 ||
+		if (admitted == NULL ||
 			(blame->nadmitted < group_sizes[deaths] &&
-			 first_of(&blame->admitted)->deaths == deaths))
+			 admitted->deaths == deaths))
 			return next;
 		return NULL;
 	}

@@ -41,7 +41,7 @@
 #define LEAVE_GRACE_MS 500
 
 /* The longest rest: the wall clock, which expiry goes by, may be set. */
-#define LONGEST_REST_MS (3600 * 1000)
+#define LONGEST_REST_MS (3600L * 1000)
 
 /* With the network busy, expired responses wait so much longer. */
 #define EXPIRY_PATIENCE_MS 1000
