@@ -11,6 +11,8 @@
 #   make bench                what a request costs, beside a bare libcurl loop;
 #                             after make install; BASELINE_PG_CONFIG=... adds
 #                             another installation to compare with
+#   make analyze              read the C sources with static analysers
+#   make sanitize             tests with AddressSanitizer and UBSan
 #   make format               lay out the C sources (clang-format)
 
 EXTENSION = pg_net
@@ -82,6 +84,10 @@ bench:
 	@PG_CONFIG='$(PG_CONFIG)' dev/install-deps bench
 	@PG_CONFIG='$(PG_CONFIG)' BASELINE_PG_CONFIG='$(BASELINE_PG_CONFIG)' bench/run
 
+# TESTS='VARIABLE=value...' chooses tests as make installcheck does
+analyze sanitize:
+	@PG_CONFIG='$(PG_CONFIG)' dev/$@ $(TESTS)
+
 format:
 	@dev/format
 
@@ -90,4 +96,4 @@ check-dev:
 	@for check in rooms symbols headers sources; do PG_CONFIG='$(PG_CONFIG)' dev/check-$$check || status=1; done; \
 		dev/format --check || status=1; exit $${status:-0}
 
-.PHONY: test torture quickstart bench format check-dev
+.PHONY: test torture quickstart bench analyze sanitize format check-dev
