@@ -174,6 +174,7 @@ scan_rows(void *arg)
 					   pgnet_setting_batch_size,
 					   pgnet_backlog_is_rich(rows->intake->backlog),
 					   rows->intake->requests, &rows->list);
+	elog(DEBUG1, "read %d rows of the queue", rows->count);
 	check_rows(rows);
 }
 
