@@ -47,7 +47,7 @@ use constant PORTS => 20;
 # Servers before ports are few, since these take some, too.
 my $server = start_http_server();
 my $other = start_http_server();
-my $node = new_node('shortage', conf => 'autovacuum = off');
+my $node = new_node('shortage', conf => "autovacuum = off\nrestart_after_crash = on");
 my $worker = current_worker($node);
 warm_up();
 
@@ -306,6 +306,29 @@ SKIP: {
 		is_deeply([ shortages($start) ],
 			[qq(pg_net is out of local ports for "127.0.0.1:$port": Cannot assign requested address)],
 			'one line in the log');
+	};
+
+	# A suspect that was not sent is not in flight: nothing of it stays.
+	subtest 'suspects, and fewer ports than those' => sub {
+		my $port = $server->port;
+		my $crashed = $worker;
+
+		sql('select net.set_durable(true)');
+		my @ids = queue("http://127.0.0.1:$port/delay/2?suspect", PORTS * 2);
+		$server->wait_arrivals(qr{\?suspect}, 5);
+		my $start = -s $node->logfile;
+		kill 'KILL', $crashed;
+		wait_for('the server to be back', sub {
+			log_contains($node, qr/reinitializing.*ready to accept connections/s, $start)
+			  && $node->psql('postgres', 'select 1', stdout => \my $out, stderr => \my $err) == 0;
+		});
+		$worker = next_worker($node, $crashed);
+		wait_shortage($start);
+		all_answered('all are answered', @ids);
+		ok(log_contains($node, qr/requests that waited are sent with care/, $start), 'all were suspect');
+		eval { wait_for('nobody to be suspect', sub { sql('select count(*) from net._suspect') eq '0' }) };
+		is(sql('select count(*) from net._suspect'), '0', 'and nobody is any more');
+		sql('select net.set_durable(false)');
 	};
 
 	subtest 'addresses that cannot be reached' => sub {
