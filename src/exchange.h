@@ -120,6 +120,9 @@ typedef struct HttpRequest
 	/* how often it could not be sent though no other was in flight */
 	int			lone_tries;
 
+	/* its response took long to record: others go first */
+	bool		slow;
+
 	HttpOutcome outcome;
 	HttpMetrics metrics;
 } HttpRequest;

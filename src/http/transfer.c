@@ -384,8 +384,7 @@ before_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 	(void) local_port;
 	(void) curl_easy_getinfo(transfer->watch.easy, CURLINFO_REQUEST_SIZE,
 							 &bytes);
-	if (bytes == transfer->bytes_before)
-		transfer->sent = false;
+	transfer->sent = transfer->sent && bytes > transfer->bytes_before;
 	transfer->bytes_before = bytes;
 	if (!pgnet_destination_allows(&transfer->destination, remote_ip))
 		return CURL_PREREQFUNC_ABORT;

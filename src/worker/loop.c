@@ -313,9 +313,8 @@ forget_recorded(Loop *loop)
 static void
 expire_responses(Loop *loop)
 {
-	int			patience_ms = loop->busy ? EXPIRY_PATIENCE_MS : 0;
-
-	if (!pgnet_expiry_is_due(&loop->expiry, loop->now, patience_ms))
+	if (!pgnet_expiry_is_due(&loop->expiry, loop->now,
+							 loop->busy ? EXPIRY_PATIENCE_MS : 0))
 		return;
 	if (pgnet_expiry_run(&loop->expiry, &loop->access))
 		pgnet_reporting_note_written(&loop->reporting, loop->now);

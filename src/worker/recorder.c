@@ -37,6 +37,14 @@
 /* Recording one by one gives way to the network after this long. */
 #define ONE_BY_ONE_MS 200
 
+/*
+ * How long recording may take: a batch, one of a batch that failed, and one
+ * alone that took longer than that.  Some trigger sleeps, and all wait.
+ */
+#define BATCH_SECONDS 3
+#define SINGLE_SECONDS 1
+#define SLOW_SECONDS 10
+
 /* Rows that somebody holds locked are looked at again after this long. */
 #define LOCKED_ROW_MS 1000
 
@@ -47,6 +55,7 @@ typedef struct Batch
 	HttpRequest *requests[BATCH_REQUESTS];
 	int			count;
 	RecordMode	mode;
+	int			seconds;		/* it may take */
 	int			nfree;			/* those at the front nobody holds locked */
 } Batch;
 
@@ -58,6 +67,7 @@ static void record_one_by_one(Recorder *recorder, Batch *batch,
 							  TimestampTz now);
 static bool record_one(Batch *batch, ErrorData **passing);
 static void report_passing(const ErrorData *error);
+static void put_slow(Recorder *recorder, HttpRequest *request);
 static void report_failure(const HttpRequest *request, RecordMode mode,
 						   const ErrorData *error);
 static void record_work(void *batch);
@@ -125,6 +135,7 @@ pgnet_recorder_flush(Recorder *recorder, TableAccess *access, TimestampTz now)
 	if (batch.count == 0)
 		return;
 
+	batch.seconds = batch.requests[0]->slow ? SLOW_SECONDS : BATCH_SECONDS;
 	recorder->waiting_since = now;
 	switch (pgnet_access_run(access, record_work, &batch, &error))
 	{
@@ -140,6 +151,12 @@ pgnet_recorder_flush(Recorder *recorder, TableAccess *access, TimestampTz now)
 			drop_stale(recorder, access);
 			break;
 		case PGNET_ACCESS_FAILED:
+			if (batch.requests[0]->slow &&
+				error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			{
+				report_failure(batch.requests[0], batch.mode, error);
+				batch.mode = PGNET_RECORD_NO_TRIGGERS;
+			}
 			FreeErrorData(error);
 			record_one_by_one(recorder, &batch, now);
 			break;
@@ -200,7 +217,7 @@ recheck_locked(Recorder *recorder, TableAccess *access, TimestampTz now)
 	recorder->locked_due = TimestampTzPlusMilliseconds(now, LOCKED_ROW_MS);
 }
 
-/* The requests of a list that came first. */
+/* The requests of a list that came first; a slow one alone. */
 static void
 choose_batch(dlist_head *list, Batch *batch)
 {
@@ -210,10 +227,13 @@ choose_batch(dlist_head *list, Batch *batch)
 	dlist_foreach(iter, list)
 	{
 		HttpRequest *request = dlist_container(HttpRequest, node, iter.cur);
+		bool		alone = request->slow;
 
+		if (batch->count > 0)
+			alone = alone || batch->requests[0]->slow;
 		bytes += request->outcome.content_len;
 		if (batch->count == BATCH_REQUESTS ||
-			(batch->count > 0 && bytes > BATCH_BYTES))
+			(batch->count > 0 && (bytes > BATCH_BYTES || alone)))
 			break;
 		batch->requests[batch->count++] = request;
 	}
@@ -246,11 +266,19 @@ record_one_by_one(Recorder *recorder, Batch *batch, TimestampTz now)
 			.access = batch->access,
 			.requests = {batch->requests[i]},
 			.count = 1,
+			.mode = batch->mode,
+			.seconds = SINGLE_SECONDS,
 		};
+		bool		slow = batch->requests[i]->slow;
 
 		if (record_one(&single, &passing))
 		{
 			take_out(recorder, batch->requests[i]);
+			progress = true;
+		}
+		else if (batch->requests[i]->slow && !slow)
+		{
+			put_slow(recorder, batch->requests[i]);
 			progress = true;
 		}
 		if (ShutdownRequestPending || pgnet_clock_now() >= until)
@@ -277,7 +305,7 @@ record_one(Batch *batch, ErrorData **passing)
 		PGNET_RECORD_NORMAL, PGNET_RECORD_NO_TRIGGERS, PGNET_RECORD_REMOVE_ONLY
 	};
 
-	for (int i = 0; i < (int) lengthof(modes); i++)
+	for (int i = batch->mode; i < (int) lengthof(modes); i++)
 	{
 		ErrorData  *error = NULL;
 		AccessResult result;
@@ -288,6 +316,13 @@ record_one(Batch *batch, ErrorData **passing)
 			return true;
 		if (result != PGNET_ACCESS_FAILED)
 			return false;
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED &&
+			batch->mode == PGNET_RECORD_NORMAL && !batch->requests[0]->slow)
+		{
+			batch->requests[0]->slow = true;
+			FreeErrorData(error);
+			return false;
+		}
 		if (pgnet_trouble_passes(error->sqlerrcode))
 		{
 			*passing = error;
@@ -297,6 +332,14 @@ record_one(Batch *batch, ErrorData **passing)
 		FreeErrorData(error);
 	}
 	return false;
+}
+
+/* Have a request recorded alone, after the others. */
+static void
+put_slow(Recorder *recorder, HttpRequest *request)
+{
+	dlist_delete(&request->node);
+	dlist_push_tail(&recorder->finished, &request->node);
 }
 
 /* Say once that responses are kept, and why. */
@@ -344,6 +387,7 @@ record_work(void *arg)
 {
 	Batch	   *batch = arg;
 
+	pgnet_transaction_allow(batch->seconds);
 	/* in a transaction at last: say what is wrong with a URL as at the call */
 	for (int i = 0; i < batch->count; i++)
 	{
