@@ -19,6 +19,9 @@ my $server = start_http_server();
 my %nginx = start_nginx();
 my $node = new_node('bodies', conf => "pg_net.ca_file = '$nginx{ca_file}'");
 
+# How the server says where a body ends.
+my @framings = ('length', 'chunked', 'close');
+
 # Ways to the server.
 my $proxied = '/proxy/' . $server->port;
 my %ways = (
@@ -139,19 +142,19 @@ sub escape_url
 # The URL path under which the server answers with a case's body.
 sub target_of
 {
-	my ($case) = @_;
+	my ($case, $framing) = @_;
 	my (undef, $type, $body) = @$case;
-	my $target = '/body?base64=' . encode_base64url($body);
+	my $target = "/body?framing=$framing&base64=" . encode_base64url($body);
 	$target .= '&type=' . escape_url($type) if defined $type;
 	return $target;
 }
 
-# Send all cases from a database by one way, and return for each its row: what
+# Send all cases from a database by one way, in one framing, and return for each its row: what
 # is in content and in content_bytes, both as hex, and the content type.
 sub answers_of
 {
-	my ($database, $way) = @_;
-	my @urls = map { $ways{$way} . target_of($_) } @cases;
+	my ($database, $way, $framing) = @_;
+	my @urls = map { $ways{$way} . target_of($_, $framing) } @cases;
 	my $n = @urls;
 	my $values = join ',', map { "($_, '$urls[$_]')" } 0 .. $#urls;
 
@@ -191,8 +194,8 @@ sub expected
 
 sub check
 {
-	my ($database, $way, $encoding) = @_;
-	my @rows = answers_of($database, $way);
+	my ($database, $way, $framing, $encoding) = @_;
+	my @rows = answers_of($database, $way, $framing);
 	my $right = 0;
 
 	for my $i (0 .. $#cases)
@@ -203,9 +206,9 @@ sub check
 		# nginx gives it its own
 		$rows[$i][2] = '-' if !defined $type && $way =~ /nginx/;
 		if ("@{$rows[$i]}" eq "@expected") { $right++ }
-		else { is("@{$rows[$i]}", "@expected", "$name, $way, $database") }
+		else { is("@{$rows[$i]}", "@expected", "$name, $way, $framing, $database") }
 	}
-	is($right, scalar @cases, "all $right bodies $way into $database");
+	is($right, scalar @cases, "all $right bodies $way, $framing, into $database");
 	return;
 }
 
@@ -255,7 +258,10 @@ sub serve
 }
 
 subtest 'UTF8' => sub {
-	check('postgres', $_, 'utf8') for sort keys %ways;
+	for my $way (sort keys %ways)
+	{
+		check('postgres', $way, $_, 'utf8') for @framings;
+	}
 	check_copies('postgres', 'UTF8');
 };
 
@@ -266,7 +272,7 @@ for (@databases)
 
 	subtest $name => sub {
 		serve($database, $name);
-		check($database, 'directly', $encoding);
+		check($database, 'directly', 'length', $encoding);
 		check_copies($database, $name);
 	};
 }
