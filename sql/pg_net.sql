@@ -241,6 +241,60 @@ COMMENT ON POLICY no_crash ON net._no_crash IS
 GRANT SELECT ON net.http_request_queue, net._http_response TO PUBLIC;
 
 --
+-- Who may send what to where
+--
+
+CREATE TABLE net.access_rule (
+  position integer CONSTRAINT access_rule_pkey PRIMARY KEY,
+  allow boolean NOT NULL,
+  role regrole,
+  scheme text
+    CONSTRAINT access_rule_scheme_check CHECK (scheme IN ('http', 'https')),
+  host text NOT NULL DEFAULT '*'
+    CONSTRAINT access_rule_host_check
+    CHECK (host ~ '^(\*|(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])$'),
+  ports int4range
+    CONSTRAINT access_rule_ports_check CHECK (ports <@ '[1,65535]'::int4range AND NOT isempty(ports)),
+  methods text[]
+    CONSTRAINT access_rule_methods_check CHECK (array_position(methods, NULL) IS NULL)
+);
+COMMENT ON TABLE net.access_rule IS
+  'Rules of who may send what to where, for the owner to fill. The first one that matches decides; without any, everything is allowed; if there are some and none matches, it is not. Kept by pg_dump';
+COMMENT ON COLUMN net.access_rule.position IS
+  'The order in which rules are tried';
+COMMENT ON COLUMN net.access_rule.allow IS
+  'Whether a request that matches may be sent';
+COMMENT ON COLUMN net.access_rule.role IS
+  'The rule is for this role and its members; null: for every role';
+COMMENT ON COLUMN net.access_rule.scheme IS 'http or https; null: both';
+COMMENT ON COLUMN net.access_rule.host IS
+  'A host; *.name: every host below name, without name itself; *: every host. IPv6 addresses in brackets';
+COMMENT ON COLUMN net.access_rule.ports IS 'Ports; null: all';
+COMMENT ON COLUMN net.access_rule.methods IS 'HTTP methods; null: all';
+SELECT pg_extension_config_dump('net.access_rule', '');
+
+-- pg_write_all_data does not write here.
+ALTER TABLE net.access_rule ENABLE ROW LEVEL SECURITY;
+CREATE POLICY all_rules ON net.access_rule FOR SELECT USING (true);
+COMMENT ON POLICY all_rules ON net.access_rule IS
+  'Whoever may read the table reads all rows; nobody but the owner writes';
+
+CREATE FUNCTION net._policy_changed()
+RETURNS trigger
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_policy_changed';
+COMMENT ON FUNCTION net._policy_changed() IS
+  'Trigger of net.access_rule: rules apply to the next call, and to what waits';
+REVOKE ALL ON FUNCTION net._policy_changed() FROM PUBLIC;
+
+CREATE TRIGGER policy_changed
+  AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON net.access_rule
+  FOR EACH STATEMENT EXECUTE FUNCTION net._policy_changed();
+ALTER TABLE net.access_rule ENABLE ALWAYS TRIGGER policy_changed;
+COMMENT ON TRIGGER policy_changed ON net.access_rule IS
+  'Tells every session and the worker';
+
+--
 -- Requests
 --
 -- Not marked SECURITY DEFINER: they write to the queue as its owner by

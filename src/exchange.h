@@ -110,6 +110,9 @@ typedef struct HttpRequest
 	int			timeout_ms;
 	Oid			role;			/* who asked; InvalidOid when unknown */
 
+	/* of net.access_rule for the role, for redirects; NULL: none */
+	const struct AccessRules *access_rules;
+
 	/* false: only id and url are here; load the row before sending */
 	bool		loaded;
 	size_t		size;			/* bytes this request holds, roughly */

@@ -30,6 +30,8 @@ static char *url_normalize(const char *url, char **pairs, int npairs,
 static const char *to_utf8(const char *text);
 static char *url_assemble(const char *url, char **pairs, int npairs);
 static size_t authority_end(const char *url);
+static bool copy_part(CURLU *handle, CURLUPart part, char *place, size_t size);
+static bool normalize_host(char *host);
 static char *url_shown(const char *url);
 static char *take_string(char *from_libcurl);
 
@@ -151,6 +153,27 @@ pgnet_url_masked(const char *url)
 	return psprintf("%.*s***%s", (int) (start - url), url, at);
 }
 
+/* Find where a URL leads. */
+bool
+pgnet_url_target(const char *url, UrlTarget *target)
+{
+	CURLU	   *handle = curl_url();
+	char	   *port = NULL;
+	bool		found;
+
+	found = handle != NULL && url_parse(handle, url) == CURLUE_OK &&
+		copy_part(handle, CURLUPART_SCHEME, target->scheme,
+				  sizeof(target->scheme)) &&
+		copy_part(handle, CURLUPART_HOST, target->host, sizeof(target->host)) &&
+		curl_url_get(handle, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) ==
+			CURLUE_OK;
+	if (found)
+		target->port = atoi(port);
+	curl_free(port);
+	curl_url_cleanup(handle);
+	return found && normalize_host(target->host);
+}
+
 /* The URL with pairs appended, in its normal form, as UTF-8. */
 static char *
 url_normalize(const char *url, char **pairs, int npairs, char **problem)
@@ -259,6 +282,37 @@ url_parse(CURLU *handle, const char *url)
 		code = CURLUE_NO_HOST;
 	curl_free(scheme);
 	return code;
+}
+
+/* Copy a part of a URL to a place of that size. */
+static bool
+copy_part(CURLU *handle, CURLUPart part, char *place, size_t size)
+{
+	char	   *value = NULL;
+	bool		fits;
+
+	if (curl_url_get(handle, part, &value, 0) != CURLUE_OK)
+		return false;
+	fits = strlcpy(place, value, size) < size;
+	curl_free(value);
+	return fits;
+}
+
+/* Bring a host to its one form. */
+static bool
+normalize_host(char *host)
+{
+	size_t		length = strlen(host);
+
+	if (length > 1 && host[length - 1] == '.')
+		host[--length] = '\0';
+	for (size_t i = 0; i < length; i++)
+	{
+		if (IS_HIGHBIT_SET(host[i]) || (unsigned char) host[i] <= ' ')
+			return false;
+		host[i] = pg_ascii_tolower((unsigned char) host[i]);
+	}
+	return length > 0;
 }
 
 /* Free the handle and give back either the URL or the problem. */

@@ -18,6 +18,14 @@ typedef struct UrlParam
 	const char *value;
 } UrlParam;
 
+/* Where a URL leads, in one form however it is written. */
+typedef struct UrlTarget
+{
+	char		scheme[6];		/* "http" or "https" */
+	char		host[256];		/* in small letters, no dot at the end */
+	int			port;
+} UrlTarget;
+
 /*
  * The URL with params appended to its query, in its normal form ("" as path
  * becomes "/"), palloc'd.  NULL when url is not an absolute http or https
@@ -53,6 +61,13 @@ extern const char *pgnet_url_host(const char *url, int *length);
  * went: url itself when it has none, else palloc'd.
  */
 extern const char *pgnet_url_masked(const char *url);
+
+/*
+ * Find where a URL leads.  False when that is nowhere, or to a host that has
+ * other characters than ASCII: what it means is up to the resolver.  Does not
+ * throw.  Numeric addresses are in their usual form.
+ */
+extern bool pgnet_url_target(const char *url, UrlTarget *target);
 
 /* A hash of scheme, host and port, for sharing limits fairly, not for trust. */
 extern uint64 pgnet_url_host_key(const char *url);

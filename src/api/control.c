@@ -13,12 +13,14 @@
 #include "miscadmin.h"
 #include "storage/condition_variable.h"
 #include "tcop/utility.h"
+#include "utils/inval.h"
 
 #include "api/support.h"
 #include "compat.h"
 #include "shared/wakeup.h"
 
 PG_FUNCTION_INFO_V1(pgnet_queue_changed);
+PG_FUNCTION_INFO_V1(pgnet_policy_changed);
 PG_FUNCTION_INFO_V1(pgnet_wake);
 PG_FUNCTION_INFO_V1(pgnet_worker_restart);
 PG_FUNCTION_INFO_V1(pgnet_wait_until_running);
@@ -41,6 +43,25 @@ pgnet_queue_changed(PG_FUNCTION_ARGS)
 	if (pgnet_slots_available())
 		slot = pgnet_slot_find(MyDatabaseId);
 	if (slot != NULL && !pgnet_slot_is_mine(slot))
+		pgnet_wakeup_changed_at_commit();
+	PG_RETURN_POINTER(NULL);
+}
+
+/*
+ * Trigger of tables that say who may do what, for each statement: have every
+ * session forget what it knows of them, and the worker judge again what waits.
+ */
+Datum
+pgnet_policy_changed(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				errmsg("net._policy_changed() is a trigger of net.access_rule"));
+	CacheInvalidateRelcache(trigger->tg_relation);
+	if (pgnet_slots_available())
 		pgnet_wakeup_changed_at_commit();
 	PG_RETURN_POINTER(NULL);
 }

@@ -15,6 +15,7 @@
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
+#include "api/policy.h"
 #include "api/support.h"
 #include "exchange.h"
 #include "policy/header_rules.h"
@@ -111,6 +112,7 @@ queue(const RequestCall *call, bool has_body)
 {
 	char	   *body = NULL;
 	const char *content_type;
+	QueueRow	row;
 	int64		id;
 
 	pgnet_require_served();
@@ -121,7 +123,7 @@ queue(const RequestCall *call, bool has_body)
 	if (has_body && call->body != NULL)
 		body = JsonbToCString(NULL, &call->body->root, VARSIZE(call->body));
 
-	id = pgnet_queue_insert(&(QueueRow) {
+	row = (QueueRow) {
 		.method = call->method,
 		.url = build_url(call),
 		.headers = has_body ? json_headers(call->headers, content_type) :
@@ -130,7 +132,9 @@ queue(const RequestCall *call, bool has_body)
 		.body_len = body ? strlen(body) : 0,
 		.timeout_ms = call->timeout_ms,
 		.role = GetUserId()
-	});
+	};
+	pgnet_policy_require(&row);
+	id = pgnet_queue_insert(&row);
 	pgnet_wakeup_at_commit(id);
 	return id;
 }

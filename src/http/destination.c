@@ -14,6 +14,9 @@
 #include <curl/curl.h>
 
 #include "http/destination.h"
+#include "policy/access_rules.h"
+
+static bool url_is_allowed(Destination *destination);
 
 /* Open a socket for an address that is not denied. */
 curl_socket_t
@@ -22,6 +25,8 @@ pgnet_destination_open_socket(void *arg, curlsocktype purpose,
 {
 	Destination *destination = arg;
 
+	if (!url_is_allowed(destination))
+		return CURL_SOCKET_BAD;
 	if (pgnet_networks_contain(destination->denied_networks, &address->addr))
 	{
 		destination->denied = true;
@@ -36,5 +41,38 @@ pgnet_destination_allows(Destination *destination, const char *remote_ip)
 {
 	destination->denied =
 		pgnet_networks_contain_text(destination->denied_networks, remote_ip);
-	return !destination->denied;
+	return !destination->denied && url_is_allowed(destination);
+}
+
+/* Say why not. */
+const char *
+pgnet_destination_problem(const Destination *destination)
+{
+	if (destination->against_rules)
+		return "could not follow a redirect: net.access_rule does not allow its target for this role";
+	if (destination->denied)
+		return "could not connect: pg_net.denied_networks denies an address of the host";
+	return NULL;
+}
+
+/*
+ * Do the rules of the role allow the URL, as it is now?  The first one was
+ * looked at before, with the header Host, so one that is denied here is the
+ * target of a redirect.
+ */
+static bool
+url_is_allowed(Destination *destination)
+{
+	const AccessRules *rules = destination->request->access_rules;
+	CURL	   *easy = destination->watch->easy;
+	char	   *url = NULL;
+	char	   *method = NULL;
+
+	if (rules == NULL)
+		return true;
+	(void) curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url);
+	(void) curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_METHOD, &method);
+	destination->against_rules = url == NULL || method == NULL ||
+		!pgnet_access_allows_url(rules, method, url);
+	return !destination->against_rules;
 }

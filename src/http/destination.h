@@ -13,12 +13,15 @@
 #include "http/shortage.h"
 #include "policy/networks.h"
 
-/* What is asked of each connection; all but denied is set by the transfer. */
+/* What is asked of each connection; the first three are the transfer's. */
 typedef struct Destination
 {
+	const HttpRequest *request;
 	const Networks *denied_networks;
 	ShortageWatch *watch;		/* opens the sockets that are allowed */
+
 	bool		denied;			/* an address was, since the last request */
+	bool		against_rules;	/* the URL, after a redirect */
 } Destination;
 
 /* For CURLOPT_OPENSOCKETFUNCTION: each address, before it is connected to. */
@@ -28,9 +31,12 @@ pgnet_destination_open_socket(void *destination, curlsocktype purpose,
 
 /*
  * May a request go over a connection that is open?  The address is text, from
- * CURLOPT_PREREQFUNCTION.
+ * CURLOPT_PREREQFUNCTION.  If not, pgnet_destination_problem() says why.
  */
 extern bool pgnet_destination_allows(Destination *destination,
 									 const char *remote_ip);
+
+/* Why a connection was not allowed; NULL when none was refused. */
+extern const char *pgnet_destination_problem(const Destination *destination);
 
 #endif							/* PGNET_DESTINATION_H */

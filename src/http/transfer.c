@@ -104,6 +104,7 @@ pgnet_transfer_create(CURL *easy, HttpRequest *request,
 	transfer->options = options;
 	transfer->watch.sockets = options->sockets;
 	transfer->watch.easy = easy;
+	transfer->destination.request = request;
 	transfer->destination.watch = &transfer->watch;
 	transfer->destination.denied_networks = options->denied_networks;
 	transfer->body.limit = options->max_response_bytes;
@@ -148,8 +149,8 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 	else if (result == CURLE_OK)
 		pgnet_outcome_failed(request, "Server closed the connection within "
 									  "the response headers");
-	else if (transfer->destination.denied)
-		pgnet_outcome_failed(request, "could not connect: pg_net.denied_networks denies an address of the host");
+	else if (pgnet_destination_problem(&transfer->destination) != NULL)
+		pgnet_outcome_failed(request, "%s", pgnet_destination_problem(&transfer->destination));
 	else if (result == CURLE_OPERATION_TIMEDOUT)
 		pgnet_outcome_timed_out(request, easy);
 	else if (transfer->body.too_large)

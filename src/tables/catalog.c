@@ -31,6 +31,7 @@ typedef struct Knowledge
 {
 	Oid			queue;
 	Oid			log;
+	Oid			access_rule;
 	Oid			owner;
 	Oid			method_type;
 	PlainQueue	plain_queue;
@@ -43,6 +44,9 @@ static Knowledge known;
 
 /* counts calls of forget() */
 static uint64 invalidations = 0;
+
+/* counts what may have changed net.access_rule */
+static uint64 rule_changes = 1;
 
 static bool callback_registered = false;
 
@@ -138,6 +142,14 @@ pgnet_catalog_method_type(void)
 	return known.method_type;
 }
 
+/* Count the changes of the rules. */
+uint64
+pgnet_catalog_rule_changes(void)
+{
+	(void) pgnet_catalog_installed();
+	return rule_changes;
+}
+
 /*
  * Open the queue for an insert without the executor; NULL when it is not
  * plain.  Locks it until the transaction ends, and may wait for that lock.
@@ -215,6 +227,8 @@ learn(void)
 		if (!read_catalogs(&read))
 			return false;
 	} while (before != invalidations);
+	if (read.access_rule != known.access_rule)
+		rule_changes++;
 	known = read;
 	return true;
 }
@@ -236,7 +250,9 @@ read_catalogs(Knowledge *read)
 										CStringGetDatum("http_method"),
 										ObjectIdGetDatum(schema));
 	read->queue = extension_table(extension, schema, "http_request_queue");
-	if (!OidIsValid(read->log) || !OidIsValid(read->queue))
+	read->access_rule = extension_table(extension, schema, "access_rule");
+	if (!OidIsValid(read->log) || !OidIsValid(read->queue) ||
+		!OidIsValid(read->access_rule))
 		return false;
 	queue = RelationIdGetRelation(read->queue);
 	log = RelationIdGetRelation(read->log);
@@ -275,8 +291,10 @@ forget(Datum arg, Oid relation)
 {
 	(void) arg;
 	invalidations++;
+	if (relation == InvalidOid || relation == known.access_rule)
+		rule_changes++;
 	if (relation == InvalidOid || relation == known.queue ||
-		relation == known.log)
+		relation == known.log || relation == known.access_rule)
 		known.queue = InvalidOid;
 }
 

@@ -35,6 +35,10 @@ extern const char *pgnet_catalog_misfit(const char **table);
 extern CatalogUser pgnet_catalog_become_owner(void);
 extern void pgnet_catalog_become(CatalogUser user);
 extern Oid	pgnet_catalog_method_type(void);
+
+/* Another number each time net.access_rule may have changed. */
+extern uint64 pgnet_catalog_rule_changes(void);
+
 extern Relation pgnet_catalog_open_plain_queue(PlainQueue *plain);
 extern Relation pgnet_catalog_open_plain_scan(Oid queue, Oid *primary_key);
 extern void pgnet_catalog_open_plain_tables(Relation *queue, Relation *log,

@@ -14,6 +14,7 @@
 
 #include "settings.h"
 #include "shared/slots.h"
+#include "tables/access_rule_rows.h"
 #include "tables/broken_rows.h"
 #include "tables/request_queue.h"
 #include "tables/transaction.h"
@@ -210,6 +211,8 @@ check_rows(Rows *rows)
 		if (problem != NULL)
 			pgnet_request_fail(request, problem);
 		request->host_key = pgnet_url_host_key(request->url);
+		if (problem == NULL && request->loaded)
+			pgnet_access_apply(request);
 	}
 }
 

@@ -1,0 +1,27 @@
+/*
+ * access_rule_rows.h -- net.access_rule: who may send what to where.
+ *
+ * Runs in: client backends and workers, inside a transaction.  With an empty
+ * table nothing here costs more than a look at a flag.
+ */
+#ifndef PGNET_ACCESS_RULE_ROWS_H
+#define PGNET_ACCESS_RULE_ROWS_H
+
+#include "postgres.h"
+
+#include "exchange.h"
+#include "tables/request_queue.h"
+
+/*
+ * Why the rules do not allow a request: a palloc'd sentence without a period,
+ * *detail another one with a period.  NULL when they do, or there are none.
+ */
+extern char *pgnet_access_problem(const QueueRow *row, char **detail);
+
+/*
+ * Decide a request, loaded, that is not allowed.  One that is has the rules of
+ * its role from now on, for its redirects.
+ */
+extern void pgnet_access_apply(HttpRequest *request);
+
+#endif							/* PGNET_ACCESS_RULE_ROWS_H */
