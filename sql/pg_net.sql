@@ -425,7 +425,7 @@ RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_worker_restart';
 COMMENT ON FUNCTION net.worker_restart() IS
-  'Read the configuration again and start the worker anew with it';
+  'Read the configuration again and start the worker of this database anew with it';
 REVOKE ALL ON FUNCTION net.worker_restart() FROM PUBLIC;
 
 CREATE FUNCTION net.wait_until_running()
@@ -433,14 +433,14 @@ RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_wait_until_running';
 COMMENT ON FUNCTION net.wait_until_running() IS
-  'Wait until the worker is at work';
+  'Wait until the worker of this database is at work; start it if need be';
 
 CREATE FUNCTION net.check_worker_is_up()
 RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_check_worker_is_up';
 COMMENT ON FUNCTION net.check_worker_is_up() IS
-  'Raise an error unless the worker is at work';
+  'Raise an error if the worker of this database should be at work and is not';
 
 CREATE FUNCTION net.set_durable(durable boolean)
 RETURNS void

@@ -9,6 +9,7 @@
 
 #include "postgres.h"
 
+#include "postmaster/bgworker.h"
 #include "storage/proc.h"
 #include "utils/wait_event.h"
 
@@ -34,6 +35,25 @@ pgnet_my_proc_number(void)
 	return MyProc->pgprocno;
 #endif
 }
+
+/* Does a role own a database?  object_ownercheck() came with 16 */
+#if PG_VERSION_NUM >= 160000
+#define pgnet_owns_database(database, role) \
+	object_ownercheck(DatabaseRelationId, (database), (role))
+#else
+#define pgnet_owns_database(database, role) \
+	pg_database_ownercheck((database), (role))
+#endif
+
+/*
+ * From 19 on PostgreSQL itself can end a worker that is in the way of DROP
+ * DATABASE and the like; database_ddl.c keeps the next one out.
+ */
+#ifdef BGWORKER_INTERRUPTIBLE
+#define PGNET_BGWORKER_INTERRUPTIBLE BGWORKER_INTERRUPTIBLE
+#else
+#define PGNET_BGWORKER_INTERRUPTIBLE 0
+#endif
 
 /* Wait events of extensions have names of their own from 17 on */
 static inline uint32

@@ -10,16 +10,17 @@
 
 #include "compat.h"
 #include "settings.h"
+#include "shared/database_ddl.h"
 #include "shared/slots.h"
 #include "shared/wakeup.h"
-#include "worker/worker.h"
+#include "worker/launcher.h"
 
 PGNET_MODULE_MAGIC();
 
 void		_PG_init(void);
 
 /*
- * Shared memory, hooks and the worker exist only when the server preloads
+ * Shared memory, hooks and the launcher exist only when the server preloads
  * the library.  Loaded later it still defines its functions, which say so
  * when called, and CREATE EXTENSION works.
  */
@@ -31,5 +32,6 @@ _PG_init(void)
 	pgnet_settings_init();
 	pgnet_slots_init();
 	pgnet_wakeup_init();
-	pgnet_worker_init();
+	pgnet_database_ddl_init();
+	pgnet_launcher_init();
 }

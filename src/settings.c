@@ -12,6 +12,7 @@
 #include "utils/datetime.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
+#include "utils/varlena.h"
 
 #include "compat.h"
 #include "policy/networks.h"
@@ -35,7 +36,9 @@ char	   *pgnet_setting_ca_file;
 char	   *pgnet_setting_database_name;
 int			pgnet_setting_max_in_flight;
 int			pgnet_setting_max_in_flight_per_host;
+int			pgnet_setting_max_in_flight_total;
 char	   *pgnet_setting_username;
+int			pgnet_setting_worker_idle_timeout;
 
 static char *denied_networks_text;
 static const Networks *denied_networks;
@@ -68,11 +71,11 @@ pgnet_settings_init(void)
 							   PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	DefineCustomStringVariable("pg_net.database_name",
-							   "Sets the database whose requests are sent.",
-							   "Takes effect after net.worker_restart().",
+							   "Sets the databases whose worker stays when it has nothing to do.",
+							   "A comma-separated list. The others have a worker while they need one.",
 							   &pgnet_setting_database_name,
 							   "postgres",
-							   PGC_SIGHUP, 0,
+							   PGC_SIGHUP, GUC_LIST_INPUT,
 							   check_database_name, NULL, NULL);
 
 	DefineCustomStringVariable("pg_net.denied_networks",
@@ -85,7 +88,7 @@ pgnet_settings_init(void)
 							   NULL);
 
 	DefineCustomIntVariable("pg_net.max_in_flight",
-							"Sets how many requests may be in flight at a time.",
+							"Sets how many requests of a database may be in flight at a time.",
 							"Others wait in the queue; their timeout does not run.",
 							&pgnet_setting_max_in_flight,
 							2000, 1, 100000,
@@ -98,6 +101,13 @@ pgnet_settings_init(void)
 							100, 1, 100000,
 							PGC_SUSET, 0, NULL, NULL, NULL);
 
+	DefineCustomIntVariable("pg_net.max_in_flight_total",
+							"Sets how many requests of all databases together may be in flight at a time.",
+							"Others wait in the queue; their timeout does not run.",
+							&pgnet_setting_max_in_flight_total,
+							10000, 1, 1000000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+
 	DefineCustomStringVariable("pg_net.ttl",
 							   "Sets how long responses are kept.",
 							   "An interval, such as '6 hours'.",
@@ -106,11 +116,18 @@ pgnet_settings_init(void)
 							   PGC_SUSET, 0, check_ttl, assign_ttl, NULL);
 
 	DefineCustomStringVariable("pg_net.username",
-							   "Sets the role the worker connects as.",
+							   "Sets the role the workers connect as.",
 							   "Empty means the bootstrap superuser. Takes effect after net.worker_restart().",
 							   &pgnet_setting_username,
 							   NULL,
 							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pg_net.worker_idle_timeout",
+							"Sets how long a worker stays that has nothing to do.",
+							"-1 means for ever, as in the databases that pg_net.database_name names.",
+							&pgnet_setting_worker_idle_timeout,
+							60 * 1000, -1, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("pg_net");
 }
@@ -129,16 +146,35 @@ pgnet_setting_ttl(void)
 	return ttl;
 }
 
-/* The worker has to connect to something. */
+/* The databases that pg_net.database_name names. */
+List *
+pgnet_setting_database_names(void)
+{
+	List	   *names;
+
+	/* checked already: it is a list */
+	(void) SplitGUCList(pstrdup(pgnet_setting_database_name), ',', &names);
+	return names;
+}
+
+/* A list of names, of one at least; a name with a comma has to be quoted. */
 static bool
 check_database_name(char **value, void **extra, GucSource source)
 {
+	char	   *copy = pstrdup(*value);
+	List	   *names;
+	bool		is_list = SplitGUCList(copy, ',', &names);
+
 	(void) extra;
 	(void) source;
-	if (**value != '\0')
-		return true;
-	GUC_check_errdetail("A database name must not be empty.");
-	return false;
+	if (!is_list)
+		GUC_check_errdetail("List syntax is invalid.");
+	else if (names == NIL)
+		GUC_check_errdetail("A database name must not be empty.");
+	is_list = is_list && names != NIL;
+	list_free(names);
+	pfree(copy);
+	return is_list;
 }
 
 /* denied_networks is a list of networks. */

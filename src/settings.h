@@ -9,15 +9,21 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
 
 #include "policy/networks.h"
 
 extern int	pgnet_setting_batch_size;	/* rows a read of the queue takes */
 extern char *pgnet_setting_ca_file; /* "" = the system's authorities */
-extern char *pgnet_setting_database_name;
+extern char *pgnet_setting_database_name;	/* a list of names */
 extern int	pgnet_setting_max_in_flight;	/* requests, of one worker */
 extern int	pgnet_setting_max_in_flight_per_host;
+extern int	pgnet_setting_max_in_flight_total;	/* of all workers */
 extern char *pgnet_setting_username;	/* NULL or "" = bootstrap superuser */
+extern int	pgnet_setting_worker_idle_timeout;	/* ms; -1 = for ever */
+
+/* The names in pg_net.database_name, in the current memory context */
+extern List *pgnet_setting_database_names(void);
 
 /* pg_net.denied_networks; stays until the setting changes */
 extern const Networks *pgnet_setting_denied_networks(void);

@@ -41,7 +41,7 @@ pgnet_queue_changed(PG_FUNCTION_ARGS)
 				errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				errmsg("net._queue_changed() is a trigger of net.http_request_queue"));
 	if (pgnet_slots_available())
-		slot = pgnet_slot_find(MyDatabaseId);
+		slot = pgnet_slot_find();
 	if (slot != NULL && !pgnet_slot_is_mine(slot))
 		pgnet_wakeup_changed_at_commit();
 	PG_RETURN_POINTER(NULL);
@@ -86,9 +86,9 @@ pgnet_wake(PG_FUNCTION_ARGS)
 }
 
 /*
- * worker_restart(): read the configuration again, and have the worker start
- * anew with it.  The order matters to the postmaster only: it starts the new
- * worker after it has seen both.
+ * worker_restart(): read the configuration again, and have the worker of this
+ * database start anew with it.  The order matters to the postmaster only: it
+ * starts the new worker after it has read the configuration.
  */
 Datum
 pgnet_worker_restart(PG_FUNCTION_ARGS)
@@ -100,31 +100,41 @@ pgnet_worker_restart(PG_FUNCTION_ARGS)
 	if (kill(PostmasterPid, SIGHUP) != 0)
 		ereport(ERROR,
 				errmsg("could not send a signal to the postmaster: %m"));
-	worker = pgnet_slot_dismiss(MyDatabaseId);
+	worker = pgnet_slot_dismiss(pgnet_slot_get());
 	if (worker != 0 && kill(worker, SIGTERM) != 0)
 		ereport(WARNING,
 				errmsg("could not send a signal to the pg_net worker: %m"));
 	PG_RETURN_BOOL(true);
 }
 
-/* wait_until_running(): sleep until the worker is at work. */
+/*
+ * wait_until_running(): sleep until the worker is at work; have it started
+ * if there is none.  It may leave again before we look.
+ */
 Datum
 pgnet_wait_until_running(PG_FUNCTION_ARGS)
 {
 	static uint32 wait_event = 0;
-	WorkerSlot *slot = pgnet_require_served();
+	WorkerSlot *slot;
+	uint32		starts;
 
+	pgnet_require_preloaded();
 	PreventCommandDuringRecovery("net.wait_until_running()");
+	slot = pgnet_slot_get();
+	starts = pgnet_slot_starts(slot);
 	ConditionVariablePrepareToSleep(&slot->changed);
-	while (!pgnet_slot_is_ready(slot))
+	while (!pgnet_slot_is_ready(slot) && pgnet_slot_starts(slot) == starts)
+	{
+		pgnet_slot_want(slot);
 		ConditionVariableSleep(&slot->changed,
 							   pgnet_wait_event(&wait_event,
 												"PgNetWorkerStart"));
+	}
 	ConditionVariableCancelSleep();
 	PG_RETURN_VOID();
 }
 
-/* check_worker_is_up(): an error when the worker is not at work. */
+/* check_worker_is_up(): an error when the worker is needed and not at work. */
 Datum
 pgnet_check_worker_is_up(PG_FUNCTION_ARGS)
 {

@@ -7,12 +7,16 @@
 
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
+#include "utils/timestamp.h"
 
 #include "api/support.h"
 #include "settings.h"
+#include "shared/launch.h"
 
-#define WORKER_NOT_UP "the pg_net background worker is not up"
+/* A worker that is needed starts within this, unless something is wrong. */
+#define PATIENCE_MS 10000
 
+static bool is_overdue(WorkerSlot *slot);
 static bool is_named_database(void);
 
 /* Is the library preloaded? */
@@ -26,54 +30,50 @@ pgnet_require_preloaded(void)
 				errhint("Add pg_net to shared_preload_libraries in postgresql.conf and restart the server."));
 }
 
-/* Does a worker serve this database? */
+/* The slot of this database. */
 WorkerSlot *
 pgnet_require_served(void)
 {
-	WorkerSlot *slot;
-
 	pgnet_require_preloaded();
-	slot = pgnet_slot_find(MyDatabaseId);
-	if ((slot == NULL || !pgnet_slot_is_ready(slot)) && !is_named_database())
-		ereport(ERROR,
-				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				errmsg("pg_net does not serve database \"%s\"",
-					   get_database_name(MyDatabaseId)),
-				errdetail("It serves database \"%s\".",
-						  pgnet_setting_database_name),
-				errhint("Set pg_net.database_name to this database and call net.worker_restart()."));
-	return slot ? slot : pgnet_slot_get(MyDatabaseId);
+	return pgnet_slot_get();
 }
 
-/* Is the worker at work? */
+/* Is the worker at work, or not needed? */
 void
 pgnet_require_worker(void)
 {
-	WorkerSlot *slot;
+	WorkerSlot *slot = pgnet_require_served();
 
-	pgnet_require_preloaded();
-	slot = pgnet_slot_find(MyDatabaseId);
-	if (slot != NULL && pgnet_slot_is_ready(slot))
+	if (pgnet_slot_is_ready(slot))
 		return;
-	if (is_named_database())
-		ereport(ERROR,
-				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				errmsg(WORKER_NOT_UP),
-				errdetail("Requests are queued and will be sent when it is."),
-				errhint("The server's log says why it does not start. Call net.worker_restart() when that is mended."));
+	if (pgnet_launch_is_up() && !is_named_database() && !is_overdue(slot))
+		return;
 	ereport(ERROR,
 			errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			errmsg(WORKER_NOT_UP),
-			errdetail("It serves database \"%s\", not this one.",
-					  pgnet_setting_database_name),
-			errhint("Set pg_net.database_name to this database and call net.worker_restart()."));
+			errmsg("the pg_net background worker is not up"),
+			errdetail("Requests are queued and will be sent when it is."),
+			pgnet_launch_is_short() ?
+				errhint("\"max_worker_processes\" is used up: raise it and restart the server.") :
+				errhint("The server's log says why it does not start. Call net.worker_restart() when that is mended."));
 }
 
-/* Is this the database the setting names? */
+/* Is there work, and no worker for some time? */
+static bool
+is_overdue(WorkerSlot *slot)
+{
+	return TimestampDifferenceExceeds(pgnet_slot_wanted_since(slot),
+									  GetCurrentTimestamp(), PATIENCE_MS);
+}
+
+/* Does the setting name this database? */
 static bool
 is_named_database(void)
 {
 	const char *name = get_database_name(MyDatabaseId);
+	ListCell   *cell;
 
-	return name != NULL && strcmp(name, pgnet_setting_database_name) == 0;
+	foreach(cell, pgnet_setting_database_names())
+		if (name != NULL && strcmp(lfirst(cell), name) == 0)
+			return true;
+	return false;
 }

@@ -14,12 +14,12 @@
 extern void pgnet_require_preloaded(void);
 
 /*
- * The slot of this database.  Throws object_not_in_prerequisite_state when no
- * worker serves it, now or after a restart.
+ * The slot of this database.  Throws as above, or configuration_limit_exceeded
+ * when there are more databases than slots.
  */
 extern WorkerSlot *pgnet_require_served(void);
 
-/* Throws as above when the worker is not at work. */
+/* Throws as above when the worker is not at work, and should be. */
 extern void pgnet_require_worker(void);
 
 #endif							/* PGNET_API_SUPPORT_H */

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "tcop/utility.h"
 
@@ -33,6 +34,7 @@ static void watch_utility(PlannedStmt *statement, const char *query_string,
 						  bool read_only_tree, ProcessUtilityContext context,
 						  ParamListInfo params, QueryEnvironment *environment,
 						  DestReceiver *dest, QueryCompletion *completion);
+static WorkerSlot *slot_of_extension(void);
 static bool is_commit_prepared(Node *statement);
 
 /* Hook into utility statements. */
@@ -71,7 +73,7 @@ prepare_callback(void)
 		callback_registered = true;
 	}
 	if (slot_to_wake == NULL)
-		slot_to_wake = pgnet_slot_get(MyDatabaseId);
+		slot_to_wake = pgnet_slot_get();
 }
 
 /*
@@ -123,20 +125,35 @@ watch_utility(PlannedStmt *statement, const char *query_string,
 			  ParamListInfo params, QueryEnvironment *environment,
 			  DestReceiver *dest, QueryCompletion *completion)
 {
-	bool		commit_prepared = is_commit_prepared(statement->utilityStmt);
-	WorkerSlot *slot;
+	WorkerSlot *slot = NULL;
 
+	if (is_commit_prepared(statement->utilityStmt))
+		slot = slot_of_extension();
 	if (previous_utility_hook)
 		previous_utility_hook(statement, query_string, read_only_tree, context,
 							  params, environment, dest, completion);
 	else
 		standard_ProcessUtility(statement, query_string, read_only_tree,
 								context, params, environment, dest, completion);
-	if (commit_prepared && (slot = pgnet_slot_find(MyDatabaseId)) != NULL)
+	if (slot != NULL)
 	{
 		pgnet_slot_announce(slot, PGNET_LOOK_AT_ALL);
 		pgnet_slot_announce_changed(slot);
 	}
+}
+
+/*
+ * The slot of this database, or NULL when pg_net is not here.  It may have
+ * none yet: what is prepared may be older than the server's start.
+ */
+static WorkerSlot *
+slot_of_extension(void)
+{
+	WorkerSlot *slot = pgnet_slot_find();
+
+	if (slot == NULL && OidIsValid(get_extension_oid("pg_net", true)))
+		slot = pgnet_slot_get();
+	return slot;
 }
 
 /* Is this statement COMMIT PREPARED? */

@@ -141,7 +141,7 @@ say_misshapen(TableAccess *access)
 static void
 say_missing(TableAccess *access)
 {
-	if (!access->said_missing)
+	if (!access->said_missing && !access->quiet)
 		ereport(LOG,
 				errmsg("pg_net worker is idle: extension \"pg_net\" is not in this database"),
 				errhint("Run CREATE EXTENSION pg_net in the database pg_net.database_name names."));

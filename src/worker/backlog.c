@@ -33,9 +33,6 @@
 /* Requests on their way, in all; host_queue.c has what one host may have. */
 #define MAX_IN_FLIGHT_BYTES ((size_t) 256 * 1024 * 1024)
 
-/* Ids held at most; some 50 bytes each. */
-#define MAX_HELD 1000000
-
 struct Backlog
 {
 	MemoryContext context;
@@ -57,7 +54,7 @@ static Waiting host_pop(Backlog *backlog, HostQueue *host);
 
 /* Make an empty backlog. */
 Backlog *
-pgnet_backlog_create(MemoryContext parent)
+pgnet_backlog_create(MemoryContext parent, WorkerSlot *slot)
 {
 	MemoryContext context = AllocSetContextCreate(parent, "pg_net backlog",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -70,6 +67,7 @@ pgnet_backlog_create(MemoryContext parent)
 
 	backlog->context = context;
 	backlog->room.restricted_to = PGNET_UNRESTRICTED;
+	backlog->room.counted_in = slot;
 	backlog->held = held_create(context, 1024, NULL);
 	backlog->hosts = hash_create("pg_net hosts", 64, &control,
 								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
@@ -331,24 +329,24 @@ pgnet_backlog_release(Backlog *backlog, int64 id)
 bool
 pgnet_backlog_has_room(const Backlog *backlog)
 {
-	return pgnet_room_is_left(&backlog->room, backlog->limits.in_flight) &&
-		backlog->room.bytes < MAX_IN_FLIGHT_BYTES;
+	return backlog->room.bytes < MAX_IN_FLIGHT_BYTES &&
+		pgnet_room_is_left(&backlog->room, backlog->limits.in_flight);
 }
 
 /* Is there something to send, and room for it? */
 bool
 pgnet_backlog_has_ready(const Backlog *backlog)
 {
-	return pgnet_backlog_has_room(backlog) &&
-		!dlist_is_empty(unconstify(dlist_head *, &backlog->ready));
+	return !dlist_is_empty(unconstify(dlist_head *, &backlog->ready)) &&
+		pgnet_backlog_has_room(backlog);
 }
 
 /* Is there something to load, and room to send it? */
 bool
 pgnet_backlog_has_hungry(const Backlog *backlog)
 {
-	return pgnet_backlog_has_room(backlog) &&
-		!dlist_is_empty(unconstify(dlist_head *, &backlog->hungry));
+	return !dlist_is_empty(unconstify(dlist_head *, &backlog->hungry)) &&
+		pgnet_backlog_has_room(backlog);
 }
 
 /* Is enough in memory? */
@@ -358,11 +356,11 @@ pgnet_backlog_is_rich(const Backlog *backlog)
 	return backlog->loaded_bytes >= MAX_LOADED_BYTES;
 }
 
-/* Are as many ids held as may be? */
-bool
-pgnet_backlog_is_full(const Backlog *backlog)
+/* Count the ids. */
+uint32
+pgnet_backlog_held(const Backlog *backlog)
 {
-	return backlog->held->members >= MAX_HELD;
+	return backlog->held->members;
 }
 
 /* The queue of a host, made if need be. */

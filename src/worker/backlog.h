@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "exchange.h"
+#include "shared/slot.h"
 
 typedef struct Backlog Backlog;
 
@@ -26,7 +27,8 @@ typedef struct BacklogLimits
 	int			in_flight_per_host;
 } BacklogLimits;
 
-extern Backlog *pgnet_backlog_create(MemoryContext parent);
+/* What is in flight counts in the total as the slot's. */
+extern Backlog *pgnet_backlog_create(MemoryContext parent, WorkerSlot *slot);
 
 /* Forget every id and all that waits; what is in flight still counts. */
 extern void pgnet_backlog_clear(Backlog *backlog);
@@ -94,7 +96,7 @@ extern bool pgnet_backlog_has_hungry(const Backlog *backlog);
 /* Do further requests have to be held by their id alone? */
 extern bool pgnet_backlog_is_rich(const Backlog *backlog);
 
-/* Are so many ids held that reading on must wait? */
-extern bool pgnet_backlog_is_full(const Backlog *backlog);
+/* How many ids are held? */
+extern uint32 pgnet_backlog_held(const Backlog *backlog);
 
 #endif							/* PGNET_BACKLOG_H */

@@ -27,6 +27,9 @@
 /* What reading may take after it took too long: 25 s, then twice as long. */
 #define LONGEST_READ_SECONDS 100
 
+/* With so many ids in mind, reading on waits; some 50 bytes each. */
+#define MAX_HELD 1000000
+
 /* Rows loaded by their ids at a time. */
 #define MAX_LOAD_ROWS 200
 
@@ -74,7 +77,7 @@ pgnet_intake_wants_read(const Intake *intake, TimestampTz now, bool busy)
 	const Backlog *backlog = intake->backlog;
 
 	if (!intake->more || !pgnet_backoff_over(&intake->backoff, now) ||
-		pgnet_backlog_is_full(backlog) ||
+		pgnet_backlog_held(backlog) >= MAX_HELD ||
 		!pgnet_backlog_has_room(backlog) || pgnet_backlog_has_ready(backlog))
 		return false;
 	return !pgnet_backlog_is_rich(backlog) || !busy ||

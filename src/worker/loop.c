@@ -21,53 +21,17 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "http/engine.h"
 #include "settings.h"
-#include "shared/slots.h"
 #include "tables/transaction.h"
-#include "worker/access.h"
-#include "worker/backlog.h"
 #include "worker/clock.h"
 #include "worker/descriptors.h"
-#include "worker/expiry.h"
-#include "worker/intake.h"
 #include "worker/loop.h"
-#include "worker/recorder.h"
-#include "worker/reporting.h"
-#include "worker/restraint.h"
-#include "worker/suspects.h"
 
 /* After SIGTERM, how long requests in flight may still finish. */
 #define LEAVE_GRACE_MS 500
 
-/* The longest rest: the wall clock, which expiry goes by, may be set. */
-#define LONGEST_REST_MS (3600L * 1000)
-
 /* With the network busy, expired responses wait so much longer. */
 #define EXPIRY_PATIENCE_MS 1000
-
-/* A worker that lived so long has started well. */
-#define GOOD_START_MS 10000
-
-typedef struct Loop
-{
-	WorkerSlot *slot;
-	MemoryContext cycle;
-	TimestampTz now;			/* of this cycle, by pgnet_clock_now() */
-
-	TableAccess access;
-	Intake		intake;
-	Backlog    *backlog;
-	HttpEngine *engine;
-	Recorder	recorder;
-	Restraint	restraint;
-	Suspects   *suspects;
-	Expiry		expiry;
-	Reporting	reporting;
-
-	TimestampTz started;		/* DT_NOEND: and it went well */
-	bool		busy;			/* the last drive found something to do */
-} Loop;
 
 static void loop_init(Loop *loop, WorkerSlot *slot);
 static HttpEngine *create_engine(void);
@@ -81,9 +45,6 @@ static void record_outcomes(Loop *loop);
 static void forget_recorded(Loop *loop);
 static void expire_responses(Loop *loop);
 static void follow_tables(Loop *loop);
-static void rest(Loop *loop);
-static bool has_work(const Loop *loop);
-static TimestampTz next_due(const Loop *loop);
 static void leave(Loop *loop);
 static void record_the_rest(Loop *loop);
 
@@ -94,7 +55,7 @@ pgnet_loop_run(WorkerSlot *slot)
 	Loop		loop;
 
 	loop_init(&loop, slot);
-	while (!ShutdownRequestPending)
+	while (!ShutdownRequestPending && !loop.stay.over)
 	{
 		begin_cycle(&loop);
 		take_wakeup(&loop);
@@ -104,7 +65,7 @@ pgnet_loop_run(WorkerSlot *slot)
 		record_outcomes(&loop);
 		expire_responses(&loop);
 		follow_tables(&loop);
-		rest(&loop);
+		pgnet_loop_rest(&loop);
 	}
 	leave(&loop);
 }
@@ -118,9 +79,10 @@ loop_init(Loop *loop, WorkerSlot *slot)
 												   ALLOCSET_SMALL_SIZES);
 
 	*loop = (Loop) {.slot = slot};
+	loop->access.quiet = !pgnet_slot_is_permanent(slot);
 	loop->cycle = AllocSetContextCreate(TopMemoryContext, "pg_net cycle",
 										ALLOCSET_DEFAULT_SIZES);
-	loop->backlog = pgnet_backlog_create(TopMemoryContext);
+	loop->backlog = pgnet_backlog_create(TopMemoryContext, slot);
 	loop->engine = create_engine();
 	pgnet_recorder_init(&loop->recorder);
 	loop->suspects = pgnet_suspects_create(TopMemoryContext, slot,
@@ -142,8 +104,8 @@ loop_init(Loop *loop, WorkerSlot *slot)
 	pgnet_transaction_prepare_session();
 	apply_settings(loop);
 	pgnet_reporting_init(&loop->reporting);
+	pgnet_stay_init(&loop->stay, slot, pgnet_clock_now());
 	pgnet_slot_set_ready(slot);
-	loop->started = pgnet_clock_now();
 }
 
 /* Make the engine, or end the process saying why not. */
@@ -182,12 +144,7 @@ begin_cycle(Loop *loop)
 	MemoryContextReset(loop->cycle);
 	MemoryContextSwitchTo(loop->cycle);
 	loop->now = pgnet_clock_now();
-	if (loop->started != DT_NOEND &&
-		loop->now >= TimestampTzPlusMilliseconds(loop->started, GOOD_START_MS))
-	{
-		pgnet_starts_succeed();
-		loop->started = DT_NOEND;
-	}
+	pgnet_stay_obey(&loop->stay);
 }
 
 /* Hand settings that may have changed to those they concern. */
@@ -242,7 +199,7 @@ send_requests(Loop *loop)
 	HttpRequest *request;
 
 	pgnet_restraint_relax(&loop->restraint, loop->now);
-	while (!pgnet_recorder_is_full(&loop->recorder) &&
+	while (!loop->stay.finishing && !pgnet_recorder_is_full(&loop->recorder) &&
 		   (request = pgnet_backlog_next(loop->backlog)) != NULL)
 		if (!pgnet_suspects_take(loop->suspects, request))
 			pgnet_engine_start(loop->engine, request);
@@ -305,6 +262,7 @@ forget_recorded(Loop *loop)
 	}
 	pgnet_requests_free(recorded);
 	pgnet_slot_broadcast(loop->slot);
+	pgnet_stay_note_work(&loop->stay, loop->now);
 	pgnet_expiry_note_recorded(&loop->expiry);
 	pgnet_reporting_note_written(&loop->reporting, loop->now);
 }
@@ -339,74 +297,6 @@ follow_tables(Loop *loop)
 }
 
 /*
- * Sleep until the network, a wake-up or a due time gives us something to do;
- * for ever when there is no due time.
- */
-static void
-rest(Loop *loop)
-{
-	bool		quiet = pgnet_engine_in_flight(loop->engine) == 0;
-	TimestampTz until;
-
-	pgnet_reporting_activity(&loop->reporting, !quiet);
-	if (loop->busy || has_work(loop))
-		return;
-	pgnet_reporting_flush(&loop->reporting, loop->now, quiet);
-	if (quiet)
-		pgnet_transaction_settle(loop->now);
-
-	until = next_due(loop);
-	if (until == DT_NOEND)
-		pgnet_engine_wait(loop->engine, -1);
-	else
-		pgnet_engine_wait(loop->engine,
-						  Min(TimestampDifferenceMilliseconds(loop->now, until),
-							  LONGEST_REST_MS));
-}
-
-/* Could the next cycle do something at once? */
-static bool
-has_work(const Loop *loop)
-{
-	if (pgnet_recorder_is_due(&loop->recorder, loop->now, false) ||
-		pgnet_expiry_is_due(&loop->expiry, loop->now, 0) ||
-		pgnet_suspects_is_due(loop->suspects, loop->now))
-		return true;
-	if (pgnet_recorder_is_full(&loop->recorder))
-		return false;
-	return pgnet_backlog_has_ready(loop->backlog) ||
-		pgnet_intake_wants_read(&loop->intake, loop->now, false) ||
-		pgnet_intake_wants_load(&loop->intake, loop->now);
-}
-
-/*
- * When there may be something to do without anything happening before.  What
- * is past is not waited for: has_work() said that there is nothing to do.
- */
-static TimestampTz
-next_due(const Loop *loop)
-{
-	const TimestampTz candidates[] = {
-		loop->reporting.due,
-		pgnet_expiry_due(&loop->expiry, loop->now),
-		loop->expiry.backoff.until,
-		loop->intake.backoff.until,
-		loop->intake.load_backoff.until,
-		loop->recorder.backoff.until,
-		pgnet_restraint_due(&loop->restraint),
-		pgnet_suspects_retry_time(loop->suspects),
-		loop->recorder.nlocked > 0 ? loop->recorder.locked_due : DT_NOEND,
-		pgnet_transaction_settle_due(),
-	};
-	TimestampTz due = DT_NOEND;
-
-	for (int i = 0; i < (int) lengthof(candidates); i++)
-		if (candidates[i] > loop->now)
-			due = Min(due, candidates[i]);
-	return due;
-}
-
-/*
  * Leave: nothing new is sent; what may have reached its server may finish
  * within the grace and is recorded.  What does not, and what is looking for its
  * server still, is in the queue, for the next worker.
@@ -431,7 +321,10 @@ leave(Loop *loop)
 	record_the_rest(loop);
 	pgnet_reporting_flush(&loop->reporting, loop->now, true);
 	pgnet_suspects_leave(loop->suspects);
-	pgnet_starts_succeed();
+	/* who is asked to restart comes back in any case */
+	if (!ShutdownRequestPending && pgnet_loop_is_idle(loop))
+		pgnet_slot_settle(loop->slot, loop->expiry.due);
+	pgnet_slot_leave(loop->slot);
 }
 
 /* The last batches, as long as each brings something. */

@@ -1,14 +1,55 @@
 /*
  * loop.h -- what a worker does all day.
+ *
+ * Runs in: workers.
  */
 #ifndef PGNET_LOOP_H
 #define PGNET_LOOP_H
 
 #include "postgres.h"
 
-#include "shared/slots.h"
+#include "http/engine.h"
+#include "shared/slot.h"
+#include "worker/access.h"
+#include "worker/backlog.h"
+#include "worker/expiry.h"
+#include "worker/intake.h"
+#include "worker/recorder.h"
+#include "worker/reporting.h"
+#include "worker/restraint.h"
+#include "worker/stay.h"
+#include "worker/suspects.h"
 
-/* Serve the connected database until asked to leave.  Runs in: workers. */
+typedef struct Loop
+{
+	WorkerSlot *slot;
+	MemoryContext cycle;
+	TimestampTz now;			/* of this cycle, by pgnet_clock_now() */
+
+	TableAccess access;
+	Intake		intake;
+	Backlog    *backlog;
+	HttpEngine *engine;
+	Recorder	recorder;
+	Restraint	restraint;
+	Suspects   *suspects;
+	Expiry		expiry;
+	Reporting	reporting;
+	Stay		stay;
+
+	bool		busy;			/* the last drive found something to do */
+} Loop;
+
+/* Serve the connected database until it is time to leave. */
 extern void pgnet_loop_run(WorkerSlot *slot);
+
+/*
+ * The last step of a cycle: sleep until the network, a wake-up or a due time
+ * gives something to do; for ever when there is no due time.
+ */
+extern void pgnet_loop_rest(Loop *loop);
+
+/* Is nothing left to do? */
+extern bool pgnet_loop_is_idle(const Loop *loop);
 
 #endif							/* PGNET_LOOP_H */

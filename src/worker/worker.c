@@ -1,115 +1,94 @@
 /*
- * worker.c -- the background worker of a database: birth and death.
+ * worker.c -- the processes of one database: birth and death.
  *
- * Runs in: the worker.  What it does in between is loop.c.
+ * Runs in: the worker, and those that look at a database.  What a worker does
+ * in between is loop.c.
  *
- * The process always ends with exit code 1: the postmaster starts it again at
- * once, while 0 would unregister it and anything else counts as a crash that
- * restarts the server (postmaster.c, CleanupBackgroundWorker).
+ * They end with exit code 0, which says nothing in the log, or 1 after an
+ * error.  The launcher starts the next one; anything else counts as a crash
+ * that restarts the server (postmaster.c, CleanupBackgroundWorker).
  */
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
-#include "storage/latch.h"
-#include "utils/guc.h"
+#include "tcop/tcopprot.h"
 
 #include "compat.h"
-#include "settings.h"
 #include "shared/slots.h"
+#include "worker/look.h"
 #include "worker/loop.h"
 #include "worker/worker.h"
 
-/* A worker that cannot start tries again after 1, 2, 4, ... seconds. */
-#define FIRST_RETRY_MS 1000
-#define LAST_RETRY_MS 60000
+static WorkerSlot *begin(Oid database);
 
-static void wait_after_failed_starts(int nfailed);
-static void reload_settings(void);
-
-/* Register the worker. */
+/* Describe a process. */
 void
-pgnet_worker_init(void)
+pgnet_worker_describe(BackgroundWorker *worker, WorkerKind kind, Oid database,
+					  Oid role)
 {
-	BackgroundWorker worker = {
-		.bgw_name = "pg_net worker",
-		.bgw_type = "pg_net worker",
-		.bgw_flags = BGWORKER_SHMEM_ACCESS |
-			BGWORKER_BACKEND_DATABASE_CONNECTION,
-		.bgw_start_time = BgWorkerStart_RecoveryFinished,
-		.bgw_restart_time = 0,
-		.bgw_library_name = "pg_net",
-		.bgw_function_name = "pgnet_worker_main"
-	};
+	const char *type = kind == PGNET_LOOK ? "net look" : "pg_net worker";
+	const char *main = kind == PGNET_LOOK ? "pgnet_look_main" :
+											"pgnet_worker_main";
 
-	/* pg_upgrade starts servers that must not do anything by themselves */
-	if (!IsBinaryUpgrade)
-		RegisterBackgroundWorker(&worker);
+	*worker = (BackgroundWorker) {
+		.bgw_flags = BGWORKER_SHMEM_ACCESS |
+			BGWORKER_BACKEND_DATABASE_CONNECTION |
+			PGNET_BGWORKER_INTERRUPTIBLE,
+		.bgw_start_time = BgWorkerStart_RecoveryFinished,
+		.bgw_restart_time = BGW_NEVER_RESTART,
+		.bgw_library_name = "pg_net",
+		.bgw_main_arg = ObjectIdGetDatum(database),
+		.bgw_notify_pid = MyProcPid
+	};
+	snprintf(worker->bgw_name, BGW_MAXLEN, "%s for database %u", type,
+			 database);
+	strlcpy(worker->bgw_type, type, BGW_MAXLEN);
+	strlcpy(worker->bgw_function_name, main, BGW_MAXLEN);
+	memcpy(worker->bgw_extra, &role, sizeof(role));
 }
 
 /* Be the worker. */
 void
-pgnet_worker_main(Datum unused)
+pgnet_worker_main(Datum database)
+{
+	WorkerSlot *slot = begin(DatumGetObjectId(database));
+
+	pgnet_loop_run(slot);
+	proc_exit(0);
+}
+
+/* Look at a database. */
+void
+pgnet_look_main(Datum database)
+{
+	WorkerSlot *slot = begin(DatumGetObjectId(database));
+
+	pgnet_look_run(slot);
+	proc_exit(0);
+}
+
+/* Connect, and claim the database's slot, or end the process. */
+static WorkerSlot *
+begin(Oid database)
 {
 	WorkerSlot *slot;
-	const char *username;
+	Oid			role;
 
-	(void) unused;
+	/* connecting may wait for a lock, which die() can end */
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
+	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 
-	wait_after_failed_starts(pgnet_starts_begin());
-	username = pgnet_setting_username;
-	if (username != NULL && *username == '\0')
-		username = NULL;
-	BackgroundWorkerInitializeConnection(pgnet_setting_database_name, username,
-										 0);
-	slot = pgnet_slot_get(MyDatabaseId);
-	pgnet_slot_claim(slot);
-	pgnet_loop_run(slot);
-	proc_exit(1);
-}
+	memcpy(&role, MyBgworkerEntry->bgw_extra, sizeof(role));
+	BackgroundWorkerInitializeConnectionByOid(database, role, 0);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 
-/*
- * Connecting failed before, to a database that does not exist perhaps: wait
- * before trying again, or until a reload may have mended it.
- */
-static void
-wait_after_failed_starts(int nfailed)
-{
-	long		wait_ms = FIRST_RETRY_MS;
-
-	if (nfailed == 0)
-		return;
-	for (int i = 1; i < nfailed && wait_ms < LAST_RETRY_MS; i++)
-		wait_ms = Min(wait_ms * 2, LAST_RETRY_MS);
-
-	while (!ConfigReloadPending)
-	{
-		int			events = WaitLatch(MyLatch,
-									   WL_LATCH_SET | WL_TIMEOUT |
-										   WL_EXIT_ON_PM_DEATH,
-									   wait_ms, PG_WAIT_EXTENSION);
-
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-		if (ShutdownRequestPending)
-			proc_exit(1);
-		if (events & WL_TIMEOUT)
-			break;
-	}
-	reload_settings();
-}
-
-/* Read the configuration again if asked to. */
-static void
-reload_settings(void)
-{
-	if (!ConfigReloadPending)
-		return;
-	ConfigReloadPending = false;
-	ProcessConfigFile(PGC_SIGHUP);
+	slot = pgnet_slot_get();
+	if (pgnet_slot_claim(slot))
+		return slot;
+	/* another one serves it, or nobody may now: the launcher will see */
+	pgnet_slot_leave(slot);
+	proc_exit(0);
 }

@@ -1,15 +1,25 @@
 /*
- * worker.h -- the background worker of a database.
+ * worker.h -- the processes of one database: birth and death.
  */
 #ifndef PGNET_WORKER_H
 #define PGNET_WORKER_H
 
 #include "postgres.h"
 
-/* Register the worker; runs while the server starts. */
-extern void pgnet_worker_init(void);
+#include "postmaster/bgworker.h"
 
-/* Entry point of the process, found by name. */
-extern PGDLLEXPORT void pgnet_worker_main(Datum unused);
+typedef enum WorkerKind
+{
+	PGNET_WORKER,				/* serves the database */
+	PGNET_LOOK					/* looks what is left to do there */
+} WorkerKind;
+
+/* Describe a process for a database; role may be InvalidOid. */
+extern void pgnet_worker_describe(BackgroundWorker *worker, WorkerKind kind,
+								  Oid database, Oid role);
+
+/* Entry points of the processes, found by name. */
+extern PGDLLEXPORT void pgnet_worker_main(Datum database);
+extern PGDLLEXPORT void pgnet_look_main(Datum database);
 
 #endif							/* PGNET_WORKER_H */

@@ -27,6 +27,7 @@ use constant LONGEST_RESTART_PAUSE => 0.2;
 
 my %faults = (
 	'kill -9 worker' => sub { kill_process($_[0], "backend_type = 'pg_net worker'") },
+	'kill -9 launcher' => sub { kill_process($_[0], "backend_type = 'net launcher'") },
 	'kill -9 backend' => sub { kill_process($_[0], "application_name = 'ledger'") },
 	'terminate worker' => \&terminate_worker,
 	'worker_restart' => \&restart_worker,

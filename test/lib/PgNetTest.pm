@@ -180,24 +180,25 @@ sub request
 	return wait_response($node, $id, $timeout, $database);
 }
 
-# Wait for a worker to be connected, and return its pid.
+# Wait for a worker to be connected to a database (postgres), and return its pid.
 sub current_worker
 {
-	my ($node) = @_;
-	return next_worker($node, 0);
+	my ($node, $database) = @_;
+	return next_worker($node, 0, $database);
 }
 
 # Wait for a worker other than the one with this pid, and return its pid.
 sub next_worker
 {
-	my ($node, $old_pid) = @_;
+	my ($node, $old_pid, $database) = @_;
+	$database //= 'postgres';
 	return wait_for(
 		"a worker other than $old_pid",
 		sub {
 			$node->safe_psql('postgres',
 				"select pid from pg_stat_activity"
 				  . " where backend_type = 'pg_net worker'"
-				  . " and application_name = 'pg_net' and pid <> $old_pid");
+				  . " and application_name = 'pg_net' and datname = '$database' and pid <> $old_pid");
 		});
 }
 

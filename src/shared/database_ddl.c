@@ -1,0 +1,271 @@
+/*
+ * database_ddl.c -- keeping workers out of databases while they are changed.
+ *
+ * Runs in: client backends.
+ *
+ * A database cannot be dropped, renamed, moved or copied while anybody is
+ * connected to it.  Before one of these statements runs, the database is held:
+ * its worker leaves, and no other starts until the transaction ends.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
+#include "commands/dbcommands.h"
+#include "commands/defrem.h"
+#include "miscadmin.h"
+#include "storage/condition_variable.h"
+#include "storage/procarray.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "shared/database_ddl.h"
+#include "shared/launch.h"
+#include "shared/slots.h"
+
+/*
+ * A worker leaves within a second, unless one of its transactions takes long
+ * (tables/transaction.c).  PostgreSQL itself waits for 5 s after that.
+ */
+#define LONGEST_WAIT_MS 10000
+
+/* Its process ends a moment after it left the slot: look every millisecond. */
+#define LAST_MOMENT_MS 1000
+
+/* Slots this transaction holds. */
+static List *held = NIL;
+
+/* It changes databases. */
+static bool changes_databases = false;
+
+static bool callback_registered = false;
+static ProcessUtility_hook_type previous_utility_hook = NULL;
+
+static void watch_utility(PlannedStmt *statement, const char *query_string,
+						  bool read_only_tree, ProcessUtilityContext context,
+						  ParamListInfo params, QueryEnvironment *environment,
+						  DestReceiver *dest, QueryCompletion *completion);
+static bool is_about_databases(Node *statement);
+static Oid	database_to_hold(Node *statement);
+static Oid	own_database(const char *name);
+static Oid	template_of(const CreatedbStmt *statement);
+static bool may_create_databases(void);
+static const char *option_of(List *options, const char *name);
+static void hold(Oid database);
+static void wait_for_worker(WorkerSlot *slot);
+static void at_transaction_end(XactEvent event, void *arg);
+
+/* Hook into utility statements. */
+void
+pgnet_database_ddl_init(void)
+{
+	previous_utility_hook = ProcessUtility_hook;
+	ProcessUtility_hook = watch_utility;
+}
+
+/* ProcessUtility_hook */
+static void
+watch_utility(PlannedStmt *statement, const char *query_string,
+			  bool read_only_tree, ProcessUtilityContext context,
+			  ParamListInfo params, QueryEnvironment *environment,
+			  DestReceiver *dest, QueryCompletion *completion)
+{
+	if (is_about_databases(statement->utilityStmt) && !RecoveryInProgress())
+	{
+		Oid			database;
+
+		/* once a process: callbacks stay, and each would cost every commit */
+		if (!callback_registered)
+		{
+			RegisterXactCallback(at_transaction_end, NULL);
+			callback_registered = true;
+		}
+		changes_databases = true;
+		database = database_to_hold(statement->utilityStmt);
+		if (OidIsValid(database) && database != MyDatabaseId)
+			hold(database);
+	}
+	if (previous_utility_hook)
+		previous_utility_hook(statement, query_string, read_only_tree, context,
+							  params, environment, dest, completion);
+	else
+		standard_ProcessUtility(statement, query_string, read_only_tree,
+								context, params, environment, dest, completion);
+}
+
+/* Does it make, drop or change a database, other than its settings? */
+static bool
+is_about_databases(Node *statement)
+{
+	switch (nodeTag(statement))
+	{
+		case T_CreatedbStmt:
+		case T_DropdbStmt:
+		case T_AlterDatabaseStmt:
+			return true;
+		case T_RenameStmt:
+			return castNode(RenameStmt, statement)->renameType ==
+				OBJECT_DATABASE;
+		default:
+			return false;
+	}
+}
+
+/*
+ * The database nobody may be connected to; InvalidOid when there is none, or
+ * the statement will fail anyway: who may not do it shall not disturb either.
+ */
+static Oid
+database_to_hold(Node *statement)
+{
+	switch (nodeTag(statement))
+	{
+		case T_CreatedbStmt:
+			return template_of(castNode(CreatedbStmt, statement));
+		case T_DropdbStmt:
+			return own_database(castNode(DropdbStmt, statement)->dbname);
+		case T_RenameStmt:
+			return own_database(castNode(RenameStmt, statement)->subname);
+		case T_AlterDatabaseStmt:
+			if (option_of(castNode(AlterDatabaseStmt, statement)->options,
+						  "tablespace") == NULL)
+				return InvalidOid;
+			return own_database(castNode(AlterDatabaseStmt, statement)->dbname);
+		default:
+			return InvalidOid;
+	}
+}
+
+/* The database of that name, if the current user owns it. */
+static Oid
+own_database(const char *name)
+{
+	Oid			database = get_database_oid(name, true);
+
+	if (OidIsValid(database) && pgnet_owns_database(database, GetUserId()))
+		return database;
+	return InvalidOid;
+}
+
+/* The database that is copied, if the current user may do that. */
+static Oid
+template_of(const CreatedbStmt *statement)
+{
+	const char *name = option_of(statement->options, "template");
+	Oid			database;
+	HeapTuple	tuple;
+	bool		is_template;
+
+	if (!may_create_databases())
+		return InvalidOid;
+	database = get_database_oid(name ? name : "template1", true);
+	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	is_template = ((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
+	ReleaseSysCache(tuple);
+	if (is_template || pgnet_owns_database(database, GetUserId()))
+		return database;
+	return InvalidOid;
+}
+
+/* As have_createdb_privilege() of commands/dbcommands.c. */
+static bool
+may_create_databases(void)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
+	bool		may;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	may = superuser() || ((Form_pg_authid) GETSTRUCT(tuple))->rolcreatedb;
+	ReleaseSysCache(tuple);
+	return may;
+}
+
+/* The value of an option, or NULL. */
+static const char *
+option_of(List *options, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, options)
+	{
+		DefElem    *option = lfirst_node(DefElem, cell);
+
+		if (strcmp(option->defname, name) == 0 && option->arg != NULL)
+			return defGetString(option);
+	}
+	return NULL;
+}
+
+/* Keep workers out until the transaction ends, and wait for the one there. */
+static void
+hold(Oid database)
+{
+	WorkerSlot *slot;
+	MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
+
+	/* room first: nothing may fail once it is held */
+	held = lappend(held, NULL);
+	MemoryContextSwitchTo(before);
+	slot = pgnet_slots_hold(database);
+	if (slot == NULL)
+		return;
+	llast(held) = slot;
+	wait_for_worker(slot);
+}
+
+/* Wait until the worker's process is gone, not for ever. */
+static void
+wait_for_worker(WorkerSlot *slot)
+{
+	static uint32 wait_event = 0;
+	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												  LONGEST_WAIT_MS);
+	pid_t		pid = pgnet_slot_worker(slot);
+	long		left_ms = LONGEST_WAIT_MS;
+
+	ConditionVariablePrepareToSleep(&slot->changed);
+	while (pgnet_slot_worker(slot) != 0 && left_ms > 0)
+	{
+		ConditionVariableTimedSleep(&slot->changed, left_ms,
+									pgnet_wait_event(&wait_event,
+													 "PgNetWorkerExit"));
+		left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
+	}
+	ConditionVariableCancelSleep();
+	for (int i = 0; i < LAST_MOMENT_MS && pid != 0; i++)
+	{
+		if (BackendPidGetProc(pid) == NULL)
+			break;
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(1000);
+	}
+}
+
+/* Let workers in again, and have the launcher see what changed. */
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	ListCell   *cell;
+
+	(void) arg;
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
+		event != XACT_EVENT_PREPARE)
+		return;
+	foreach(cell, held)
+		if (lfirst(cell) != NULL)
+			pgnet_slot_let_go(lfirst(cell));
+	list_free(held);
+	held = NIL;
+	if (changes_databases && event == XACT_EVENT_COMMIT)
+		pgnet_launch_call_databases();
+	changes_databases = false;
+}

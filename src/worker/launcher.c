@@ -1,0 +1,313 @@
+/*
+ * launcher.c -- the process that starts the others.
+ *
+ * Runs in: the launcher.
+ *
+ * It is connected to no database and reads the shared catalogs only.  A slot
+ * says what its database needs; whoever changes that sets the launcher's latch.
+ * So it sleeps until there is something to start, or to expire.
+ *
+ * The process ends with exit code 1: the postmaster starts it again, while 0
+ * would unregister it for good.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/sinval.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "settings.h"
+#include "shared/launch.h"
+#include "shared/slots.h"
+#include "tables/databases.h"
+#include "worker/backoff.h"
+#include "worker/clock.h"
+#include "worker/launcher.h"
+#include "worker/posts.h"
+#include "worker/turns.h"
+
+/* After a failure the postmaster waits so long, in seconds. */
+#define RESTART_SECONDS 1
+
+/* The longest rest: the wall clock, which expiry goes by, may be set. */
+#define LONGEST_REST_MS (3600L * 1000)
+
+typedef struct Launcher
+{
+	MemoryContext pass;
+	TimestampTz now;			/* of this pass, by pgnet_clock_now() */
+	TimestampTz due;			/* of the next */
+	Posts	   *posts;
+	bool		follow;			/* databases or settings changed */
+	char	   *said_missing;	/* names, as they are in the log */
+	bool		said_role;		/* what is wrong with pg_net.username */
+	Backoff		role;
+} Launcher;
+
+static void launcher_init(Launcher *launcher);
+static void begin_pass(Launcher *launcher);
+static void reload(Launcher *launcher);
+static void follow_databases(Launcher *launcher);
+static void set_permanent(Launcher *launcher, const DatabaseList *list);
+static void say_missing(Launcher *launcher, const char *names);
+static void place(Launcher *launcher);
+static bool find_role(Launcher *launcher, Oid *role);
+static void say_role(Launcher *launcher, RoleState state);
+static void rest(Launcher *launcher);
+
+/* Register the launcher. */
+void
+pgnet_launcher_init(void)
+{
+	BackgroundWorker launcher = {
+		.bgw_name = "net launcher",
+		.bgw_type = "net launcher",
+		.bgw_flags = BGWORKER_SHMEM_ACCESS |
+			BGWORKER_BACKEND_DATABASE_CONNECTION,
+		.bgw_start_time = BgWorkerStart_RecoveryFinished,
+		.bgw_restart_time = RESTART_SECONDS,
+		.bgw_library_name = "pg_net",
+		.bgw_function_name = "pgnet_launcher_main"
+	};
+
+	/* pg_upgrade starts servers that must not do anything by themselves */
+	if (!IsBinaryUpgrade)
+		RegisterBackgroundWorker(&launcher);
+}
+
+/* Be the launcher. */
+void
+pgnet_launcher_main(Datum unused)
+{
+	Launcher	launcher;
+
+	(void) unused;
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+
+	launcher_init(&launcher);
+	while (!ShutdownRequestPending)
+	{
+		begin_pass(&launcher);
+		follow_databases(&launcher);
+		place(&launcher);
+		rest(&launcher);
+	}
+	proc_exit(1);
+}
+
+/* Begin: whatever the slots say may be old news. */
+static void
+launcher_init(Launcher *launcher)
+{
+	*launcher = (Launcher) {.follow = true};
+	launcher->pass = AllocSetContextCreate(TopMemoryContext, "pg_net pass",
+										   ALLOCSET_DEFAULT_SIZES);
+	launcher->posts = pgnet_posts_create(TopMemoryContext);
+	SetConfigOption("default_transaction_isolation", "read committed",
+					PGC_SUSET, PGC_S_OVERRIDE);
+	pgnet_launch_claim();
+	if (!pgnet_launch_has_looked_around())
+	{
+		DatabaseList list = pgnet_databases_read();
+
+		pgnet_posts_look_at(launcher->posts, &list);
+		pfree(list.databases);
+	}
+}
+
+/* Interrupts, settings, memory, time. */
+static void
+begin_pass(Launcher *launcher)
+{
+	/* there is no statement to cancel */
+	QueryCancelPending = false;
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+		reload(launcher);
+	/* else the whole queue of invalidations would wait for us */
+	if (catchupInterruptPending)
+		ProcessCatchupInterrupt();
+	MemoryContextReset(launcher->pass);
+	MemoryContextSwitchTo(launcher->pass);
+	launcher->now = pgnet_clock_now();
+	launcher->due = DT_NOEND;
+}
+
+/* What failed may be mended, and responses may be due earlier. */
+static void
+reload(Launcher *launcher)
+{
+	TimeOffset	ttl = pgnet_setting_ttl();
+
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+	if (pgnet_setting_ttl() != ttl)
+		pgnet_posts_expire_now(launcher->posts);
+	pgnet_posts_forgive(launcher->posts);
+	pgnet_backoff_succeeded(&launcher->role);
+	launcher->said_role = false;
+	launcher->follow = true;
+}
+
+/* See which databases there are, if that may have changed. */
+static void
+follow_databases(Launcher *launcher)
+{
+	DatabaseList list;
+
+	if (pgnet_launch_take_databases_changed())
+	{
+		pgnet_posts_forgive(launcher->posts);
+		launcher->follow = true;
+	}
+	if (!launcher->follow)
+		return;
+	launcher->follow = false;
+	pgnet_posts_note_slots(launcher->posts);
+	list = pgnet_databases_read();
+	pgnet_posts_take_back(launcher->posts, &list);
+	set_permanent(launcher, &list);
+}
+
+/* Tell the slots which workers stay. */
+static void
+set_permanent(Launcher *launcher, const DatabaseList *list)
+{
+	List	   *names = pgnet_setting_database_names();
+	List	   *permanent = NIL;
+	StringInfoData missing;
+	ListCell   *cell;
+
+	initStringInfo(&missing);
+	foreach(cell, names)
+	{
+		const Database *database = pgnet_databases_find_name(list,
+															 lfirst(cell));
+		WorkerSlot *slot = NULL;
+
+		if (database == NULL)
+			appendStringInfo(&missing, "%s\"%s\"", missing.len ? ", " : "",
+							 (char *) lfirst(cell));
+		else
+			slot = pgnet_slots_lend(database->oid);
+		if (slot != NULL)
+			permanent = lappend(permanent, slot);
+	}
+	for (int i = 0; i < pgnet_slots_count(); i++)
+		pgnet_slot_set_permanent(pgnet_slots_at(i),
+								 list_member_ptr(permanent,
+												 pgnet_slots_at(i)));
+	say_missing(launcher, missing.data);
+}
+
+/* Say once which of them are missing. */
+static void
+say_missing(Launcher *launcher, const char *names)
+{
+	if (*names != '\0' &&
+		(launcher->said_missing == NULL ||
+		 strcmp(names, launcher->said_missing) != 0))
+		ereport(WARNING,
+				errcode(ERRCODE_UNDEFINED_DATABASE),
+				errmsg("\"pg_net.database_name\" names what does not exist: database %s",
+					   names),
+				errdetail("It is served as soon as it is created. Other databases are served all the same."));
+	if (launcher->said_missing != NULL)
+		pfree(launcher->said_missing);
+	launcher->said_missing = MemoryContextStrdup(TopMemoryContext, names);
+}
+
+/* Start what is needed. */
+static void
+place(Launcher *launcher)
+{
+	DatabaseList list;
+	int			waiting = 0;
+	Oid			role;
+
+	pgnet_posts_note_slots(launcher->posts);
+	if (pgnet_posts_review(launcher->posts, launcher->now, &launcher->due) &&
+		find_role(launcher, &role))
+	{
+		list = pgnet_databases_read();
+		waiting = pgnet_posts_place(launcher->posts, &list, role,
+									launcher->now, &launcher->due);
+	}
+	else
+		pgnet_launch_set_unplaced(0);
+	pgnet_turns_end(launcher->posts, waiting, launcher->now, &launcher->due);
+	if (!pgnet_posts_are_looking(launcher->posts))
+		pgnet_launch_set_looked_around();
+}
+
+/* Whom do workers connect as?  False: as nobody, for now. */
+static bool
+find_role(Launcher *launcher, Oid *role)
+{
+	const char *name = pgnet_setting_username;
+	RoleState	state;
+
+	*role = InvalidOid;
+	if (name == NULL || *name == '\0')
+		return true;
+	if (pgnet_backoff_over(&launcher->role, launcher->now))
+	{
+		state = pgnet_role_find(name, role);
+		if (state == PGNET_ROLE_USABLE)
+		{
+			pgnet_backoff_succeeded(&launcher->role);
+			launcher->said_role = false;
+			return true;
+		}
+		say_role(launcher, state);
+		pgnet_backoff_failed(&launcher->role);
+	}
+	launcher->due = Min(launcher->due, launcher->role.until);
+	return false;
+}
+
+/* Say once why no worker can start. */
+static void
+say_role(Launcher *launcher, RoleState state)
+{
+	if (!launcher->said_role)
+		ereport(WARNING,
+				errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+				errmsg("pg_net cannot start workers: role \"%s\" %s",
+					   pgnet_setting_username,
+					   state == PGNET_ROLE_MISSING ?
+						   "does not exist" :
+						   "is not permitted to log in"),
+				errhint("Correct \"pg_net.username\" and reload, or mend the role."));
+	launcher->said_role = true;
+}
+
+/* Sleep until somebody calls, a process starts or ends, or something is due. */
+static void
+rest(Launcher *launcher)
+{
+	static uint32 wait_event = 0;
+	int			events = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
+	long		wait_ms = -1;
+
+	if (launcher->due != DT_NOEND)
+	{
+		events |= WL_TIMEOUT;
+		wait_ms = TimestampDifferenceMilliseconds(pgnet_clock_now(),
+												  launcher->due);
+		wait_ms = Min(wait_ms, LONGEST_REST_MS);
+	}
+	(void) WaitLatch(MyLatch, events, wait_ms,
+					 pgnet_wait_event(&wait_event, "PgNetLauncherMain"));
+	ResetLatch(MyLatch);
+}

@@ -1,0 +1,17 @@
+/*
+ * look.h -- a first look at a database when the server starts.
+ */
+#ifndef PGNET_LOOK_H
+#define PGNET_LOOK_H
+
+#include "postgres.h"
+
+#include "shared/slot.h"
+
+/*
+ * See what is left to do in the connected database, and leave that in its
+ * slot.  Runs in: processes that look.
+ */
+extern void pgnet_look_run(WorkerSlot *slot);
+
+#endif							/* PGNET_LOOK_H */

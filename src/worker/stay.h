@@ -1,0 +1,45 @@
+/*
+ * stay.h -- how long a worker stays.
+ *
+ * Runs in: workers.
+ */
+#ifndef PGNET_STAY_H
+#define PGNET_STAY_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+#include "shared/slot.h"
+
+typedef struct Stay
+{
+	WorkerSlot *slot;
+	bool		finishing;		/* take nothing new: others wait */
+	bool		over;			/* leave */
+	bool		idle;
+	TimestampTz idle_since;
+	TimestampTz due;			/* when it may be over; DT_NOEND: never */
+} Stay;
+
+/* What a worker that is about to sleep waits for. */
+typedef enum StayState
+{
+	PGNET_STAY_WORKING,			/* what is in flight, or not recorded yet */
+	PGNET_STAY_WAITING,			/* until more can be sent or removed */
+	PGNET_STAY_IDLE,			/* for something new */
+	PGNET_STAY_USELESS			/* for the extension to be created */
+} StayState;
+
+extern void pgnet_stay_init(Stay *stay, WorkerSlot *slot, TimestampTz now);
+
+/* Each cycle: see what is ordered. */
+extern void pgnet_stay_obey(Stay *stay);
+
+/* Something was done: being idle begins anew. */
+extern void pgnet_stay_note_work(Stay *stay, TimestampTz now);
+
+/* Before it sleeps: is it over? */
+extern void pgnet_stay_rest(Stay *stay, TimestampTz now, StayState state);
+
+#endif							/* PGNET_STAY_H */

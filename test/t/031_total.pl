@@ -1,0 +1,106 @@
+# What all databases share: requests in flight in all, and the places of
+# background workers.
+
+use strict;
+use warnings;
+
+use PgNetTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $server = start_http_server();
+my $url = $server->url;
+my $node = new_node('total', conf => "pg_net.max_in_flight_total = 4\nmax_worker_processes = 16");
+my @databases = qw(a b c);
+
+sub sql
+{
+	my ($sql, $database) = @_;
+	return $node->safe_psql($database // 'postgres', $sql);
+}
+
+sub create_databases
+{
+	sql("create database $_") for @_;
+	sql('create extension pg_net', $_) for @_;
+	return;
+}
+
+sub wait_queues_empty
+{
+	for my $database (@_)
+	{
+		wait_for("the queue of $database to empty", sub { sql('select count(*) from net.http_request_queue', $database) eq '0' });
+	}
+	return;
+}
+
+create_databases(@databases);
+
+subtest 'pg_net.max_in_flight_total' => sub {
+	my $delay = 0.3;
+
+	sql("select net.http_get('$url/delay/$delay?total', timeout_milliseconds := 60000) from generate_series(1, 8)", $_) for @databases;
+	wait_queues_empty(@databases);
+	my @times = sort { $a <=> $b } map { $_->[0] } $server->arrivals_of("/delay/$delay?total");
+	is(scalar @times, 8 * @databases, 'all are sent once');
+	# the clock may be adjusted a little
+	my @early = grep { $times[ $_ + 4 ] - $times[$_] < 0.9 * $delay } 0 .. $#times - 4;
+	is_deeply(\@early, [], 'never more than 4 are in flight, of all databases together') or diag("@times");
+	is(sql('select count(*) from net._http_response where status_code = 200', $_), '8', "$_ has its answers") for @databases;
+};
+
+subtest 'who has nothing in flight comes first' => sub {
+	# one that takes all there is, for long
+	sql("select net.http_get('$url/delay/1?busy', timeout_milliseconds := 600000) from generate_series(1, 200)", 'a');
+	$server->wait_arrivals('/delay/1?busy', 4);
+	is(request($node, "select net.http_get('$url/echo/$_', timeout_milliseconds := 60000)", undef, $_)->{status_code},
+		200, "$_ is served beside it")
+	  for qw(b c b);
+	cmp_ok(sql('select count(*) from net.http_request_queue', 'a'), '>', 100, 'long before it is through');
+	sql('truncate net.http_request_queue', 'a');
+	wait_queues_empty('a');
+};
+
+subtest 'what a worker had in flight is free when it ends' => sub {
+	sql("select net.http_get('$url/hang?held', timeout_milliseconds := 600000) from generate_series(1, 4)", 'a');
+	$server->wait_arrivals('/hang?held', 4);
+	my $id = sql("select net.http_get('$url/echo/waits', timeout_milliseconds := 60000)", 'b');
+	sql('truncate net.http_request_queue', 'a');
+	sql('select net.worker_restart()', 'a');
+	is(wait_response($node, $id, undef, 'b')->{status_code}, 200, 'another database has the room');
+};
+
+# One place for a worker: the launcher has one, and so has the logical
+# replication launcher.
+subtest 'max_worker_processes is used up' => sub {
+	$node->append_conf('postgresql.conf', "max_worker_processes = 3\npg_net.max_in_flight_total = 1000");
+	my $log_offset = -s $node->logfile;
+	$node->restart;
+	sql('select net.wait_until_running()');
+	my @ids = map { sql("select net.http_get('$url/echo/short', timeout_milliseconds := 60000)", $_) } @databases;
+
+	is(wait_response($node, $ids[$_], undef, $databases[$_])->{status_code}, 200, "$databases[$_] is served") for 0 .. $#ids;
+	my @said = slurp_file($node->logfile, $log_offset) =~
+	  /WARNING:  pg_net waits for a background worker: "max_worker_processes" \(3\) is used up/g;
+	is(scalar @said, 1, 'the log names the limit, once');
+	is(sql("select count(*) from pg_stat_activity where backend_type = 'pg_net worker'") <= 1, 1, 'one at a time');
+};
+
+subtest 'a busy database has its turn, and others theirs' => sub {
+	sql("select net.http_get('$url/delay/0.2?turn-' || current_database(), timeout_milliseconds := 60000) from generate_series(1, 4000)", 'a');
+	$server->wait_arrivals('/delay/0.2?turn-a', 100);
+	for my $database (qw(b postgres))
+	{
+		my $id = sql("select net.http_get('$url/echo/turn', timeout_milliseconds := 60000)", $database);
+		is(wait_response($node, $id, undef, $database)->{status_code}, 200, "$database is served meanwhile");
+	}
+	cmp_ok(sql('select count(*) from net.http_request_queue', 'a'), '>', 0, 'which was before the busy one was through');
+	wait_queues_empty('a');
+	is($server->arrivals_of('/delay/0.2?turn-a') + 0, 4000, 'of which nothing was sent twice');
+	is(sql("select count(*) from net._http_response where status_code = 200 and id > 12", 'a') >= 4000, 1, 'and all was answered');
+};
+
+$node->stop;
+done_testing();
