@@ -84,6 +84,7 @@ work_if_served(TableAccess *access, TableWork work, void *arg)
 	Oid			queue;
 	TablesState state = pgnet_catalog_lock_tables(&queue);
 
+	access->missing = state == PGNET_TABLES_MISSING;
 	if (state == PGNET_TABLES_APART)
 		say_apart(access);
 	if (state == PGNET_TABLES_MISSHAPEN)
@@ -96,11 +97,11 @@ work_if_served(TableAccess *access, TableWork work, void *arg)
 		access->queue = queue;
 		access->changed = true;
 	}
-	if (state == PGNET_TABLES_MISSING)
+	if (access->missing)
 		say_missing(access);
 	else
 		access->said_missing = false;
-	if (state == PGNET_TABLES_MISSING || access->changed)
+	if (access->missing || access->changed)
 		return PGNET_ACCESS_GONE;
 	work(arg);
 	return PGNET_ACCESS_DONE;

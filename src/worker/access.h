@@ -14,6 +14,7 @@ typedef struct TableAccess
 {
 	Oid			queue;			/* the table we serve; InvalidOid: none */
 	bool		changed;		/* it is another one: forget all its rows */
+	bool		missing;		/* the extension, at the last look */
 	bool		quiet;			/* where pg_net is missing, do not say so */
 	bool		said_missing;	/* in the log */
 } TableAccess;

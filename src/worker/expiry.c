@@ -78,7 +78,7 @@ pgnet_expiry_run(Expiry *expiry, TableAccess *access)
 						  remove_some, &look))
 	{
 		/* nothing is due in tables that are not there */
-		if (!OidIsValid(access->queue))
+		if (access->missing)
 			expiry->due = DT_NOEND;
 		return false;
 	}

@@ -109,7 +109,7 @@ pgnet_intake_read(Intake *intake, TableAccess *access, TimestampTz now)
 		return;
 	}
 	pgnet_requests_free(&rows.list);
-	if (!OidIsValid(access->queue))
+	if (access->missing)
 		look_again(intake);
 }
 

@@ -100,6 +100,9 @@ subtest 'a lock that is held' => sub {
 	ends_soon('checkpoint');
 	ends_soon('create database beside', 'template1');
 	ends_soon('drop database beside', 'template1');
+	sql('select net.wait_until_running()');
+	# long enough for the new worker to meet the lock more than once
+	$session->query_safe('select pg_sleep(0.5)');
 	$session->query_safe('rollback');
 	$session->quit;
 	sql('select net.wait_until_running()');
