@@ -58,7 +58,8 @@ $(OBJS): $(wildcard src/*.h src/*/*.h) pg_net.control
 
 # Here, since Makefile.global empties it; and pg_regress makes only the last
 # folder of its --outputdir.
-PROVE_FLAGS = -I test/lib --timer
+PROVE_JOBS = 1
+PROVE_FLAGS = -I test/lib --timer -j $(PROVE_JOBS)
 installcheck: tmp_check
 tmp_check:
 	@mkdir -p $@
