@@ -14,13 +14,7 @@ use Test::More;
 
 my $server = start_http_server();
 
-# Shows the rows the worker reads, see "Alter settings".
-my $has_auto_explain = has_library('auto_explain');
-
-my $node = new_node(
-	'documentation',
-	no_extension => 1,
-	preload => $has_auto_explain ? 'pg_net,auto_explain' : 'pg_net');
+my $node = new_node('documentation', no_extension => 1);
 
 my %local = (
 	'https://news.ycombinator.com' => $server->url,
@@ -382,12 +376,7 @@ subtest 'Configuration: the worker uses the ttl' => sub {
 };
 
 subtest 'Configuration: the worker uses the batch_size' => sub {
-	plan skip_all => 'auto_explain is not installed' unless $has_auto_explain;
-
-	$node->safe_psql('postgres', <<'END');
-alter role "postgres" set auto_explain.log_min_duration to 0;
-alter role "postgres" set auto_explain.log_analyze to on;
-END
+	$node->safe_psql('postgres', 'alter role "postgres" set log_min_messages to debug1');
 	my $pid = current_worker($node);
 	$node->safe_psql('postgres', 'select net.worker_restart()');
 	$pid = next_worker($node, $pid);
@@ -397,9 +386,9 @@ END
 		doc("select net.http_get('https://postman-echo.com/batch') from generate_series(1, 750)"));
 	$server->wait_arrivals('/echo/batch', 750);
 	ok( log_contains(
-			$node, qr/\[$pid\] LOG:[^\n]*plan:(?:\n\t[^\n]*)*\(actual[^\n]* rows=500 loops=1\)/, $log_offset),
+			$node, qr/\[$pid\] DEBUG:  read 500 rows of the queue/, $log_offset),
 		'500 rows are read at a time');
-	$node->safe_psql('postgres', 'alter role "postgres" set auto_explain.log_min_duration to -1');
+	$node->safe_psql('postgres', 'alter role "postgres" reset log_min_messages');
 };
 
 subtest 'Configuration: the worker uses another ttl' => sub {
