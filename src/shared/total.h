@@ -26,9 +26,9 @@ extern void pgnet_total_take(WorkerSlot *slot);
 extern void pgnet_total_give_back(WorkerSlot *slot);
 
 /*
- * Called before the worker sleeps: keep none, set the latches of those that
- * wait for what it gave back, and wait no more itself if it was not refused
- * since the last call.
+ * Called once a cycle: keep none, set the latches of those that wait for what
+ * it gave back, and wait no more itself if it was not refused since the last
+ * call.
  */
 extern void pgnet_total_settle(WorkerSlot *slot);
 

@@ -25,13 +25,13 @@ pgnet_loop_rest(Loop *loop)
 	bool		quiet = pgnet_engine_in_flight(loop->engine) == 0;
 	TimestampTz until;
 
+	pgnet_total_settle(loop->slot);
 	pgnet_reporting_activity(&loop->reporting, !quiet);
 	if (loop->busy || has_work(loop))
 		return;
 	pgnet_reporting_flush(&loop->reporting, loop->now, quiet);
 	if (quiet)
 		pgnet_transaction_settle(loop->now);
-	pgnet_total_settle(loop->slot);
 	pgnet_stay_rest(&loop->stay, loop->now, state_of(loop));
 	if (loop->stay.over)
 		return;

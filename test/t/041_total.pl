@@ -61,6 +61,16 @@ subtest 'who has nothing in flight comes first' => sub {
 	cmp_ok(sql('select count(*) from net.http_request_queue', 'a'), '>', 100, 'long before it is through');
 	sql('truncate net.http_request_queue', 'a');
 	wait_queues_empty('a');
+
+	# one that gives back and takes again all the time
+	sql("select net.http_get('$url/echo/flood', timeout_milliseconds := 600000) from generate_series(1, 20000)", 'a');
+	$server->wait_arrivals('/echo/flood', 4);
+	is(request($node, "select net.http_get('$url/echo/beside', timeout_milliseconds := 60000)", undef, $_)->{status_code},
+		200, "$_ is served beside a flood")
+	  for qw(b c);
+	cmp_ok(sql('select count(*) from net.http_request_queue', 'a'), '>', 100, 'long before that is over');
+	sql('truncate net.http_request_queue', 'a');
+	wait_queues_empty('a');
 };
 
 subtest 'what a worker had in flight is free when it ends' => sub {
