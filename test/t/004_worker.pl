@@ -176,26 +176,32 @@ subtest 'pg_stat_user_tables' => sub {
 	pass("the worker's writes show");
 };
 
-subtest 'an idle worker makes no system calls' => sub {
+subtest 'an idle worker and the launcher make no system calls' => sub {
 	plan skip_all => 'strace is not installed' unless run_log([ 'strace', '-V' ], '>', \my $version);
-	my $pid = current_worker($node);
+	my %pids = (
+		'the worker' => current_worker($node),
+		'the launcher' => sql("select pid from pg_stat_activity where backend_type = 'net launcher'"));
 	my $output = PostgreSQL::Test::Utils::tempdir('strace') . '/out';
 
 	is_served('after work');
 	wait_queue_empty();
 	wait_for('the worker to be idle', sub { state() eq 'idle' });
 
-	# The statistics of the work are reported within a second.
-	my $calls;
-	for (1 .. 3)
+	for my $who (sort keys %pids)
 	{
-		run_log([ 'timeout', '-s', 'INT', '3', 'strace', '-f', '-o', $output, '-p', $pid ], '2>', \my $messages);
-		plan skip_all => "strace may not trace: $messages" unless $messages =~ /attached/ && -e $output;
-		# One line, of the wait that strace finds it in.
-		$calls = slurp_file($output);
-		last if $calls =~ /\A\d+ +(?:epoll_p?wait\d*|restart_syscall)\([^\n]*\n?\z/;
+		my $pid = $pids{$who};
+		# The statistics of the work are reported within a second.
+		my $calls;
+		for (1 .. 3)
+		{
+			run_log([ 'timeout', '-s', 'INT', '3', 'strace', '-f', '-o', $output, '-p', $pid ], '2>', \my $messages);
+			plan skip_all => "strace may not trace: $messages" unless $messages =~ /attached/ && -e $output;
+			# One line, of the wait that strace finds it in.
+			$calls = slurp_file($output);
+			last if $calls =~ /\A\d+ +(?:epoll_p?wait\d*|restart_syscall)\([^\n]*\n?\z/;
+		}
+		like($calls, qr/\A\d+ +(?:epoll_p?wait\d*|restart_syscall)\([^\n]*\n?\z/, "$who: none in 3 s, but the wait it is in");
 	}
-	like($calls, qr/\A\d+ +(?:epoll_p?wait\d*|restart_syscall)\([^\n]*\n?\z/, 'none in 3 s, but the wait it is in');
 };
 
 subtest 'shutdown with a request in flight' => sub {

@@ -49,14 +49,6 @@ sub served
 		  . " where backend_type = 'pg_net worker' and application_name = 'pg_net'");
 }
 
-sub launcher
-{
-	my ($old) = @_;
-	return wait_for('a launcher', sub {
-		sql("select pid from pg_stat_activity where backend_type = 'net launcher' and pid <> " . ($old // 0));
-	});
-}
-
 sub set
 {
 	my ($name, $value) = @_;
@@ -169,29 +161,6 @@ subtest 'rows wait in ' . LEFT_OVER . ' databases when the server starts' => sub
 	pass('they are sent');
 	is(join(',', grep { /^d/ } served()), join(',', sort @some), 'and the other databases have no worker');
 	sql_in_all('truncate net.http_request_queue', @some);
-};
-
-subtest 'the launcher ends' => sub {
-	my $old = launcher();
-
-	sql("select pg_terminate_backend($old)");
-	my $new = launcher($old);
-	isnt($new, $old, 'terminated, it comes back');
-	is(request($node, "select net.http_get('$url/echo/terminated')", undef, 'd30')->{status_code}, 200, 'and starts workers');
-	# Those that were there serve on.
-	is(request($node, "select net.http_get('$url/echo/terminated')", undef, 'd1')->{status_code}, 200, 'beside those that were there');
-	is(sql("select count(*) - count(distinct datname) from pg_stat_activity where backend_type = 'pg_net worker'"),
-		'0', 'no database has two');
-
-	sql('alter system set restart_after_crash = on');
-	sql('select pg_reload_conf()');
-	wait_for('restart_after_crash', sub { sql('show restart_after_crash') eq 'on' });
-	my $log_offset = -s $node->logfile;
-	kill 'KILL', $new;
-	wait_for('the crash', sub { log_contains($node, qr/"net launcher" \(PID $new\) was terminated by signal 9/, $log_offset) });
-	wait_for('the server to be back', sub { $node->psql('postgres', 'select 1') == 0 });
-	launcher($new);
-	is(request($node, "select net.http_get('$url/echo/killed')", undef, 'd31')->{status_code}, 200, 'killed, it comes back with the server');
 };
 
 $node->stop;
