@@ -113,6 +113,17 @@ pgnet_wait_event(uint32 *cached, const char *name)
 #if LIBCURL_VERSION_NUM >= 0x075700
 #define PGNET_CURL_QUICK_EXIT 1
 #endif
+
+/*
+ * Up to 8.0 response headers over HTTP/2 that do not fit in the receive buffer
+ * are cut in two, and the second part waits for the socket to become ready
+ * again, perhaps for ever.  nghttp2 takes 64 kB of them.
+ */
+#if LIBCURL_VERSION_NUM < 0x080100
+#define PGNET_CURL_HTTP2_BUFFER_SIZE (80L * 1024)
+#else
+#define PGNET_CURL_HTTP2_BUFFER_SIZE ((long) CURL_MAX_WRITE_SIZE)
+#endif
 #endif							/* LIBCURL_VERSION_NUM */
 
 #endif							/* PGNET_COMPAT_H */

@@ -358,16 +358,22 @@ take_handle(HttpEngine *engine)
 	return curl_easy_init();
 }
 
-/* Keep a handle for the next request, or not. */
+/*
+ * Keep a handle for the next request, or not.  One whose HTTP/2 connection had
+ * other transfers at its end keeps its buffer (libcurl 7.88), and with that
+ * refuses another size, which the next request may need.
+ */
 static void
 put_handle(HttpEngine *engine, CURL *easy)
 {
-	if (engine->nspare == MAX_SPARE_HANDLES)
+	curl_easy_reset(easy);
+	if (engine->nspare == MAX_SPARE_HANDLES ||
+		curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
+						 (long) CURL_MAX_WRITE_SIZE) != CURLE_OK)
 	{
 		curl_easy_cleanup(easy);
 		return;
 	}
-	curl_easy_reset(easy);
 	engine->spare[engine->nspare++] = easy;
 }
 

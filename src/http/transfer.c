@@ -229,6 +229,7 @@ set_options(Transfer *transfer, CURL *easy)
 		 */
 		SET(CURLOPT_HTTP_VERSION, version) &&
 		SET(CURLOPT_PIPEWAIT, https ? 1L : 0L) &&
+		(!https || SET(CURLOPT_BUFFERSIZE, PGNET_CURL_HTTP2_BUFFER_SIZE)) &&
 		SET(CURLOPT_RESOLVER_START_FUNCTION, pgnet_shortage_before_lookup) &&
 		SET(CURLOPT_RESOLVER_START_DATA, &transfer->watch) &&
 		SET(CURLOPT_OPENSOCKETFUNCTION, pgnet_destination_open_socket) &&
