@@ -89,10 +89,13 @@ pgnet_outcome_timed_out(HttpRequest *request, CURL *easy)
 	double		resolved = milliseconds(easy, CURLINFO_NAMELOOKUP_TIME_T);
 	double		ready = milliseconds(easy, CURLINFO_PRETRANSFER_TIME_T);
 
-	if (resolved == 0)
-		resolved = total;
+	/* of a connection that was there already no look up is known */
 	if (ready == 0)
+	{
 		ready = total;
+		if (resolved == 0)
+			resolved = total;
+	}
 	pgnet_outcome_failed(request,
 						 "Timeout of %d ms reached. Total time: %.3f ms"
 						 " (DNS time: %.3f ms,"

@@ -6,6 +6,7 @@ use strict;
 use warnings;
 use utf8;
 
+use Compress::Zlib qw(compress);
 use Cwd qw(abs_path);
 use Encode ();
 use File::Basename qw(dirname);
@@ -89,7 +90,7 @@ sub target_of
 {
 	my @lines = @_;
 	my $bytes = join "\r\n", 'HTTP/1.1 200 OK', @lines, @common, '', "ok\n";
-	return '/bytes?base64=' . encode_base64url($bytes);
+	return '/bytes?packed=1&base64=' . encode_base64url(compress($bytes));
 }
 
 # Get all URLs; of each response, in order, headers and content type.
@@ -145,8 +146,8 @@ for my $way ([ 'TLS', 'https_port' ], [ 'HTTP/2', 'h2_port' ])
 
 	subtest "by nginx, $name" => sub {
 		my $base = "https://localhost:$nginx{$port}/proxy/" . $server->port;
-		# It takes no control characters, nor lines beyond its buffers.
-		my @passed = grep { "@$_" !~ /[\x00-\x08\x0a-\x1f\x7f]|[^ ]{30000}/ } @sets;
+		# It takes no control characters.
+		my @passed = grep { "@$_" !~ /[\x00-\x08\x0a-\x1f\x7f]/ } @sets;
 		my @rows = get_all(map { my (undef, @lines) = @$_; $base . target_of(@lines) } @passed);
 		my $right = 0;
 

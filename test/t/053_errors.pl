@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use utf8;
 
+use Compress::Zlib qw(compress);
 use Cwd qw(abs_path);
 use Encode ();
 use File::Basename qw(dirname);
@@ -25,7 +26,7 @@ my $refused = 'http://127.0.0.1:' . PostgreSQL::Test::Cluster::get_free_port();
 sub sql { return $node->safe_psql('postgres', join "\n", @_) }
 
 # A URL that is answered with these bytes.
-sub raw { return "$base/bytes?base64=" . encode_base64url($_[0]) }
+sub raw { return "$base/bytes?packed=1&base64=" . encode_base64url(compress($_[0])) }
 
 # The table: rows, each a list of messages.
 sub documented
@@ -161,10 +162,24 @@ subtest 'rows that cannot be sent' => sub {
 	failed(by_hand(qq('GET', '$base', '{"a b": "c"}', 1000)), qr/^invalid HTTP header name "a b"$/, 'header name');
 	failed(by_hand(qq('GET', '$base', '{"a": "b\\nc"}', 1000)), qr/^value of HTTP header "a" contains a line break$/, 'header value');
 	failed(by_hand("'GET', '$base', null, 0"), qr/^timeout must be positive, not 0 ms$/, 'timeout');
+	failed(by_hand(qq('GET', '$base', '{"Host": "a b"}', 1000)), qr/^value of HTTP header "Host" is not a host$/, 'host');
+	failed(by_hand(qq('GET', '$base', '{"Host": "a", "host": "b"}', 1000)), qr/^HTTP header "Host" is there twice$/, 'two hosts');
+	failed(by_hand("'GET', '$base/' || repeat('x', 70000), null, 1000"), qr/^URL is longer than 65536 bytes$/, 'long URL');
+	failed(by_hand("'CONNECT', '$base', null, 1000"), qr/^HTTP method "CONNECT" is not allowed$/, 'CONNECT');
 	failed(by_hand("'G T', '$base', null, 1000"), qr/^invalid HTTP method "G T"$/, 'method');
 	failed(by_hand("null, '$base', null, 1000"), qr/^null value in column "method"$/, 'no method');
 	failed(by_hand("'GET', null, null, 1000"), qr/^null value in column "url"$/, 'no URL');
 	failed(by_hand("'GET', '$base', null, null"), qr/^null value in column "timeout_milliseconds"$/, 'no timeout');
+};
+
+subtest 'rows that cannot be read' => sub {
+	sql('alter table net.http_request_queue alter column timeout_milliseconds type text');
+	failed(by_hand("'GET', '$base', null, 'soon'"), qr/^the row of this request could not be read: .*soon/, 'no number');
+	sql('alter table net.http_request_queue alter column timeout_milliseconds type integer using 1');
+};
+
+subtest 'networks that are denied' => sub {
+	failed(get('http://169.254.169.254/'), qr/^could not connect: pg_net\.denied_networks denies/, 'metadata');
 };
 
 subtest 'too much' => sub {
