@@ -196,11 +196,9 @@ static bool
 set_options(Transfer *transfer, CURL *easy)
 {
 	HttpRequest *request = transfer->request;
-	bool		https = is_https(request->url);
-	long		version = CURL_HTTP_VERSION_1_1;
+	bool		tls = is_https(request->url);
+	long		version = tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
 
-	if (https)
-		version = CURL_HTTP_VERSION_2TLS;
 	return SET(CURLOPT_PRIVATE, transfer) &&
 		SET(CURLOPT_ERRORBUFFER, transfer->error_detail) &&
 		SET(CURLOPT_URL, request->url) &&
@@ -228,8 +226,8 @@ set_options(Transfer *transfer, CURL *easy)
 		 * connection can be shared makes no sense for http.
 		 */
 		SET(CURLOPT_HTTP_VERSION, version) &&
-		SET(CURLOPT_PIPEWAIT, https ? 1L : 0L) &&
-		(!https || SET(CURLOPT_BUFFERSIZE, PGNET_CURL_HTTP2_BUFFER_SIZE)) &&
+		SET(CURLOPT_PIPEWAIT, tls ? 1L : 0L) &&
+		(!tls || SET(CURLOPT_BUFFERSIZE, PGNET_CURL_HTTP2_BUFFER_SIZE)) &&
 		SET(CURLOPT_RESOLVER_START_FUNCTION, pgnet_shortage_before_lookup) &&
 		SET(CURLOPT_RESOLVER_START_DATA, &transfer->watch) &&
 		SET(CURLOPT_OPENSOCKETFUNCTION, pgnet_destination_open_socket) &&
