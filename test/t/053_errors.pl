@@ -47,12 +47,9 @@ sub documented
 sub regex_of
 {
 	my ($message) = @_;
-	my $regex = join '', map {
-		    $_ eq "\x{2026}" ? '.*'
-		  : $_ eq '"X"' ? '".*"'
-		  : $_ eq 'N' ? '\d+'
-		  : quotemeta
-	} split /(\x{2026}|"X"|\bN\b)/, $message;
+	my %stands_for = ("\x{2026}" => '.*', X => '.*', N => '\d+', 'https://HOST:PORT' => 'https?://\S+');
+	my $regex = join '', map { $stands_for{$_} // quotemeta }
+	  split m{(\x{2026}|\bX\b|\bN\b|https://HOST:PORT)}, $message;
 	return qr/^$regex$/s;
 }
 
@@ -178,8 +175,13 @@ subtest 'rows that cannot be read' => sub {
 	sql('alter table net.http_request_queue alter column timeout_milliseconds type integer using 1');
 };
 
-subtest 'networks that are denied' => sub {
+subtest 'what is denied' => sub {
 	failed(get('http://169.254.169.254/'), qr/^could not connect: pg_net\.denied_networks denies/, 'metadata');
+
+	sql("insert into net.access_rule (position, allow, host) values (1, true, '127.0.0.1')");
+	failed(by_hand("'GET', 'http://elsewhere.test/', null, 1000"), qr/^GET requests to .* No rule of net\.access_rule/, 'a host');
+	failed(get("$base/redirect-to?url=http://localhost:" . $server->port . "/"), qr/^could not follow a redirect/, 'a redirect');
+	sql('truncate net.access_rule');
 };
 
 subtest 'too much' => sub {
