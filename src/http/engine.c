@@ -58,7 +58,7 @@ struct HttpEngine
 
 	dlist_head	starting;		/* handed over, not yet libcurl's */
 	int			in_flight;		/* starting ones included */
-	int			sent;			/* of those: a connection took them */
+	SendingShared sending;		/* of those: a connection took them */
 	int			nfinished;
 	dlist_head	finished;
 	dlist_head	unsent;			/* the last one first */
@@ -108,7 +108,7 @@ pgnet_engine_create(MemoryContext parent, int max_in_flight,
 		.max_response_bytes = MAX_RESPONSE_BYTES,
 		.max_all_response_bytes = MAX_ALL_RESPONSE_BYTES,
 		.all_response_bytes = &engine->response_bytes,
-		.sent = &engine->sent,
+		.sending = &engine->sending,
 		.max_header_bytes = MAX_HEADER_BYTES,
 	};
 
@@ -208,11 +208,18 @@ pgnet_engine_in_flight(const HttpEngine *engine)
 	return engine->in_flight;
 }
 
+/* Send no more. */
+void
+pgnet_engine_close(HttpEngine *engine)
+{
+	engine->sending.closed = true;
+}
+
 /* Requests a server may know of. */
 int
 pgnet_engine_sent(const HttpEngine *engine)
 {
-	return engine->sent;
+	return engine->sending.count;
 }
 
 /* Hand over what is finished. */
@@ -231,7 +238,7 @@ pgnet_engine_take_finished(HttpEngine *engine, dlist_head *list)
 bool
 pgnet_engine_take_unsent(HttpEngine *engine, dlist_head *list)
 {
-	if (dlist_is_empty(&engine->unsent))
+	if (dlist_is_empty(&engine->unsent) || engine->sending.closed)
 		return false;
 	while (!dlist_is_empty(&engine->unsent))
 		dlist_push_tail(list, dlist_pop_head_node(&engine->unsent));
@@ -257,7 +264,7 @@ start_requests(HttpEngine *engine)
 {
 	int			count = 0;
 
-	while (!dlist_is_empty(&engine->starting))
+	while (!dlist_is_empty(&engine->starting) && !engine->sending.closed)
 	{
 		dlist_node *node = dlist_pop_head_node(&engine->starting);
 

@@ -52,6 +52,9 @@ extern bool pgnet_engine_drive(HttpEngine *engine);
  */
 extern void pgnet_engine_wait(HttpEngine *engine, long timeout_ms);
 
+/* Send nothing any more: what was sent may finish, the rest stays unsent. */
+extern void pgnet_engine_close(HttpEngine *engine);
+
 /* How many requests are under way, and how many of them may have arrived. */
 extern int	pgnet_engine_in_flight(const HttpEngine *engine);
 extern int	pgnet_engine_sent(const HttpEngine *engine);

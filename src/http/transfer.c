@@ -40,12 +40,8 @@ struct Transfer
 	int			header_lines_seen;
 	bool		headers_too_large;
 	bool		headers_complete;	/* the empty line came */
-	bool		counted;		/* among those sent */
-	bool		sent;			/* and no byte of an answer came since */
-	bool		sent_again;
-	long		bytes_before;	/* sent in all, when it was sent last */
-	bool		resend_refused;
 	bool		out_of_memory;	/* for an option */
+	Sending		sending;
 	ShortageWatch watch;
 	Destination destination;
 	char		error_detail[CURL_ERROR_SIZE];
@@ -104,6 +100,9 @@ pgnet_transfer_create(CURL *easy, HttpRequest *request,
 	transfer->options = options;
 	transfer->watch.sockets = options->sockets;
 	transfer->watch.easy = easy;
+	transfer->sending.easy = easy;
+	transfer->sending.request = request;
+	transfer->sending.shared = options->sending;
 	transfer->destination.request = request;
 	transfer->destination.watch = &transfer->watch;
 	transfer->destination.denied_networks = options->denied_networks;
@@ -139,9 +138,12 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 {
 	HttpRequest *request = transfer->request;
 
-	if (!transfer->sent && transfer->header_bytes == 0 && result != CURLE_OK &&
-		pgnet_shortage_explains(&transfer->watch, result,
-								transfer->error_detail))
+	if (transfer->sending.held_back)
+		pgnet_outcome_not_sent(request, PGNET_SHORT_OF_NOTHING, 0);
+	else if (!transfer->sending.unanswered && transfer->header_bytes == 0 &&
+			 result != CURLE_OK &&
+			 pgnet_shortage_explains(&transfer->watch, result,
+									 transfer->error_detail))
 		pgnet_outcome_not_sent(request, transfer->watch.shortage,
 							   transfer->watch.shortage_errno);
 	else if (result == CURLE_OK && transfer->headers_complete)
@@ -162,7 +164,7 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 		pgnet_outcome_failed(request, "response headers are larger than %zu bytes or %d lines",
 							 transfer->options->max_header_bytes,
 							 MAX_HEADER_LINES);
-	else if (transfer->resend_refused)
+	else if (transfer->sending.refused)
 		pgnet_outcome_error(request, easy, CURLE_GOT_NOTHING, "");
 	else
 		pgnet_outcome_error(request, easy, result, transfer->error_detail);
@@ -183,7 +185,7 @@ end_transfer(Transfer *transfer, CURL *easy)
 {
 	curl_slist_free_all(transfer->header_lines);
 	transfer->header_lines = NULL;
-	*transfer->options->sent -= transfer->counted;
+	pgnet_sending_end(&transfer->sending);
 	if (transfer->request->outcome.kind != PGNET_OUTCOME_NOT_SENT)
 		return;
 	/* it points to the transfer */
@@ -363,44 +365,20 @@ is_https(const char *url)
 	return pg_strncasecmp(url, "https:", 6) == 0;
 }
 
-/*
- * CURLOPT_PREREQFUNCTION: when a connection that was used before ends without
- * an answer, libcurl takes it that the server had closed it already, and
- * sends the request again on another, up to five times.  It may as well have
- * been received.  So a method that is not idempotent is not sent again, and
- * another only once (RFC 9110, section 9.2.2).  One of which no byte went out,
- * because the connection had been reset, was not sent.
- */
+/* CURLOPT_PREREQFUNCTION: a connection is there. */
 static int
 before_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 			   int local_port)
 {
 	Transfer   *transfer = arg;
-	HttpRequest *request = transfer->request;
-	long		bytes = 0;
 
 	(void) local_ip;
 	(void) remote_port;
 	(void) local_port;
-	(void) curl_easy_getinfo(transfer->watch.easy, CURLINFO_REQUEST_SIZE,
-							 &bytes);
-	transfer->sent = transfer->sent && bytes > transfer->bytes_before;
-	transfer->bytes_before = bytes;
-	if (!pgnet_destination_allows(&transfer->destination, remote_ip))
-		return CURL_PREREQFUNC_ABORT;
-	if (transfer->sent &&
-		(transfer->sent_again || !pgnet_method_is_idempotent(request->method)))
-	{
-		transfer->resend_refused = true;
-		return CURL_PREREQFUNC_ABORT;
-	}
-	*transfer->options->sent += !transfer->counted;
-	transfer->counted = true;
-	if (transfer->sent)
-		request->metrics.attempts++;
-	transfer->sent_again = transfer->sent;
-	transfer->sent = true;
-	return CURL_PREREQFUNC_OK;
+	if (pgnet_destination_allows(&transfer->destination, remote_ip) &&
+		pgnet_sending_begin(&transfer->sending))
+		return CURL_PREREQFUNC_OK;
+	return CURL_PREREQFUNC_ABORT;
 }
 
 /*
@@ -413,7 +391,7 @@ receive_header(char *bytes, size_t size, size_t count, void *arg)
 	Transfer   *transfer = arg;
 
 	transfer->header_bytes += size * count;
-	transfer->sent = false;
+	transfer->sending.unanswered = false;
 	if (strncmp(bytes, "HTTP/", Min(size * count, 5)) == 0)
 		transfer->headers_complete = false;
 	else if (*bytes == '\r' || *bytes == '\n')

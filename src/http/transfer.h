@@ -12,6 +12,7 @@
 #include <curl/curl.h>
 
 #include "exchange.h"
+#include "http/sending.h"
 #include "http/sockets.h"
 #include "policy/networks.h"
 
@@ -25,7 +26,7 @@ typedef struct TransferOptions
 	size_t		max_response_bytes;
 	size_t		max_all_response_bytes;
 	size_t	   *all_response_bytes; /* of responses not recorded yet */
-	int		   *sent;			/* transfers that a connection took */
+	SendingShared *sending;
 	size_t		max_header_bytes;
 } TransferOptions;
 

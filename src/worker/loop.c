@@ -308,6 +308,7 @@ leave(Loop *loop)
 													LEAVE_GRACE_MS);
 	long		left_ms = LEAVE_GRACE_MS;
 
+	pgnet_engine_close(loop->engine);
 	while (pgnet_engine_sent(loop->engine) > 0 && left_ms > 0)
 	{
 		begin_cycle(loop);

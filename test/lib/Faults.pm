@@ -106,20 +106,34 @@ sub terminate_worker
 {
 	my ($node) = @_;
 
-	$node->safe_psql('postgres', "select pg_terminate_backend(@{[ current_worker($node) ]})");
-	return;
+	return replaced($node, "pg_terminate_backend(@{[ current_worker($node) ]})");
+}
+
+# Call a function that ends the worker, which it does after a while; a sub that
+# waits until there is a new one.
+sub replaced
+{
+	my ($node, $call) = @_;
+	my ($asked) = split /\|/, $node->safe_psql('postgres', "select clock_timestamp(), $call");
+
+	return sub {
+		wait_for('a new worker', sub {
+			$node->safe_psql('postgres', 'select 1 from pg_stat_activity'
+				  . " where backend_type = 'pg_net worker' and backend_start > '$asked'");
+		});
+	};
 }
 
 sub restart_worker
 {
 	my ($node) = @_;
 
-	for (1 .. RESTARTS_IN_A_ROW)
+	for (2 .. RESTARTS_IN_A_ROW)
 	{
 		$node->safe_psql('postgres', 'select net.worker_restart()');
 		sleep rand LONGEST_RESTART_PAUSE;
 	}
-	return;
+	return replaced($node, 'net.worker_restart()');
 }
 
 # A smart stop waits for the sessions to leave.

@@ -94,14 +94,17 @@ sub stop_senders
 }
 
 # Do harm, and wait until a request that was queued afterwards arrives.
-# The deed must return when the server takes connections again.
+# The deed must return when the server takes connections again; when the harm is
+# not over by then it returns a sub that waits until it is.
 sub fault
 {
 	my ($self, $kind, $deed) = @_;
 	my %fault = (kind => $kind, start => time);
 
-	$deed->();
+	my $wait = $deed->();
 	$fault{end} = time;
+	$wait->() if ref $wait;
+	$fault{over} = time;
 	push @{ $self->{faults} }, \%fault;
 	$self->probe;
 	return;
@@ -239,7 +242,7 @@ sub fault_between
 
 	for my $fault (reverse @{ $self->{faults} })
 	{
-		return $fault if $first <= $fault->{end} && $second >= $fault->{start};
+		return $fault if $first <= $fault->{over} && $second >= $fault->{start};
 	}
 	return undef;
 }
@@ -247,7 +250,7 @@ sub fault_between
 # A table of the faults, one line a kind, as text.  After check().
 #
 #   requests   committed from one fault to the end of the next
-#   in flight  sent before the fault ended, response not stored when it began
+#   in flight  sent before the fault was over, response not stored when it began
 #   repeated   arrivals after the first; a fault that is several, as
 #              worker_restart in a row, may repeat a request more than once
 #   recovery   from the fault's end, that is when the server takes connections,
@@ -299,7 +302,7 @@ sub assign_to_faults
 		for my $fault (@faults[ $first .. $#faults ])
 		{
 			last if $fault->{start} > $stored;
-			$fault->{in_flight}++ if $times->[0] <= $fault->{end};
+			$fault->{in_flight}++ if $times->[0] <= $fault->{over};
 		}
 		for my $fault (grep { $_->{end} <= $at } @faults[ $first, $next ])
 		{
