@@ -25,6 +25,7 @@ static const struct
 	const char *name;
 	int			charset;
 } names[] = {
+	{"utf8", PG_UTF8},			/* which PostgreSQL has, but most bodies, too */
 	{"utf16", PGNET_CHARSET_UTF16LE},
 	{"utf16le", PGNET_CHARSET_UTF16LE},
 	{"utf16be", PGNET_CHARSET_UTF16BE},
@@ -81,11 +82,11 @@ pgnet_charset_marked(const char *body, size_t size, const char *content_type,
 		return PG_UTF8;
 	}
 	*length = 2;
-	if (size < 2 || !may_be_text(content_type))
-		return PGNET_CHARSET_NONE;
-	if (memcmp(body, "\xFF\xFE", 2) == 0)
+	if (size >= 2 && memcmp(body, "\xFF\xFE", 2) == 0 &&
+		may_be_text(content_type))
 		return PGNET_CHARSET_UTF16LE;
-	if (memcmp(body, "\xFE\xFF", 2) == 0)
+	if (size >= 2 && memcmp(body, "\xFE\xFF", 2) == 0 &&
+		may_be_text(content_type))
 		return PGNET_CHARSET_UTF16BE;
 	return PGNET_CHARSET_NONE;
 }

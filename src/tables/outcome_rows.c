@@ -229,21 +229,21 @@ fill_metrics(OutcomeRows *rows, const HttpMetrics *metrics)
 static void
 fill_remote(OutcomeRows *rows, const HttpMetrics *metrics)
 {
-	inet	   *inet = &rows->inet;
+	inet	   *remote = &rows->remote;
 
 	if (strcmp(metrics->remote_address, rows->address) != 0)
 	{
 		bool		v6 = strchr(metrics->remote_address, ':') != NULL;
 
 		if (inet_pton(v6 ? AF_INET6 : AF_INET, metrics->remote_address,
-					  ip_addr(inet)) != 1)
+					  ip_addr(remote)) != 1)
 			return;
-		ip_family(inet) = v6 ? PGSQL_AF_INET6 : PGSQL_AF_INET;
-		ip_bits(inet) = ip_maxbits(inet);
-		SET_INET_VARSIZE(inet);
+		ip_family(remote) = v6 ? PGSQL_AF_INET6 : PGSQL_AF_INET;
+		ip_bits(remote) = ip_maxbits(remote);
+		SET_INET_VARSIZE(remote);
 		strlcpy(rows->address, metrics->remote_address, sizeof(rows->address));
 	}
-	set(rows, RESPONSE_REMOTE_ADDRESS, InetPGetDatum(inet));
+	set(rows, RESPONSE_REMOTE_ADDRESS, InetPGetDatum(remote));
 	set(rows, RESPONSE_REMOTE_PORT, Int32GetDatum(metrics->remote_port));
 }
 

@@ -61,7 +61,7 @@ typedef struct OutcomeRows
 	Datum		jsonb;
 
 	char		address[PGNET_ADDRESS_SIZE];	/* "": none */
-	inet		inet;			/* what address means */
+	inet		remote;			/* what address means */
 } OutcomeRows;
 
 /* Start; memory goes with the current context. */

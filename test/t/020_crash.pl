@@ -125,6 +125,7 @@ subtest 'durable: a request that kills the worker is given up' => sub {
 
 	wait_queue_empty();
 	is(responses(), "200|406\n$given_up|1", 'it is given up, and all others are answered');
+	is(sql('select attempts from net._http_response where error_msg is not null'), 3, 'after three attempts');
 	is( sql("select count(*) from net._http_response where id = $later and status_code = 200"),
 		1, 'so is one that came in between');
 	is(scalar $server->arrivals_of($deadly), 4,

@@ -244,16 +244,13 @@ END
 	return;
 }
 
-# Have the worker serve another database, which is made.
-sub serve
+# Make a database with the extension.
+sub make_database
 {
 	my ($database, $encoding) = @_;
 
 	$node->safe_psql('postgres', "create database $database template template0 encoding '$encoding' locale 'C'");
 	$node->safe_psql($database, 'create extension pg_net');
-	$node->safe_psql('postgres', "alter system set pg_net.database_name = '$database'");
-	$node->safe_psql('postgres', 'select net.worker_restart()');
-	$node->safe_psql($database, 'set client_min_messages = error; select net.wait_until_running()');
 	return;
 }
 
@@ -271,7 +268,7 @@ for (@databases)
 	my $database = lc $name;
 
 	subtest $name => sub {
-		serve($database, $name);
+		make_database($database, $name);
 		check($database, 'directly', 'length', $encoding);
 		check_copies($database, $name);
 	};
