@@ -284,7 +284,7 @@ RETURNS trigger
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_policy_changed';
 COMMENT ON FUNCTION net._policy_changed() IS
-  'Trigger of net.access_rule: rules apply to the next call, and to what waits';
+  'Trigger of net.access_rule and net.secret: they apply to the next call, and to what waits';
 REVOKE ALL ON FUNCTION net._policy_changed() FROM PUBLIC;
 
 CREATE TRIGGER policy_changed
@@ -293,6 +293,48 @@ CREATE TRIGGER policy_changed
 ALTER TABLE net.access_rule ENABLE ALWAYS TRIGGER policy_changed;
 COMMENT ON TRIGGER policy_changed ON net.access_rule IS
   'Tells every session and the worker';
+
+--
+-- Secrets
+--
+
+CREATE TABLE net.secret (
+  name text CONSTRAINT secret_pkey PRIMARY KEY
+    CONSTRAINT secret_name_check CHECK (name ~ '^[A-Za-z0-9_.-]+$'),
+  value text
+    CONSTRAINT secret_value_check CHECK (value !~ '[\r\n]'),
+  roles regrole[] NOT NULL,
+  host text NOT NULL
+    CONSTRAINT secret_host_check
+    CHECK (host ~ '^(\*|(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])$')
+);
+COMMENT ON TABLE net.secret IS
+  'Values that net.secret() refers to, put into headers when a request is sent. For the owner to fill; not written by pg_dump';
+COMMENT ON COLUMN net.secret.name IS 'What net.secret() is called with';
+COMMENT ON COLUMN net.secret.value IS
+  'The value; null: that of the same name in vault.decrypted_secrets';
+COMMENT ON COLUMN net.secret.roles IS
+  'Who may use it: these roles, and members that inherit their rights';
+COMMENT ON COLUMN net.secret.host IS
+  'Where it may be sent: a host; *.name: every host below name; *: anywhere';
+
+-- Without a policy: the owner, superusers and BYPASSRLS only, and no member of
+-- pg_read_all_data or pg_write_all_data.
+ALTER TABLE net.secret ENABLE ROW LEVEL SECURITY;
+
+CREATE TRIGGER policy_changed
+  AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON net.secret
+  FOR EACH STATEMENT EXECUTE FUNCTION net._policy_changed();
+ALTER TABLE net.secret ENABLE ALWAYS TRIGGER policy_changed;
+COMMENT ON TRIGGER policy_changed ON net.secret IS
+  'Has the worker look again at what waits';
+
+CREATE FUNCTION net.secret(name text)
+RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN '${net.secret:' || name || '}';
+COMMENT ON FUNCTION net.secret(text) IS
+  'A reference to a secret, for the value of a header; the worker puts the value in when it sends the request';
 
 --
 -- Requests

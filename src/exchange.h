@@ -113,6 +113,9 @@ typedef struct HttpRequest
 	/* of net.access_rule for the role, for redirects; NULL: none */
 	const struct AccessRules *access_rules;
 
+	/* a header has the value of a secret: not to be sent to another host */
+	bool		carries_secret;
+
 	/* false: only id and url are here; load the row before sending */
 	bool		loaded;
 	size_t		size;			/* bytes this request holds, roughly */

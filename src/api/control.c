@@ -59,7 +59,7 @@ pgnet_policy_changed(PG_FUNCTION_ARGS)
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
 				errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				errmsg("net._policy_changed() is a trigger of net.access_rule"));
+				errmsg("net._policy_changed() is a trigger of net.access_rule and net.secret"));
 	CacheInvalidateRelcache(trigger->tg_relation);
 	if (pgnet_slots_available())
 		pgnet_wakeup_changed_at_commit();

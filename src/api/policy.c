@@ -10,6 +10,7 @@
 
 #include "api/policy.h"
 #include "tables/access_rule_rows.h"
+#include "tables/secrets.h"
 
 /* Ask all that have a say. */
 void
@@ -23,4 +24,9 @@ pgnet_policy_require(const QueueRow *row)
 				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				errmsg("%s", problem),
 				errdetail("%s", detail));
+	problem = pgnet_secrets_problem(row);
+	if (problem != NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				errmsg("%s", problem));
 }

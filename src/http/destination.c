@@ -17,6 +17,7 @@
 #include "policy/access_rules.h"
 
 static bool url_is_allowed(Destination *destination);
+static bool leads_to_same(const char *one, const char *other);
 
 /* Open a socket for an address that is not denied. */
 curl_socket_t
@@ -50,29 +51,47 @@ pgnet_destination_problem(const Destination *destination)
 {
 	if (destination->against_rules)
 		return "could not follow a redirect: net.access_rule does not allow its target for this role";
+	if (destination->not_for_secret)
+		return "could not follow a redirect: the request has a secret, which is not for another host";
 	if (destination->denied)
 		return "could not connect: pg_net.denied_networks denies an address of the host";
 	return NULL;
 }
 
 /*
- * Do the rules of the role allow the URL, as it is now?  The first one was
- * looked at before, with the header Host, so one that is denied here is the
- * target of a redirect.
+ * May the request go to the URL, as it is now?  The first one was looked at
+ * before, with the header Host, so one that is refused here is the target of a
+ * redirect.
  */
 static bool
 url_is_allowed(Destination *destination)
 {
-	const AccessRules *rules = destination->request->access_rules;
+	const HttpRequest *request = destination->request;
 	CURL	   *easy = destination->watch->easy;
 	char	   *url = NULL;
 	char	   *method = NULL;
 
-	if (rules == NULL)
+	if (request->access_rules == NULL && !request->carries_secret)
 		return true;
 	(void) curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url);
 	(void) curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_METHOD, &method);
-	destination->against_rules = url == NULL || method == NULL ||
-		!pgnet_access_allows_url(rules, method, url);
-	return !destination->against_rules;
+	if (request->access_rules != NULL)
+		destination->against_rules = url == NULL || method == NULL ||
+			!pgnet_access_allows_url(request->access_rules, method, url);
+	if (request->carries_secret)
+		destination->not_for_secret = url == NULL ||
+			!leads_to_same(request->url, url);
+	return !destination->against_rules && !destination->not_for_secret;
+}
+
+/* Have two URLs scheme, host and port in common? */
+static bool
+leads_to_same(const char *one, const char *other)
+{
+	UrlTarget	first;
+	UrlTarget	second;
+
+	return pgnet_url_target(one, &first) && pgnet_url_target(other, &second) &&
+		first.port == second.port && strcmp(first.host, second.host) == 0 &&
+		strcmp(first.scheme, second.scheme) == 0;
 }

@@ -22,6 +22,7 @@ typedef struct Destination
 
 	bool		denied;			/* an address was, since the last request */
 	bool		against_rules;	/* the URL, after a redirect */
+	bool		not_for_secret; /* likewise */
 } Destination;
 
 /* For CURLOPT_OPENSOCKETFUNCTION: each address, before it is connected to. */

@@ -17,6 +17,7 @@
 #include "tables/access_rule_rows.h"
 #include "tables/broken_rows.h"
 #include "tables/request_queue.h"
+#include "tables/secrets.h"
 #include "tables/transaction.h"
 #include "url.h"
 #include "worker/intake.h"
@@ -51,7 +52,7 @@ static void load_rows(void *arg);
 static void take_rows(Intake *intake, Rows *rows);
 static void take_loaded(Intake *intake, Rows *rows, TimestampTz now);
 static void look_again(Intake *intake);
-static void check_rows(Rows *rows);
+static void check_rows(Rows *rows, bool to_be_sent);
 static bool is_pending(const HttpRequest *request);
 static void take_refused(Intake *intake, HttpRequest *request, TimestampTz now);
 static HttpRequest *pop(dlist_head *list);
@@ -179,7 +180,7 @@ scan_rows(void *arg)
 					   pgnet_backlog_is_rich(rows->intake->backlog),
 					   rows->intake->requests, &rows->list);
 	elog(DEBUG1, "read %d rows of the queue", rows->count);
-	check_rows(rows);
+	check_rows(rows, false);
 }
 
 /* TableWork of pgnet_intake_load(). */
@@ -194,12 +195,15 @@ load_rows(void *arg)
 													  pgnet_queue_load;
 	load(rows->access->queue, rows->ids, rows->nids, rows->intake->requests,
 		 &rows->list);
-	check_rows(rows);
+	check_rows(rows, true);
 }
 
-/* Decide those that cannot be sent; know the host of the others. */
+/*
+ * Decide those that cannot be sent; know the host of the others.  One with a
+ * secret does not wait with it: it is loaded when its turn comes.
+ */
 static void
-check_rows(Rows *rows)
+check_rows(Rows *rows, bool to_be_sent)
 {
 	dlist_iter	iter;
 
@@ -216,6 +220,13 @@ check_rows(Rows *rows)
 		request->host_key = pgnet_url_host_key(request->url);
 		if (problem == NULL && request->loaded)
 			pgnet_access_apply(request);
+		if (!is_pending(request) || !request->loaded ||
+			!pgnet_secrets_wanted(request))
+			continue;
+		if (to_be_sent)
+			pgnet_secrets_fill(request);
+		else
+			request->loaded = false;
 	}
 }
 

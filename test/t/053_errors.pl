@@ -182,6 +182,15 @@ subtest 'what is denied' => sub {
 	failed(by_hand("'GET', 'http://elsewhere.test/', null, 1000"), qr/^GET requests to .* No rule of net\.access_rule/, 'a host');
 	failed(get("$base/redirect-to?url=http://localhost:" . $server->port . "/"), qr/^could not follow a redirect/, 'a redirect');
 	sql('truncate net.access_rule');
+
+	sql("insert into net.secret (name, value, roles, host) values ('good', 'x', '{postgres}', '127.0.0.1'), ('empty', null, '{postgres}', '*')");
+	my $with = sub { return sprintf q('GET', '%s', '{"X": "${net.secret:%s}"}', 1000), @_ };
+	failed(by_hand($with->("$base/", 'none')), qr/^secret "none" does not exist/, 'a secret that is not there');
+	failed(by_hand($with->('http://elsewhere.test/', 'good')), qr/^secret "good" is not for this host$/, 'a secret for another host');
+	failed(by_hand($with->("$base/", 'empty')), qr/^secret "empty" has no value$/, 'a secret without a value');
+	failed(by_hand($with->("$base/redirect-to?url=http://localhost:" . $server->port . '/', 'good')),
+		qr/^could not follow a redirect: the request has a secret/, 'a redirect with a secret');
+	sql('truncate net.secret');
 };
 
 subtest 'too much' => sub {

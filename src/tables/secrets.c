@@ -1,0 +1,291 @@
+/*
+ * secrets.c -- net.secret: values that are put in when a request is sent.
+ *
+ * Runs in: client backends (may it be used?) and workers (what is it?).
+ *
+ * A row of the queue has the name of a secret only.  Its value leaves the
+ * table for the memory of the worker, just before the request goes out, if
+ * the role that asked may use it and the URL's host is the secret's.
+ *
+ * A secret without a value is looked up in Supabase Vault, through its view.
+ * Whoever may create a schema could make a view of that name, and it would be
+ * read with the rights of our owner: so it has to be a superuser's.
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "policy/access_rules.h"
+#include "policy/header_rules.h"
+#include "tables/catalog.h"
+#include "tables/headers.h"
+#include "tables/plans.h"
+#include "tables/secrets.h"
+
+/* What net.secret() writes before a name, and behind it. */
+#define BEFORE_NAME "${net.secret:"
+#define AFTER_NAME "}"
+
+/* The columns of find_secret, in order. */
+enum
+{
+	SECRET_VALUE = 1,
+	SECRET_ROLES,
+	SECRET_HOST
+};
+
+static PreparedStatement find_secret = {
+	.sql = "SELECT s.value, s.roles, s.host FROM net.secret AS s"
+		   " WHERE s.name OPERATOR(pg_catalog.=) $1",
+	.nparams = 1,
+	.param_types = {TEXTOID}
+};
+
+static PreparedStatement find_in_vault = {
+	.sql = "SELECT v.decrypted_secret::pg_catalog.text"
+		   " FROM vault.decrypted_secrets AS v"
+		   " WHERE v.name::pg_catalog.text OPERATOR(pg_catalog.=) $1",
+	.nparams = 1,
+	.param_types = {TEXTOID}
+};
+
+/* A request for secrets, and the trouble with them. */
+typedef struct Lookup
+{
+	Oid			role;
+	const char *url;
+	bool		with_value;
+	MemoryContext context;		/* of values and problems */
+	char	   *problem;
+} Lookup;
+
+static char *fill_value(Lookup *lookup, const char *text);
+static char *look_up(Lookup *lookup, char *name);
+static char *read_secret(Lookup *lookup, const char *name, Snapshot snapshot);
+static char *refuse(Lookup *lookup, const char *name, const char *problem);
+static bool is_granted(Oid role, ArrayType *roles);
+static bool is_for_host(const char *url, const char *host);
+static char *read_vault(Lookup *lookup, const char *name, Snapshot snapshot);
+static bool has_vault(void);
+static char *text_of(Lookup *lookup, int number);
+
+/* Look at a row to be. */
+char *
+pgnet_secrets_problem(const QueueRow *row)
+{
+	Lookup		lookup = {
+		.role = row->role,
+		.url = row->url,
+		.context = CurrentMemoryContext
+	};
+	HttpHeader *headers;
+	int			nheaders;
+	char	   *unused;
+
+	/* strings are in a jsonb as they are */
+	if (row->headers == NULL ||
+		memmem(row->headers, VARSIZE(row->headers), BEFORE_NAME,
+			   strlen(BEFORE_NAME)) == NULL)
+		return NULL;
+	(void) pgnet_headers_from_jsonb(row->headers, "headers", &headers,
+									&nheaders, &unused);
+	for (int i = 0; i < nheaders && lookup.problem == NULL; i++)
+		(void) fill_value(&lookup, headers[i].value);
+	return lookup.problem;
+}
+
+/* Look for references. */
+bool
+pgnet_secrets_wanted(const HttpRequest *request)
+{
+	for (int i = 0; i < request->nheaders; i++)
+		if (strchr(request->headers[i].value, '$') != NULL &&
+			strstr(request->headers[i].value, BEFORE_NAME) != NULL)
+			return true;
+	return false;
+}
+
+/* Replace references. */
+void
+pgnet_secrets_fill(HttpRequest *request)
+{
+	Lookup		lookup = {
+		.role = request->role,
+		.url = request->url,
+		.with_value = true,
+		.context = request->context
+	};
+	MemoryContext before = MemoryContextSwitchTo(request->context);
+
+	for (int i = 0; i < request->nheaders && lookup.problem == NULL; i++)
+		request->headers[i].value = fill_value(&lookup,
+											   request->headers[i].value);
+	if (lookup.problem == NULL)
+		lookup.problem = pgnet_headers_problem(request->headers,
+											   request->nheaders);
+	if (lookup.problem != NULL)
+		pgnet_request_fail(request, lookup.problem);
+	request->carries_secret = true;
+	MemoryContextSwitchTo(before);
+}
+
+/* The text with the secrets it refers to; "" for those there is trouble with. */
+static char *
+fill_value(Lookup *lookup, const char *text)
+{
+	StringInfoData filled;
+	const char *start;
+
+	initStringInfo(&filled);
+	while ((start = strstr(text, BEFORE_NAME)) != NULL)
+	{
+		const char *name = start + strlen(BEFORE_NAME);
+		size_t		length = strcspn(name, AFTER_NAME);
+
+		if (name[length] == '\0')
+			break;
+		appendBinaryStringInfo(&filled, text, start - text);
+		appendStringInfoString(&filled,
+							   look_up(lookup, pnstrdup(name, length)));
+		text = name + length + strlen(AFTER_NAME);
+	}
+	appendStringInfoString(&filled, text);
+	return filled.data;
+}
+
+/* The value of a secret; "", and a problem, when it may not be used. */
+static char *
+look_up(Lookup *lookup, char *name)
+{
+	CatalogUser before = pgnet_catalog_become_owner();
+	Snapshot	snapshot;
+	char	   *value;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	value = read_secret(lookup, name, snapshot);
+	UnregisterSnapshot(snapshot);
+	SPI_finish();
+	pgnet_catalog_become(before);
+	MemoryContextSwitchTo(lookup->context);
+	return value ? value : "";
+}
+
+/* The value of a secret, or NULL.  That it exists is for its users to know. */
+static char *
+read_secret(Lookup *lookup, const char *name, Snapshot snapshot)
+{
+	Datum		parameter = CStringGetTextDatum(name);
+	ArrayType  *roles = NULL;
+	char	   *value;
+	bool		null = true;
+
+	pgnet_plan_run_as_of(&find_secret, &parameter, snapshot);
+	if (SPI_processed == 1)
+		roles = DatumGetArrayTypeP(SPI_getbinval(SPI_tuptable->vals[0],
+												 SPI_tuptable->tupdesc,
+												 SECRET_ROLES, &null));
+	if (null || !is_granted(lookup->role, roles))
+		return refuse(lookup, name, "does not exist or is not granted to this role");
+	if (!is_for_host(lookup->url, text_of(lookup, SECRET_HOST)))
+		return refuse(lookup, name, "is not for this host");
+	if (!lookup->with_value)
+		return NULL;
+	value = text_of(lookup, SECRET_VALUE);
+	if (value == NULL)
+		value = read_vault(lookup, name, snapshot);
+	return value ? value : refuse(lookup, name, "has no value");
+}
+
+/* Say what the trouble is. */
+static char *
+refuse(Lookup *lookup, const char *name, const char *problem)
+{
+	MemoryContextSwitchTo(lookup->context);
+	lookup->problem = psprintf("secret \"%s\" %s", name, problem);
+	return NULL;
+}
+
+/* Does a role have the rights of one of these? */
+static bool
+is_granted(Oid role, ArrayType *roles)
+{
+	Datum	   *items;
+	int			nitems;
+
+	deconstruct_array(roles, REGROLEOID, sizeof(Oid), true, TYPALIGN_INT,
+					  &items, NULL, &nitems);
+	for (int i = 0; i < nitems; i++)
+		if (has_privs_of_role(role, DatumGetObjectId(items[i])))
+			return true;
+	return false;
+}
+
+/* Does a URL lead to a host of that pattern? */
+static bool
+is_for_host(const char *url, const char *host)
+{
+	AccessRule	rule = {.allow = true, .host = host, .max_port = PG_INT32_MAX};
+	AccessRules rules = {.count = 1, .items = &rule};
+
+	return pgnet_access_allows_url(&rules, "", url);
+}
+
+/* The value of a secret of Vault, or NULL. */
+static char *
+read_vault(Lookup *lookup, const char *name, Snapshot snapshot)
+{
+	Datum		value = CStringGetTextDatum(name);
+
+	if (!has_vault())
+		return NULL;
+	pgnet_plan_run_as_of(&find_in_vault, &value, snapshot);
+	return SPI_processed == 1 ? text_of(lookup, 1) : NULL;
+}
+
+/*
+ * Is there a view of Vault, made by somebody who may do everything anyway?
+ * Locks it, so that it stays the one that was looked at.
+ */
+static bool
+has_vault(void)
+{
+	Oid			schema = get_namespace_oid("vault", true);
+	Oid			view = InvalidOid;
+	HeapTuple	tuple;
+	bool		trusted;
+
+	if (OidIsValid(schema))
+		view = RangeVarGetRelid(makeRangeVar("vault", "decrypted_secrets", -1),
+								AccessShareLock, true);
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(view));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	trusted = superuser_arg(((Form_pg_class) GETSTRUCT(tuple))->relowner);
+	ReleaseSysCache(tuple);
+	return trusted;
+}
+
+/* A text column of what was found, copied; NULL for null. */
+static char *
+text_of(Lookup *lookup, int number)
+{
+	bool		null;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[0],
+									  SPI_tuptable->tupdesc, number, &null);
+
+	MemoryContextSwitchTo(lookup->context);
+	return null ? NULL : TextDatumGetCString(value);
+}
