@@ -169,10 +169,8 @@ charset_called(const char *name, size_t length)
 		if (strcmp(clean, names[i].name) == 0)
 			return names[i].charset;
 	charset = pg_char_to_encoding(clean);
-	/* these two say nothing of what the bytes mean elsewhere */
-	if (charset == PG_SQL_ASCII || charset == PG_MULE_INTERNAL)
-		return PGNET_CHARSET_NONE;
-	return charset;
+	/* which says nothing of what the bytes mean */
+	return charset == PG_SQL_ASCII ? PGNET_CHARSET_NONE : charset;
 }
 
 /*
