@@ -44,6 +44,10 @@ static List *held = NIL;
 /* It changes databases. */
 static bool changes_databases = false;
 
+/* It makes one, as a copy of one that pg_net knows. */
+static Oid	copy = InvalidOid;
+static TransactionId copy_made_by = InvalidTransactionId;
+
 static bool callback_registered = false;
 static ProcessUtility_hook_type previous_utility_hook = NULL;
 
@@ -51,13 +55,14 @@ static void watch_utility(PlannedStmt *statement, const char *query_string,
 						  bool read_only_tree, ProcessUtilityContext context,
 						  ParamListInfo params, QueryEnvironment *environment,
 						  DestReceiver *dest, QueryCompletion *completion);
+static void note_copy(const CreatedbStmt *statement);
 static bool is_about_databases(Node *statement);
 static Oid	database_to_hold(Node *statement);
 static Oid	own_database(const char *name);
 static Oid	template_of(const CreatedbStmt *statement);
 static bool may_create_databases(void);
 static const char *option_of(List *options, const char *name);
-static void hold(Oid database);
+static bool hold(Oid database);
 static void wait_for_worker(WorkerSlot *slot);
 static void at_transaction_end(XactEvent event, void *arg);
 
@@ -76,6 +81,8 @@ watch_utility(PlannedStmt *statement, const char *query_string,
 			  ParamListInfo params, QueryEnvironment *environment,
 			  DestReceiver *dest, QueryCompletion *completion)
 {
+	bool		copies = false;
+
 	if (is_about_databases(statement->utilityStmt) && !RecoveryInProgress())
 	{
 		Oid			database;
@@ -88,8 +95,9 @@ watch_utility(PlannedStmt *statement, const char *query_string,
 		}
 		changes_databases = true;
 		database = database_to_hold(statement->utilityStmt);
-		if (OidIsValid(database) && database != MyDatabaseId)
-			hold(database);
+		if (OidIsValid(database))
+			copies = hold(database) &&
+				IsA(statement->utilityStmt, CreatedbStmt);
 	}
 	if (previous_utility_hook)
 		previous_utility_hook(statement, query_string, read_only_tree, context,
@@ -97,6 +105,16 @@ watch_utility(PlannedStmt *statement, const char *query_string,
 	else
 		standard_ProcessUtility(statement, query_string, read_only_tree,
 								context, params, environment, dest, completion);
+	if (copies)
+		note_copy((CreatedbStmt *) statement->utilityStmt);
+}
+
+/* A database was made, as a copy of one that may have requests queued. */
+static void
+note_copy(const CreatedbStmt *statement)
+{
+	copy = get_database_oid(statement->dbname, true);
+	copy_made_by = GetTopTransactionIdIfAny();
 }
 
 /* Does it make, drop or change a database, other than its settings? */
@@ -142,13 +160,17 @@ database_to_hold(Node *statement)
 	}
 }
 
-/* The database of that name, if the current user owns it. */
+/*
+ * The database of that name, if the current user owns it and is connected to
+ * another.
+ */
 static Oid
 own_database(const char *name)
 {
 	Oid			database = get_database_oid(name, true);
 
-	if (OidIsValid(database) && pgnet_owns_database(database, GetUserId()))
+	if (OidIsValid(database) && database != MyDatabaseId &&
+		pgnet_owns_database(database, GetUserId()))
 		return database;
 	return InvalidOid;
 }
@@ -205,21 +227,26 @@ option_of(List *options, const char *name)
 	return NULL;
 }
 
-/* Keep workers out until the transaction ends, and wait for the one there. */
-static void
+/*
+ * Keep workers out until the transaction ends, and wait for the one there.
+ * Was the database known?
+ */
+static bool
 hold(Oid database)
 {
 	WorkerSlot *slot;
+	bool		is_new;
 	MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
 
 	/* room first: nothing may fail once it is held */
 	held = lappend(held, NULL);
 	MemoryContextSwitchTo(before);
-	slot = pgnet_slots_hold(database);
+	slot = pgnet_slots_hold(database, &is_new);
 	if (slot == NULL)
-		return;
+		return false;
 	llast(held) = slot;
 	wait_for_worker(slot);
+	return !is_new;
 }
 
 /* Wait until the worker's process is gone, not for ever. */
@@ -262,10 +289,13 @@ at_transaction_end(XactEvent event, void *arg)
 		return;
 	foreach(cell, held)
 		if (lfirst(cell) != NULL)
-			pgnet_slot_let_go(lfirst(cell));
+			pgnet_slots_let_go(lfirst(cell));
 	list_free(held);
 	held = NIL;
-	if (changes_databases && event == XACT_EVENT_COMMIT)
+	if (event == XACT_EVENT_COMMIT && OidIsValid(copy))
+		pgnet_slots_note_copy(copy, copy_made_by);
+	copy = InvalidOid;
+	if (event == XACT_EVENT_COMMIT && changes_databases)
 		pgnet_launch_call_databases();
 	changes_databases = false;
 }

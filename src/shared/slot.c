@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
@@ -36,6 +37,7 @@ pgnet_slot_init(WorkerSlot *slot, Oid database)
 	slot->idle = slot->turn_over = slot->permanent = false;
 	slot->holds = 0;
 	slot->wanted = slot->next_expiry = DT_NOEND;
+	slot->copied = InvalidTransactionId;
 	slot->starts = 0;
 	pg_atomic_init_u32(&slot->in_flight, 0);
 	pg_atomic_init_u32(&slot->waits, 0);
@@ -55,7 +57,8 @@ pgnet_slot_is_unused(WorkerSlot *slot, bool database_is_gone)
 	unused = slot->worker_pid == 0 && slot->holds == 0;
 	if (!database_is_gone)
 		unused = unused && !slot->permanent && slot->wanted == DT_NOEND &&
-			slot->next_expiry == DT_NOEND;
+			slot->next_expiry == DT_NOEND &&
+			!TransactionIdIsValid(slot->copied);
 	SpinLockRelease(&slot->mutex);
 	return unused;
 }
@@ -380,14 +383,13 @@ pgnet_slot_hold(WorkerSlot *slot)
 	pgnet_slot_wake(slot);
 }
 
-/* Let them in again.  Called at the end of transactions: must not throw. */
+/* Let them in again. */
 void
 pgnet_slot_let_go(WorkerSlot *slot)
 {
 	SpinLockAcquire(&slot->mutex);
 	slot->holds--;
 	SpinLockRelease(&slot->mutex);
-	pgnet_launch_call();
 }
 
 /* The worker's pid, or 0. */
@@ -400,4 +402,25 @@ pgnet_slot_worker(WorkerSlot *slot)
 	pid = slot->worker_pid;
 	SpinLockRelease(&slot->mutex);
 	return pid;
+}
+
+/* Who made the database as a copy? */
+TransactionId
+pgnet_slot_copied(WorkerSlot *slot)
+{
+	TransactionId copied;
+
+	SpinLockAcquire(&slot->mutex);
+	copied = slot->copied;
+	SpinLockRelease(&slot->mutex);
+	return copied;
+}
+
+/* It is a copy, or nothing is left of that. */
+void
+pgnet_slot_set_copied(WorkerSlot *slot, TransactionId made_by)
+{
+	SpinLockAcquire(&slot->mutex);
+	slot->copied = made_by;
+	SpinLockRelease(&slot->mutex);
 }

@@ -22,7 +22,7 @@
 typedef struct WorkerSlot
 {
 	Oid			database;		/* InvalidOid: free; see slots.c */
-	bool		in_use;			/* a process of that database knows it */
+	bool		in_use;			/* a backend of that database knows it */
 
 	/* since the worker last looked: the lowest id queued; see wakeup.c */
 	pg_atomic_uint64 lowest_new_id;
@@ -43,6 +43,7 @@ typedef struct WorkerSlot
 	int			holds;			/* processes that keep workers out */
 	TimestampTz wanted;			/* since when; DT_NOEND: no worker is wanted */
 	TimestampTz next_expiry;	/* without a worker; DT_NOEND: none */
+	TransactionId copied;		/* the database is a copy; see below */
 	uint32		starts;			/* how often a worker became ready */
 
 	/* of those in flight in all; see total.c */
@@ -61,6 +62,7 @@ typedef enum SlotNeed
 {
 	PGNET_NEED_WORKER,			/* something was committed, or it died */
 	PGNET_NEED_EXPIRY,			/* responses are due to go */
+	PGNET_NEED_LOOK,			/* it is a copy: no worker, but a look */
 	PGNET_NEED_PERMANENT,		/* the setting says so */
 	PGNET_NEED_NOTHING
 } SlotNeed;
@@ -126,13 +128,19 @@ extern TimestampTz pgnet_slot_wanted_since(WorkerSlot *slot);
  */
 extern pid_t pgnet_slot_dismiss(WorkerSlot *slot);
 
-/*
- * Keep workers out, and have the one that is there leave, until let go as
- * often as held; the worker's pid, or 0.
- */
+/* For slots.c: see pgnet_slots_hold(). */
 extern void pgnet_slot_hold(WorkerSlot *slot);
 extern void pgnet_slot_let_go(WorkerSlot *slot);
+
+/* The worker's pid, or 0. */
 extern pid_t pgnet_slot_worker(WorkerSlot *slot);
+
+/*
+ * The transaction that made the database as a copy of another, with all that
+ * was queued there; invalid when it is none, or the worker has removed that.
+ */
+extern TransactionId pgnet_slot_copied(WorkerSlot *slot);
+extern void pgnet_slot_set_copied(WorkerSlot *slot, TransactionId made_by);
 
 /*
  * The launcher's side.  pgnet_slot_need(): what a worker is needed for now, by

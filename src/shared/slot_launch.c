@@ -5,6 +5,8 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
+
 #include "shared/slot.h"
 
 /* What is a worker needed for? */
@@ -27,6 +29,8 @@ pgnet_slot_need(WorkerSlot *slot, TimestampTz wall, TimestampTz *since)
 		need = PGNET_NEED_EXPIRY;
 		*since = slot->next_expiry;
 	}
+	else if (TransactionIdIsValid(slot->copied))
+		need = PGNET_NEED_LOOK;
 	else if (slot->permanent)
 		need = PGNET_NEED_PERMANENT;
 	else

@@ -11,6 +11,7 @@
 
 #include "miscadmin.h"
 
+#include "shared/launch.h"
 #include "shared/memory.h"
 #include "shared/slots.h"
 
@@ -65,17 +66,40 @@ pgnet_slot_find(void)
 
 /* Keep workers out of a database. */
 WorkerSlot *
-pgnet_slots_hold(Oid database)
+pgnet_slots_hold(Oid database, bool *is_new)
 {
 	WorkerSlot *slot;
 
 	/* under the lock, so that it is not taken back in between */
 	LWLockAcquire(pgnet_shared->lock, LW_EXCLUSIVE);
+	*is_new = find_slot(database) == NULL;
 	slot = give_out(database);
 	if (slot != NULL)
 		pgnet_slot_hold(slot);
 	LWLockRelease(pgnet_shared->lock);
 	return slot;
+}
+
+/* Let them in again; a slot that was only made for that goes. */
+void
+pgnet_slots_let_go(WorkerSlot *slot)
+{
+	pgnet_slot_let_go(slot);
+	pgnet_slots_take_back(slot, false);
+	pgnet_launch_call();
+}
+
+/* Have what is not the database's own removed; the launcher is called later. */
+void
+pgnet_slots_note_copy(Oid database, TransactionId made_by)
+{
+	WorkerSlot *slot;
+
+	LWLockAcquire(pgnet_shared->lock, LW_EXCLUSIVE);
+	slot = give_out(database);
+	if (slot != NULL)
+		pgnet_slot_set_copied(slot, made_by);
+	LWLockRelease(pgnet_shared->lock);
 }
 
 /* Find or give out the slot of any database. */

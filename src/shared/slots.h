@@ -27,12 +27,21 @@ extern WorkerSlot *pgnet_slot_get(void);
 extern WorkerSlot *pgnet_slot_find(void);
 
 /*
- * Keep workers out of a database, any one, until pgnet_slot_let_go(); its
- * slot, given to it now if need be, or NULL when all are given away.
+ * Keep workers out of a database, any one, and have the one that is there
+ * leave, until let go as often as held.  Its slot, given to it now if need be
+ * (*is_new), or NULL when all are given away.  pgnet_slots_let_go() must not
+ * throw.
  */
-extern WorkerSlot *pgnet_slots_hold(Oid database);
+extern WorkerSlot *pgnet_slots_hold(Oid database, bool *is_new);
+extern void pgnet_slots_let_go(WorkerSlot *slot);
 
-/* The launcher's side: the slot of any database, or NULL. */
+/*
+ * A database is a copy, made by that transaction: rows queued before are not
+ * its own.  Must not throw.
+ */
+extern void pgnet_slots_note_copy(Oid database, TransactionId made_by);
+
+/* The slot of any database, or NULL, for its own processes and the launcher. */
 extern WorkerSlot *pgnet_slots_lend(Oid database);
 
 /* Slots by their place, 0 to count - 1. */
@@ -40,8 +49,8 @@ extern int	pgnet_slots_count(void);
 extern WorkerSlot *pgnet_slots_at(int place);
 
 /*
- * Take a slot back: that of a database which is gone, or one that no process
- * but the launcher has seen.  Does nothing when somebody uses it.
+ * Take a slot back: that of a database which is gone, or one that no backend
+ * has a pointer to.  Does nothing while it is needed.
  */
 extern void pgnet_slots_take_back(WorkerSlot *slot, bool database_is_gone);
 

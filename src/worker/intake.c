@@ -20,6 +20,7 @@
 #include "tables/secrets.h"
 #include "tables/transaction.h"
 #include "url.h"
+#include "worker/copies.h"
 #include "worker/intake.h"
 
 /* With enough in memory, read on for other hosts' requests this often. */
@@ -101,7 +102,8 @@ pgnet_intake_read(Intake *intake, TableAccess *access, TimestampTz now)
 	Rows		rows = {.intake = intake, .access = access};
 
 	dlist_init(&rows.list);
-	if (pgnet_suspects_know(intake->suspects, access, &intake->backoff) &&
+	if (pgnet_copies_remove(intake->slot, access, &intake->backoff) &&
+		pgnet_suspects_know(intake->suspects, access, &intake->backoff) &&
 		pgnet_access_try(access, &intake->backoff, "read the queue", scan_rows,
 						 &rows))
 	{

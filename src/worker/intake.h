@@ -17,6 +17,7 @@
 
 typedef struct Intake
 {
+	WorkerSlot *slot;
 	Backlog    *backlog;		/* gets what can be sent */
 	Recorder   *recorder;		/* gets what cannot */
 	Suspects   *suspects;		/* says whose turn must wait */

@@ -1,5 +1,5 @@
 /*
- * look.c -- a first look at a database when the server starts.
+ * look.c -- a first look at a database, when the server starts or it is a copy.
  *
  * Runs in: processes that look.
  *
@@ -8,10 +8,13 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
+
 #include "settings.h"
 #include "tables/leftovers.h"
 #include "tables/transaction.h"
 #include "worker/access.h"
+#include "worker/copies.h"
 #include "worker/look.h"
 
 static void find(void *leftovers);
@@ -22,6 +25,7 @@ pgnet_look_run(WorkerSlot *slot)
 {
 	TableAccess access = {.quiet = true};
 	Leftovers	leftovers = {.oldest_response = DT_NOEND};
+	Backoff		backoff = {0};
 	ErrorData  *error = NULL;
 	AccessResult result;
 
@@ -30,7 +34,12 @@ pgnet_look_run(WorkerSlot *slot)
 	result = pgnet_access_run(&access, find, &leftovers, &error);
 	access.changed = false;
 	if (result == PGNET_ACCESS_GONE && OidIsValid(access.queue))
-		result = pgnet_access_run(&access, find, &leftovers, &error);
+		result = pgnet_copies_remove(slot, &access, &backoff) ?
+			pgnet_access_run(&access, find, &leftovers, &error) :
+			PGNET_ACCESS_BUSY;
+	/* without the extension nothing was copied */
+	if (result == PGNET_ACCESS_GONE)
+		pgnet_slot_set_copied(slot, InvalidTransactionId);
 
 	if (leftovers.oldest_response != DT_NOEND)
 		leftovers.oldest_response += pgnet_setting_ttl();

@@ -1,5 +1,5 @@
 /*
- * look.h -- a first look at a database when the server starts.
+ * look.h -- a first look at a database, when the server starts or it is a copy.
  */
 #ifndef PGNET_LOOK_H
 #define PGNET_LOOK_H

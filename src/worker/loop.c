@@ -88,6 +88,7 @@ loop_init(Loop *loop, WorkerSlot *slot)
 	loop->suspects = pgnet_suspects_create(TopMemoryContext, slot,
 										   loop->backlog);
 	loop->intake = (Intake) {
+		.slot = slot,
 		.backlog = loop->backlog,
 		.recorder = &loop->recorder,
 		.suspects = loop->suspects,

@@ -212,8 +212,7 @@ bury(Posts *posts, Post *post, WorkerSlot *slot, TimestampTz now)
 	if (pgnet_slot_left_well(slot))
 	{
 		post->failures = 0;
-		if (post->kind == PGNET_LOOK)
-			pgnet_slots_take_back(slot, false);
+		pgnet_slots_take_back(slot, false);
 		return;
 	}
 	/* what a look did not find out a worker will */
@@ -251,8 +250,7 @@ int
 pgnet_posts_place(Posts *posts, const DatabaseList *list, Oid role,
 				  TimestampTz now, TimestampTz *due)
 {
-	int			working = place_needed(posts, list, role, now,
-									   PGNET_NEED_EXPIRY);
+	int			working = place_needed(posts, list, role, now, PGNET_NEED_LOOK);
 	int			unplaced = working;
 
 	if (unplaced == 0 && !place_looks(posts, list, role, now))
@@ -317,7 +315,9 @@ place_needed(Posts *posts, const DatabaseList *list, Oid role, TimestampTz now,
 	while (placed < count &&
 		   start(posts, needed[placed],
 				 pgnet_slots_at((int) (needed[placed] - posts->posts)),
-				 PGNET_WORKER, role, now))
+				 needed[placed]->need == PGNET_NEED_LOOK ? PGNET_LOOK :
+														   PGNET_WORKER,
+				 role, now))
 		placed++;
 	pfree(needed);
 	return count - placed;

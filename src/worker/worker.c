@@ -85,7 +85,9 @@ begin(Oid database)
 	BackgroundWorkerInitializeConnectionByOid(database, role, 0);
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 
-	slot = pgnet_slot_get();
+	slot = pgnet_slots_lend(MyDatabaseId);
+	if (slot == NULL)
+		elog(ERROR, "the slot of this database is gone");
 	if (pgnet_slot_claim(slot))
 		return slot;
 	/* another one serves it, or nobody may now: the launcher will see */

@@ -79,8 +79,12 @@ subtest 'with requests in flight' => sub {
 	ends_soon('create database copy template two');
 	$server->wait_arrivals("/hang?$hangs", 15);
 	is_served('two', 'the template is served after it');
-	sql('truncate net.http_request_queue', 'copy');
 	is_served('copy', 'and so is the copy');
+	is(sql('select count(*) from net.http_request_queue', 'copy'), '0', 'which does not have what waits in its template');
+	is($server->arrivals_of("/hang?$hangs") + 0, 15, 'and did not send it');
+	sql('create database copy_of_itself template copy', 'copy');
+	is_served('copy_of_itself', 'a database copies itself, too');
+	ends_soon('drop database copy_of_itself');
 
 	my $dir = PostgreSQL::Test::Utils::tempdir('space');
 	sql("create tablespace space location '$dir'");

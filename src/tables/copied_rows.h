@@ -1,0 +1,14 @@
+/*
+ * copied_rows.h -- requests that came with a database as it was copied.
+ *
+ * Runs in: workers, inside a transaction with the tables locked.
+ */
+#ifndef PGNET_COPIED_ROWS_H
+#define PGNET_COPIED_ROWS_H
+
+#include "postgres.h"
+
+/* Remove what was queued before that transaction made the copy; how many. */
+extern int	pgnet_copied_rows_remove(TransactionId made_by);
+
+#endif							/* PGNET_COPIED_ROWS_H */

@@ -1,0 +1,49 @@
+/*
+ * copies.c -- a database that is a copy does not send what its template had.
+ *
+ * Runs in: workers.
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+
+#include "tables/copied_rows.h"
+#include "worker/copies.h"
+
+typedef struct Removal
+{
+	TransactionId made_by;
+	int			count;
+} Removal;
+
+static void remove_rows(void *removal);
+
+/* Remove it once. */
+bool
+pgnet_copies_remove(WorkerSlot *slot, TableAccess *access, Backoff *backoff)
+{
+	Removal		removal = {.made_by = pgnet_slot_copied(slot)};
+
+	if (!TransactionIdIsValid(removal.made_by))
+		return true;
+	if (!pgnet_access_try(access, backoff,
+						  "remove requests of the template database",
+						  remove_rows, &removal))
+		return false;
+	pgnet_slot_set_copied(slot, InvalidTransactionId);
+	if (removal.count > 0)
+		ereport(LOG,
+				errmsg("pg_net removed %d requests that were copied with the template database",
+					   removal.count),
+				errdetail("They are sent there."));
+	return true;
+}
+
+/* TableWork: remove the rows. */
+static void
+remove_rows(void *arg)
+{
+	Removal    *removal = arg;
+
+	removal->count = pgnet_copied_rows_remove(removal->made_by);
+}
