@@ -19,6 +19,10 @@
 /* More than a scheme, a host name and a port can be. */
 #define MAX_KEY_BYTES 300
 
+/* RFC 3986, section 3.1. */
+#define SCHEME_CHARACTERS \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-."
+
 /* How much of a URL an error message shows. */
 #define SHOWN_URL_BYTES 200
 
@@ -29,6 +33,7 @@ static char *url_normalize(const char *url, char **pairs, int npairs,
 						   char **problem);
 static const char *to_utf8(const char *text);
 static char *url_assemble(const char *url, char **pairs, int npairs);
+static const char *authority_start(const char *url);
 static size_t authority_end(const char *url);
 static bool copy_part(CURLU *handle, CURLUPart part, char *place, size_t size);
 static bool normalize_host(char *host);
@@ -114,10 +119,9 @@ pgnet_url_host_key(const char *url)
 const char *
 pgnet_url_host(const char *url, int *length)
 {
-	const char *start = strstr(url, "://");
+	const char *start = authority_start(url);
 	const char *end = url + authority_end(url);
 
-	start = start ? start + 3 : url;
 	for (const char *c = start; c < end; c++)
 		if (*c == '@')
 			start = c + 1;
@@ -133,17 +137,13 @@ const char *
 pgnet_url_masked(const char *url)
 {
 	const char *at = strrchr(url, '@');
-	const char *start = url;
-	size_t		scheme;
+	const char *start;
 
 	if (at == NULL)
 		return url;
-	scheme = strspn(url, "abcdefghijklmnopqrstuvwxyz"
-						 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
-	if (scheme > 0 && strncmp(url + scheme, ":/", 2) == 0)
+	start = authority_start(url);
+	if (start > url)
 	{
-		start = url + scheme + 1;
-		start += strspn(start, "/");
 		at = start + strcspn(start, "/?#");
 		while (at > start && *at != '@')
 			at--;
@@ -255,12 +255,25 @@ to_utf8(const char *text)
 	return utf8;
 }
 
+/*
+ * Where user, host and port begin: behind the scheme and its slashes, of which
+ * libcurl takes one as well as two (lib/urlapi.c).
+ */
+static const char *
+authority_start(const char *url)
+{
+	const char *scheme_end = url + strspn(url, SCHEME_CHARACTERS);
+
+	if (*scheme_end != ':' || scheme_end[1] != '/')
+		return url;
+	return scheme_end + 1 + strspn(scheme_end + 1, "/");
+}
+
 /* Where scheme, user, host and port end. */
 static size_t
 authority_end(const char *url)
 {
-	const char *scheme_end = strstr(url, "://");
-	const char *authority = scheme_end ? scheme_end + 3 : url;
+	const char *authority = authority_start(url);
 
 	return authority - url + strcspn(authority, "/?#");
 }
@@ -335,12 +348,11 @@ url_finish(CURLU *handle, CURLUcode code, const char *url, char **problem)
 static char *
 url_shown(const char *url)
 {
-	const char *start = strstr(url, "://");
+	const char *start = authority_start(url);
 	const char *at = strrchr(url, '@');
 	char	   *shown = pstrdup(url);
 	int			length;
 
-	start = start ? start + 3 : url;
 	if (at != NULL && at > start)
 		shown = psprintf("%.*s***%s", (int) (start - url), url, at);
 	length = pg_mbcliplen(shown, strlen(shown), SHOWN_URL_BYTES);

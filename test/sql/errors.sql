@@ -79,6 +79,8 @@ select net.http_get('http://user:' || repeat('secret', 50) || '@example.com:9999
 \echo :SQLSTATE
 select net.http_get('user:secret@example.com');
 \echo :SQLSTATE
+select net.http_get('http:/user:secret@exam ple.com/?://x@y');
+\echo :SQLSTATE
 
 -- headers: an object, names that are tokens, values of one line
 select net.http_get('http://example.com/', headers := '[1, 2]');
