@@ -29,6 +29,7 @@
 static char *url_finish(CURLU *handle, CURLUcode code, const char *url,
 						char **problem);
 static CURLUcode url_parse(CURLU *handle, const char *url);
+static CURLUcode unescape_host(CURLU *handle, const char *url);
 static char *url_normalize(const char *url, char **pairs, int npairs,
 						   char **problem);
 static const char *to_utf8(const char *text);
@@ -286,6 +287,8 @@ url_parse(CURLU *handle, const char *url)
 	char	   *scheme = NULL;
 
 	if (code == CURLUE_OK)
+		code = unescape_host(handle, url);
+	if (code == CURLUE_OK)
 		code = curl_url_get(handle, CURLUPART_SCHEME, &scheme, 0);
 	if (code == CURLUE_OK && strcmp(scheme, "http") != 0 &&
 		strcmp(scheme, "https") != 0)
@@ -326,6 +329,26 @@ normalize_host(char *host)
 		host[i] = pg_ascii_tolower((unsigned char) host[i]);
 	}
 	return length > 0;
+}
+
+/*
+ * libcurl takes escapes out of the host after it has looked for numbers that
+ * are addresses in it: have it look again, or the host would be another one
+ * when the URL is read the next time.
+ */
+static CURLUcode
+unescape_host(CURLU *handle, const char *url)
+{
+	char	   *once = NULL;
+	CURLUcode	code;
+
+	if (memchr(url, '%', authority_end(url)) == NULL)
+		return CURLUE_OK;
+	code = curl_url_get(handle, CURLUPART_URL, &once, 0);
+	if (code == CURLUE_OK)
+		code = curl_url_set(handle, CURLUPART_URL, once, 0);
+	curl_free(once);
+	return code;
 }
 
 /* Free the handle and give back either the URL or the problem. */

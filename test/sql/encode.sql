@@ -37,6 +37,9 @@ from (values
 select net._encode_url_with_params_array(null, array['a=1']) is null as null_url,
        net._encode_url_with_params_array('http://example.com/', null) is null as null_params;
 
+-- a host is written in one way, whatever is escaped in it
+select net._encode_url_with_params_array('http://213070643%33/%33', '{}');
+
 -- what is no URL is refused here, too
 select net._encode_url_with_params_array('/x', array['a=1']);
 \echo :SQLSTATE
