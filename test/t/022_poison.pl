@@ -117,7 +117,17 @@ subtest 'triggers' => sub {
 	my $drop = 'drop function act cascade';
 
 	hurts_only_itself('sleeps', trigger('_http_response', 'before insert', 'perform pg_sleep(2);'), $drop);
-	hurts_only_itself('too-long', trigger('_http_response', 'before insert', 'perform pg_sleep(3600);'), $drop);
+
+	# Those beside it do not wait until that is given up.
+	my @targets = map { "/echo/too-long/$_" } 'before', 'poison', 'after';
+	sql(trigger('_http_response', 'before insert', 'perform pg_sleep(3600);'));
+	my ($before, $poison, $after) = queue(@targets);
+	answered('too-long', $before, $after);
+	is(sql("select count(*) from net.http_request_queue where id = $poison"), '1', 'too-long: before it is');
+	answered('too-long, at last', $poison);
+	sent_once('too-long', @targets);
+	sql($drop);
+
 	hurts_only_itself('deletes-response',
 		trigger('_http_response', 'after insert', 'delete from net._http_response where id = new.id;'), $drop);
 	hurts_only_itself('deletes-row',
