@@ -52,7 +52,7 @@ sub run_block
 {
 	my ($node, $block) = @_;
 	my $where = "$block->{file}:$block->{line}";
-	my $sql = $block->{sql} =~ s/http:\/\/localhost:8080/$server->url/ger;
+	my $sql = $block->{sql} =~ s/localhost:8080/localhost:$server->{port}/gr;
 	my ($rc, $stdout, $stderr) = $node->psql('postgres', $sql, timeout => $PostgreSQL::Test::Utils::timeout_default);
 
 	if ($block->{must_fail})
