@@ -383,6 +383,192 @@ AS 'MODULE_PATHNAME', 'pgnet_http_delete';
 COMMENT ON FUNCTION net.http_delete(text, jsonb, jsonb, integer, jsonb) IS
   'Queue a DELETE request, with a JSON body if given, sent after commit; returns its id';
 
+CREATE FUNCTION net.http_put(
+  url text,
+  body jsonb DEFAULT '{}'::jsonb,
+  params jsonb DEFAULT '{}'::jsonb,
+  headers jsonb DEFAULT '{"Content-Type": "application/json"}'::jsonb,
+  timeout_milliseconds integer DEFAULT 2000
+)
+RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_http_put';
+COMMENT ON FUNCTION net.http_put(text, jsonb, jsonb, jsonb, integer) IS
+  'Queue a PUT request with a JSON body, sent after commit; returns its id';
+
+CREATE FUNCTION net.http_patch(
+  url text,
+  body jsonb DEFAULT '{}'::jsonb,
+  params jsonb DEFAULT '{}'::jsonb,
+  headers jsonb DEFAULT '{"Content-Type": "application/json"}'::jsonb,
+  timeout_milliseconds integer DEFAULT 2000
+)
+RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_http_patch';
+COMMENT ON FUNCTION net.http_patch(text, jsonb, jsonb, jsonb, integer) IS
+  'Queue a PATCH request with a JSON body, sent after commit; returns its id';
+
+CREATE FUNCTION net.http_head(
+  url text,
+  params jsonb DEFAULT '{}'::jsonb,
+  headers jsonb DEFAULT '{}'::jsonb,
+  timeout_milliseconds integer DEFAULT 2000
+)
+RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_http_head';
+COMMENT ON FUNCTION net.http_head(text, jsonb, jsonb, integer) IS
+  'Queue a HEAD request, sent after commit; returns its id';
+
+--
+-- Bodies: bytes, and what they are. A literal is text; casts make a body from
+-- what is JSON, XML or binary by its type.
+--
+
+CREATE TYPE net.http_body;
+
+CREATE FUNCTION net._http_body_in(cstring)
+RETURNS net.http_body
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'pgnet_body_in';
+COMMENT ON FUNCTION net._http_body_in(cstring) IS 'Input of net.http_body';
+
+CREATE FUNCTION net._http_body_out(net.http_body)
+RETURNS cstring
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'pgnet_body_out';
+COMMENT ON FUNCTION net._http_body_out(net.http_body) IS 'Output of net.http_body';
+
+CREATE FUNCTION net._http_body_recv(internal)
+RETURNS net.http_body
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'pgnet_body_recv';
+COMMENT ON FUNCTION net._http_body_recv(internal) IS 'Binary input of net.http_body';
+
+CREATE FUNCTION net._http_body_send(net.http_body)
+RETURNS bytea
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'pgnet_body_send';
+COMMENT ON FUNCTION net._http_body_send(net.http_body) IS 'Binary output of net.http_body';
+
+CREATE TYPE net.http_body (
+  INPUT = net._http_body_in,
+  OUTPUT = net._http_body_out,
+  RECEIVE = net._http_body_recv,
+  SEND = net._http_body_send,
+  INTERNALLENGTH = VARIABLE,
+  ALIGNMENT = int4,
+  STORAGE = extended
+);
+COMMENT ON TYPE net.http_body IS
+  'The body of a request, and its content type. A literal is text; jsonb, json, xml and bytea are cast to it';
+
+CREATE FUNCTION net.http_body(text)
+RETURNS net.http_body
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'pgnet_body_from_text';
+CREATE FUNCTION net.http_body(character)
+RETURNS net.http_body
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'pgnet_body_from_bpchar';
+CREATE FUNCTION net.http_body(jsonb)
+RETURNS net.http_body
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'pgnet_body_from_jsonb';
+CREATE FUNCTION net.http_body(json)
+RETURNS net.http_body
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'pgnet_body_from_json';
+CREATE FUNCTION net.http_body(xml)
+RETURNS net.http_body
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'pgnet_body_from_xml';
+CREATE FUNCTION net.http_body(bytea)
+RETURNS net.http_body
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'pgnet_body_from_bytea';
+COMMENT ON FUNCTION net.http_body(text) IS 'A body of plain text, in UTF-8';
+COMMENT ON FUNCTION net.http_body(character) IS
+  'A body of plain text, in UTF-8, without the blanks at the end';
+COMMENT ON FUNCTION net.http_body(jsonb) IS 'A JSON body, in UTF-8';
+COMMENT ON FUNCTION net.http_body(json) IS 'A JSON body, in UTF-8';
+COMMENT ON FUNCTION net.http_body(xml) IS 'An XML body, in UTF-8';
+COMMENT ON FUNCTION net.http_body(bytea) IS 'A body of bytes as they are';
+
+CREATE CAST (text AS net.http_body)
+  WITH FUNCTION net.http_body(text) AS IMPLICIT;
+CREATE CAST (character varying AS net.http_body)
+  WITH FUNCTION net.http_body(text) AS IMPLICIT;
+CREATE CAST (character AS net.http_body)
+  WITH FUNCTION net.http_body(character) AS IMPLICIT;
+CREATE CAST (jsonb AS net.http_body)
+  WITH FUNCTION net.http_body(jsonb) AS IMPLICIT;
+CREATE CAST (json AS net.http_body)
+  WITH FUNCTION net.http_body(json) AS IMPLICIT;
+CREATE CAST (xml AS net.http_body)
+  WITH FUNCTION net.http_body(xml) AS IMPLICIT;
+CREATE CAST (bytea AS net.http_body)
+  WITH FUNCTION net.http_body(bytea) AS IMPLICIT;
+COMMENT ON CAST (text AS net.http_body) IS 'text/plain';
+COMMENT ON CAST (character varying AS net.http_body) IS 'text/plain';
+COMMENT ON CAST (character AS net.http_body) IS 'text/plain';
+COMMENT ON CAST (jsonb AS net.http_body) IS 'application/json';
+COMMENT ON CAST (json AS net.http_body) IS 'application/json';
+COMMENT ON CAST (xml AS net.http_body) IS 'application/xml';
+COMMENT ON CAST (bytea AS net.http_body) IS 'application/octet-stream';
+
+CREATE FUNCTION net.form(fields jsonb)
+RETURNS net.http_body
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'pgnet_form';
+COMMENT ON FUNCTION net.form(jsonb) IS
+  'The body an HTML form sends: the members of an object, an array as a repeated name';
+
+CREATE TYPE net.http_part AS (
+  name text,
+  filename text,
+  content_type text,
+  content bytea
+);
+COMMENT ON TYPE net.http_part IS 'One part of a multipart body; see net.part()';
+
+CREATE FUNCTION net.part(
+  name text,
+  body net.http_body,
+  filename text DEFAULT NULL,
+  content_type text DEFAULT NULL
+)
+RETURNS net.http_part
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'pgnet_part';
+COMMENT ON FUNCTION net.part(text, net.http_body, text, text) IS
+  'One part of a multipart body: a file when it has a file name, else a field';
+
+CREATE FUNCTION net.multipart(
+  fields jsonb DEFAULT NULL,
+  VARIADIC parts net.http_part[] DEFAULT '{}'
+)
+RETURNS net.http_body
+LANGUAGE c VOLATILE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'pgnet_multipart';
+COMMENT ON FUNCTION net.multipart(jsonb, net.http_part[]) IS
+  'A multipart body: the members of an object as fields, then parts';
+
+CREATE FUNCTION net.http_request(
+  method text,
+  url text,
+  params jsonb DEFAULT NULL,
+  headers jsonb DEFAULT NULL,
+  body net.http_body DEFAULT NULL,
+  timeout_milliseconds integer DEFAULT 2000
+)
+RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_http_request';
+COMMENT ON FUNCTION net.http_request(text, text, jsonb, jsonb, net.http_body, integer) IS
+  'Queue a request of any method with any body, sent after commit; returns its id';
+
 --
 -- Responses of single requests
 --

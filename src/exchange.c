@@ -104,6 +104,15 @@ pgnet_url_length_problem(size_t length)
 	return NULL;
 }
 
+/* libcurl cannot send one: it would wait for the body of the answer. */
+char *
+pgnet_body_problem(const char *method, bool has_body)
+{
+	if (has_body && pg_strcasecmp(method, "HEAD") == 0)
+		return pstrdup("a HEAD request cannot have a body");
+	return NULL;
+}
+
 /*
  * A field name is a token, and a value holds no CR, LF or NUL (RFC 9110,
  * sections 5.1 and 5.5).  libcurl sends what it is given without looking, so

@@ -149,6 +149,7 @@ extern void pgnet_request_fail(HttpRequest *request, const char *error);
  */
 extern char *pgnet_method_problem(const char *method);
 extern char *pgnet_url_length_problem(size_t length);
+extern char *pgnet_body_problem(const char *method, bool has_body);
 extern char *pgnet_header_problem(const HttpHeader *header);
 extern char *pgnet_timeout_problem(int timeout_ms);
 

@@ -34,3 +34,15 @@ pgnet_method_is_idempotent(const char *method)
 			return true;
 	return false;
 }
+
+/* Those whose body is what they are about. */
+bool
+pgnet_method_expects_body(const char *method)
+{
+	static const char *const known[] = {"POST", "PUT", "PATCH"};
+
+	for (int i = 0; i < (int) lengthof(known); i++)
+		if (pg_strcasecmp(method, known[i]) == 0)
+			return true;
+	return false;
+}

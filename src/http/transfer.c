@@ -282,19 +282,18 @@ set_method(Transfer *transfer, CURL *easy)
 	}
 	if (post)
 		return true;
-	if (strcmp(method, "HEAD") == 0 && request->body == NULL)
+	if (strcmp(method, "HEAD") == 0)
 		return SET(CURLOPT_NOBODY, 1L);
 	if (strcmp(method, "GET") == 0 && request->body == NULL)
 		return true;
 	return SET(CURLOPT_CUSTOMREQUEST, method);
 }
 
-/* Does a body go with the request?  With POST always, if an empty one. */
+/* Does a body go with the request?  With some always, if an empty one. */
 static bool
 sends_body(const HttpRequest *request)
 {
-	return request->body != NULL ||
-		pg_strcasecmp(request->method, "POST") == 0;
+	return request->body || pgnet_method_expects_body(request->method);
 }
 
 /* The header fields. */

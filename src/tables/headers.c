@@ -12,7 +12,6 @@
 #include "tables/headers.h"
 #include "tables/text.h"
 
-static char *scalar_text(const JsonbValue *value);
 static const char *jsonb_type_name(Jsonb *jsonb);
 static inline bool same_name(const char *one, const char *other);
 static bool seen_before(const HttpHeader *headers, int index);
@@ -52,7 +51,7 @@ pgnet_headers_from_jsonb(Jsonb *jsonb, const char *what, HttpHeader **headers,
 			(*headers)[n].name = pnstrdup(value.val.string.val,
 										  value.val.string.len);
 		else if (token == WJB_VALUE && value.type != jbvNull)
-			(*headers)[n++].value = scalar_text(&value);
+			(*headers)[n++].value = pgnet_headers_value(&value);
 	}
 	*nheaders = n;
 	return true;
@@ -91,9 +90,9 @@ pgnet_headers_find(const HttpHeader *headers, int nheaders, const char *name)
 	return NULL;
 }
 
-/* One value of the object as text. */
-static char *
-scalar_text(const JsonbValue *value)
+/* Turn one value into text. */
+char *
+pgnet_headers_value(const JsonbValue *value)
 {
 	Datum		number;
 

@@ -22,6 +22,12 @@ extern bool pgnet_headers_from_jsonb(Jsonb *jsonb, const char *what,
 									 HttpHeader **headers, int *nheaders,
 									 char **problem);
 
+/*
+ * One value, not null, of such an object as text, in CurrentMemoryContext; an
+ * array or object is jbvBinary.
+ */
+extern char *pgnet_headers_value(const JsonbValue *value);
+
 /* Received header fields as a jsonb object in the database's encoding. */
 extern Jsonb *pgnet_headers_to_jsonb(const HttpHeader *headers, int nheaders);
 

@@ -361,6 +361,8 @@ fill_request(HttpRequest *request, const Row *row)
 	if (!row->nulls[COL_METHOD])
 		request->method = TextDatumGetCString(row->values[COL_METHOD]);
 	problem = pgnet_method_problem(request->method);
+	if (problem == NULL)
+		problem = pgnet_body_problem(request->method, !row->nulls[COL_BODY]);
 	if (problem != NULL)
 		return problem;
 

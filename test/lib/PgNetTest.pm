@@ -76,10 +76,14 @@ sub start_http_server
 
 # Start nginx, for TLS and HTTP/2; see test/lib/nginx-server.
 #
+# Options: backend (a port to which /backend/... is passed on).
+#
 # Returns a hash: http_port, https_port, h2_port, wrong_host_port,
 # expired_port and ca_file.
 sub start_nginx
 {
+	my (%opts) = @_;
+	local $ENV{NGINX_BACKEND_PORT} = $opts{backend} // '';
 	my $dir = PostgreSQL::Test::Utils::tempdir('nginx');
 
 	system_or_bail("$lib_dir/nginx-server", 'start', $dir);

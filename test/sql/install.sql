@@ -53,7 +53,7 @@ rollback;
 select p.oid::regprocedure as function, provolatile, proparallel, proisstrict, prosecdef
 from pg_proc as p
 where pronamespace = 'net'::regnamespace
-order by proname;
+order by proname, p.oid::regprocedure::text;
 
 -- every object has a comment
 create view members as
@@ -98,7 +98,7 @@ select p.oid::regprocedure as not_for_public
 from pg_proc as p
 where pronamespace = 'net'::regnamespace
   and not has_function_privilege('public', p.oid, 'execute')
-order by proname;
+order by proname, p.oid::regprocedure::text;
 select c.relname, a.privilege_type
 from pg_class as c, aclexplode(c.relacl) as a
 where c.relnamespace = 'net'::regnamespace and a.grantee = 0

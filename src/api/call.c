@@ -1,0 +1,275 @@
+/*
+ * call.c -- one call of a request function: check it, queue its request.
+ *
+ * Runs in: client backends.
+ *
+ * Everything that can be found wrong with a request is an error here, at the
+ * call, so that nothing is queued that cannot be sent.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "api/call.h"
+#include "api/fields.h"
+#include "api/policy.h"
+#include "api/support.h"
+#include "exchange.h"
+#include "policy/header_rules.h"
+#include "shared/wakeup.h"
+#include "tables/headers.h"
+#include "tables/request_queue.h"
+#include "url.h"
+
+/* URLs up to this length are worth remembering. */
+#define MAX_REMEMBERED_URL 512
+
+static const char *check_method(const RequestCall *call);
+static char *build_url(const RequestCall *call);
+static int	read_params(const RequestCall *call, UrlParam **params);
+static char *check_url(const char *url);
+static const char *check_headers(const RequestCall *call);
+static void check_timeout(const RequestCall *call);
+static void fill_body(QueueRow *row, const RequestCall *call,
+					  const char *content_type);
+static Jsonb *json_headers(Jsonb *headers, const char *content_type);
+static bool is_json_media_type(const char *content_type);
+static Jsonb *add_content_type(Jsonb *headers, const char *content_type);
+static void refuse_null(const char *column);
+static void refuse(char *problem);
+
+/* Check, queue, and have the worker told. */
+int64
+pgnet_call_queue(const RequestCall *call)
+{
+	QueueRow	row;
+	const char *content_type;
+	int64		id;
+
+	pgnet_require_served();
+	row = (QueueRow) {
+		.method = check_method(call),
+		.headers = call->headers,
+		.role = GetUserId()
+	};
+	if (call->url == NULL)
+		refuse_null("url");
+	check_timeout(call);
+	row.timeout_ms = call->timeout_ms;
+	content_type = check_headers(call);
+	fill_body(&row, call, content_type);
+	row.url = build_url(call);
+
+	pgnet_policy_require(&row);
+	id = pgnet_queue_insert(&row);
+	pgnet_wakeup_at_commit(id);
+	return id;
+}
+
+/* A method is a token. */
+static const char *
+check_method(const RequestCall *call)
+{
+	char	   *method;
+	char	   *problem;
+
+	if (call->known_method != NULL)
+		return call->known_method;
+	if (call->method == NULL)
+		refuse_null("method");
+	method = text_to_cstring(call->method);
+	problem = pgnet_method_problem(method);
+	if (problem == NULL)
+		problem = pgnet_body_problem(method, call->body != NULL);
+	if (problem != NULL)
+		refuse(problem);
+	return method;
+}
+
+/* The URL with the parameters appended. */
+static char *
+build_url(const RequestCall *call)
+{
+	char	   *problem = NULL;
+	char	   *url;
+	UrlParam   *params = NULL;
+	int			nparams = read_params(call, &params);
+
+	if (nparams == 0)
+		return check_url(text_to_cstring(call->url));
+	url = pgnet_url_build(text_to_cstring(call->url), params, nparams,
+						  &problem);
+	if (url == NULL)
+		refuse(problem);
+	return url;
+}
+
+/* The parameters; how many. */
+static int
+read_params(const RequestCall *call, UrlParam **params)
+{
+	char	   *problem = NULL;
+	HttpHeader *members;
+	Field	   *fields = NULL;
+	int			count;
+
+	if (call->params_repeat)
+		count = pgnet_fields_read(call->params, "params", &fields);
+	else if (!pgnet_headers_from_jsonb(call->params, "params", &members,
+									   &count, &problem))
+		refuse(problem);
+	if (count == 0)
+		return 0;
+	*params = palloc(sizeof(UrlParam) * count);
+	for (int i = 0; i < count; i++)
+		(*params)[i] = (UrlParam) {
+			.key = fields ? fields[i].name : members[i].name,
+			.value = fields ? fields[i].value : members[i].value
+		};
+	return count;
+}
+
+/*
+ * A URL without parameters, in its normal form.  A session tends to send to
+ * one address, a trigger to its webhook, and parsing is a third of the price
+ * of a call: the last URL is remembered.
+ */
+static char *
+check_url(const char *url)
+{
+	static char last_given[MAX_REMEMBERED_URL];
+	static char last_normal[MAX_REMEMBERED_URL];
+	char	   *problem = NULL;
+	char	   *normal;
+
+	if (*url != '\0' && strcmp(url, last_given) == 0)
+		return pstrdup(last_normal);
+	normal = pgnet_url_build(url, NULL, 0, &problem);
+	if (normal == NULL)
+		refuse(problem);
+	if (strlen(url) < MAX_REMEMBERED_URL &&
+		strlen(normal) < MAX_REMEMBERED_URL)
+	{
+		strcpy(last_given, url);
+		strcpy(last_normal, normal);
+	}
+	return normal;
+}
+
+/*
+ * Headers are an object of names and values that may be sent.  The content
+ * type among them, or NULL.
+ */
+static const char *
+check_headers(const RequestCall *call)
+{
+	char	   *problem = NULL;
+	HttpHeader *headers;
+	int			nheaders;
+
+	if (!pgnet_headers_from_jsonb(call->headers, "headers", &headers,
+								  &nheaders, &problem))
+		refuse(problem);
+	problem = pgnet_headers_problem(headers, nheaders);
+	if (problem != NULL)
+		refuse(problem);
+	return pgnet_headers_find(headers, nheaders, "Content-Type");
+}
+
+/* A timeout is there, and positive. */
+static void
+check_timeout(const RequestCall *call)
+{
+	char	   *problem;
+
+	if (!call->has_timeout)
+		refuse_null("timeout_milliseconds");
+	problem = pgnet_timeout_problem(call->timeout_ms);
+	if (problem != NULL)
+		refuse(problem);
+}
+
+/* The body, and the content type it needs among the headers. */
+static void
+fill_body(QueueRow *row, const RequestCall *call, const char *content_type)
+{
+	char	   *json;
+
+	if (call->sends_json)
+		row->headers = json_headers(call->headers, content_type);
+	if (call->json != NULL)
+	{
+		json = JsonbToCString(NULL, &call->json->root, VARSIZE(call->json));
+		row->body = json;
+		row->body_len = strlen(json);
+	}
+	if (call->body != NULL)
+	{
+		row->body = pgnet_body_bytes(call->body, &row->body_len);
+		if (content_type == NULL)
+			row->headers = add_content_type(call->headers,
+											pgnet_body_type(call->body));
+	}
+}
+
+/* Headers of a JSON body: the right content type, added if missing. */
+static Jsonb *
+json_headers(Jsonb *headers, const char *content_type)
+{
+	if (content_type == NULL)
+		return add_content_type(headers, PGNET_JSON_TYPE);
+	if (!is_json_media_type(content_type))
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("header \"Content-Type\" must be \"" PGNET_JSON_TYPE "\""),
+				errdetail("The body is JSON, and its media type has to say so."),
+				errhint("Leave the header out, or give it parameters only, as in \"" PGNET_JSON_TYPE "; charset=utf-8\"."));
+	return headers;
+}
+
+/* Is the media type JSON, or one that is JSON underneath (RFC 6839, 3.1)? */
+static bool
+is_json_media_type(const char *content_type)
+{
+	size_t		length = strcspn(content_type, "; \t");
+
+	if (length == strlen(PGNET_JSON_TYPE) &&
+		pg_strncasecmp(content_type, PGNET_JSON_TYPE, length) == 0)
+		return true;
+	return length > 5 &&
+		pg_strncasecmp(content_type + length - 5, "+json", 5) == 0;
+}
+
+/* headers with a content type; a null member of that name gives way. */
+static Jsonb *
+add_content_type(Jsonb *headers, const char *content_type)
+{
+	HttpHeader	field = {"Content-Type", content_type};
+	Jsonb	   *added = pgnet_headers_to_jsonb(&field, 1);
+
+	if (headers == NULL)
+		return added;
+	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat,
+											  JsonbPGetDatum(headers),
+											  JsonbPGetDatum(added)));
+}
+
+/* The error of a null where the queue's column is NOT NULL. */
+static void
+refuse_null(const char *column)
+{
+	ereport(ERROR,
+			errcode(ERRCODE_NOT_NULL_VIOLATION),
+			errmsg("null value in column \"%s\" of a request", column),
+			errhint("Every request needs a %s.", column));
+}
+
+/* The error of a value that cannot be sent. */
+static void
+refuse(char *problem)
+{
+	ereport(ERROR,
+			errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			errmsg("%s", problem));
+}

@@ -1,0 +1,39 @@
+/*
+ * call.h -- one call of a request function: check it, queue its request.
+ *
+ * Runs in: client backends.
+ */
+#ifndef PGNET_API_CALL_H
+#define PGNET_API_CALL_H
+
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+
+#include "api/body.h"
+
+/* The arguments of a call; NULL for null. */
+typedef struct RequestCall
+{
+	text	   *method;
+	const char *known_method;	/* instead of method */
+	text	   *url;
+	Jsonb	   *params;
+	bool		params_repeat;	/* an array gives its name several times */
+	Jsonb	   *headers;
+	bool		has_timeout;
+	int			timeout_ms;
+
+	bool		sends_json;		/* json, or an empty body if that is NULL */
+	Jsonb	   *json;
+	HttpBody   *body;			/* instead of json */
+} RequestCall;
+
+/*
+ * Check a call, queue its request and have the worker told at commit; the id.
+ * Throws not_null_violation or invalid_parameter_value for what cannot be
+ * sent, object_not_in_prerequisite_state when no worker serves this database.
+ */
+extern int64 pgnet_call_queue(const RequestCall *call);
+
+#endif							/* PGNET_API_CALL_H */
