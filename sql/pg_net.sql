@@ -40,7 +40,13 @@ CREATE UNLOGGED TABLE net.http_request_queue (
   headers jsonb,
   body bytea,
   timeout_milliseconds integer NOT NULL,
-  role regrole DEFAULT (quote_ident(CURRENT_USER::text))::regrole
+  role regrole DEFAULT (quote_ident(CURRENT_USER::text))::regrole,
+  connect_timeout_milliseconds integer,
+  max_redirects integer,
+  max_response_bytes bigint,
+  decompress boolean,
+  http_version text,
+  secret_headers text[]
 );
 -- A body is here for a moment: compressing it costs more than its room.
 ALTER TABLE net.http_request_queue ALTER COLUMN body SET STORAGE EXTERNAL;
@@ -59,6 +65,18 @@ COMMENT ON COLUMN net.http_request_queue.timeout_milliseconds IS
   'How long the request may take from when it is sent, in milliseconds';
 COMMENT ON COLUMN net.http_request_queue.role IS
   'The role that asked; it and its members see this row';
+COMMENT ON COLUMN net.http_request_queue.connect_timeout_milliseconds IS
+  'How long it may take of that to have a connection, in milliseconds; null for pg_net.connect_timeout';
+COMMENT ON COLUMN net.http_request_queue.max_redirects IS
+  'How many redirects to follow, 0 for none; null for pg_net.max_redirects';
+COMMENT ON COLUMN net.http_request_queue.max_response_bytes IS
+  'How large the body of the response may be; null for pg_net.max_response_size, which is the most it can be';
+COMMENT ON COLUMN net.http_request_queue.decompress IS
+  'Whether to ask for a compressed response, and decompress it; null for pg_net.decompress';
+COMMENT ON COLUMN net.http_request_queue.http_version IS
+  'The newest version of HTTP to speak, 1.0, 1.1 or 2; null for pg_net.http_version';
+COMMENT ON COLUMN net.http_request_queue.secret_headers IS
+  'Names of headers that a redirect must not take to another origin, beside those that look like credentials';
 
 CREATE FUNCTION net._queue_changed()
 RETURNS trigger
@@ -561,12 +579,18 @@ CREATE FUNCTION net.http_request(
   params jsonb DEFAULT NULL,
   headers jsonb DEFAULT NULL,
   body net.http_body DEFAULT NULL,
-  timeout_milliseconds integer DEFAULT 2000
+  timeout_milliseconds integer DEFAULT 2000,
+  connect_timeout_milliseconds integer DEFAULT NULL,
+  max_redirects integer DEFAULT NULL,
+  max_response_bytes bigint DEFAULT NULL,
+  decompress boolean DEFAULT NULL,
+  http_version text DEFAULT NULL,
+  secret_headers text[] DEFAULT NULL
 )
 RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_http_request';
-COMMENT ON FUNCTION net.http_request(text, text, jsonb, jsonb, net.http_body, integer) IS
+COMMENT ON FUNCTION net.http_request(text, text, jsonb, jsonb, net.http_body, integer, integer, integer, bigint, boolean, text, text[]) IS
   'Queue a request of any method with any body, sent after commit; returns its id';
 
 --

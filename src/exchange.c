@@ -24,6 +24,12 @@
 static MemoryContext spare_contexts[MAX_SPARE_CONTEXTS];
 static int	nspare_contexts = 0;
 
+static const char *const version_names[] = {
+	[PGNET_HTTP_1_0] = "1.0",
+	[PGNET_HTTP_1_1] = "1.1",
+	[PGNET_HTTP_2] = "2"
+};
+
 static bool is_token(const char *text);
 static char *shown(const char *text);
 
@@ -137,6 +143,45 @@ pgnet_timeout_problem(int timeout_ms)
 	if (timeout_ms <= 0)
 		return psprintf("timeout must be positive, not %d ms", timeout_ms);
 	return NULL;
+}
+
+/* Options have ranges. */
+char *
+pgnet_options_problem(const HttpOptions *options)
+{
+	if (options->connect_timeout_ms != PGNET_UNSET &&
+		options->connect_timeout_ms <= 0)
+		return psprintf("connect timeout must be positive, not %d ms",
+						options->connect_timeout_ms);
+	if (options->max_redirects != PGNET_UNSET && options->max_redirects < 0)
+		return psprintf("number of redirects must not be negative, not %d",
+						options->max_redirects);
+	if (options->max_response_bytes != PGNET_UNSET &&
+		(options->max_response_bytes < 0 ||
+		 options->max_response_bytes > PGNET_MAX_RESPONSE_BYTES))
+		return psprintf("size of the response body must be 0 to " INT64_FORMAT " bytes, not " INT64_FORMAT,
+						PGNET_MAX_RESPONSE_BYTES, options->max_response_bytes);
+	return NULL;
+}
+
+/* Find a version by its name. */
+char *
+pgnet_http_version_parse(const char *name, HttpVersion *version)
+{
+	for (int i = PGNET_HTTP_1_0; i <= PGNET_HTTP_2; i++)
+		if (strcmp(name, version_names[i]) == 0)
+		{
+			*version = i;
+			return NULL;
+		}
+	return psprintf("HTTP version must be 1.0, 1.1 or 2, not \"%s\"", shown(name));
+}
+
+/* Name a version. */
+const char *
+pgnet_http_version_name(HttpVersion version)
+{
+	return version_names[version];
 }
 
 /* Is text a token: one or more of the characters of RFC 9110, 5.6.2? */

@@ -93,6 +93,46 @@ typedef struct HttpMetrics
 	int			remote_port;
 } HttpMetrics;
 
+/* The newest version of HTTP a request is to be sent with. */
+typedef enum HttpVersion
+{
+	PGNET_HTTP_UNSET,
+	PGNET_HTTP_1_0,
+	PGNET_HTTP_1_1,
+	PGNET_HTTP_2				/* where TLS is there to agree on it */
+} HttpVersion;
+
+/* An option of HttpOptions that is not set; pgnet_option_set() is never it. */
+#define PGNET_UNSET PG_INT32_MIN
+
+static inline int64
+pgnet_option_set(int64 value)
+{
+	return value == PGNET_UNSET ? PGNET_UNSET + 1 : value;
+}
+
+/* More than this no response may have; a worker holds some of them. */
+#define PGNET_MAX_RESPONSE_BYTES ((int64) 256 * 1024 * 1024)
+
+/* How to send a request, where it does not say so, as for all requests. */
+typedef struct HttpOptions
+{
+	int			connect_timeout_ms; /* to have a connection, TLS included */
+	int			max_redirects;	/* 0: a redirect is the answer */
+	int64		max_response_bytes; /* of the body, decompressed */
+	int			decompress;		/* false or true */
+	HttpVersion http_version;
+	const char **secret_headers;	/* names of headers for the origin alone */
+	int			nsecret_headers;
+} HttpOptions;
+
+#define PGNET_OPTIONS_UNSET \
+	((HttpOptions) { \
+		.connect_timeout_ms = PGNET_UNSET, \
+		.max_redirects = PGNET_UNSET, \
+		.max_response_bytes = PGNET_UNSET, \
+		.decompress = PGNET_UNSET})
+
 typedef struct HttpRequest
 {
 	MemoryContext context;		/* everything below, and this struct */
@@ -108,6 +148,7 @@ typedef struct HttpRequest
 	const char *body;			/* NULL: no body; "" with body_len 0: empty */
 	size_t		body_len;
 	int			timeout_ms;
+	HttpOptions options;
 	Oid			role;			/* who asked; InvalidOid when unknown */
 
 	/* of net.access_rule for the role, for redirects; NULL: none */
@@ -152,5 +193,10 @@ extern char *pgnet_url_length_problem(size_t length);
 extern char *pgnet_body_problem(const char *method, bool has_body);
 extern char *pgnet_header_problem(const HttpHeader *header);
 extern char *pgnet_timeout_problem(int timeout_ms);
+extern char *pgnet_options_problem(const HttpOptions *options);
+
+/* The version called "1.0", "1.1" or "2"; NULL, or what is wrong as above. */
+extern char *pgnet_http_version_parse(const char *name, HttpVersion *version);
+extern const char *pgnet_http_version_name(HttpVersion version);
 
 #endif							/* PGNET_EXCHANGE_H */

@@ -15,6 +15,7 @@
 #include "utils/varlena.h"
 
 #include "compat.h"
+#include "exchange.h"
 #include "policy/networks.h"
 #include "settings.h"
 
@@ -33,15 +34,28 @@
 
 int			pgnet_setting_batch_size;
 char	   *pgnet_setting_ca_file;
+int			pgnet_setting_connect_timeout;
 char	   *pgnet_setting_database_name;
+bool		pgnet_setting_decompress;
+int			pgnet_setting_http_version;
 int			pgnet_setting_max_in_flight;
 int			pgnet_setting_max_in_flight_per_host;
 int			pgnet_setting_max_in_flight_total;
+int			pgnet_setting_max_redirects;
+int			pgnet_setting_max_response_size;
 char	   *pgnet_setting_username;
 int			pgnet_setting_worker_idle_timeout;
 
 static char *denied_networks_text;
 static const Networks *denied_networks;
+
+static const struct config_enum_entry http_versions[] = {
+	{"1.0", PGNET_HTTP_1_0, false},
+	{"1.1", PGNET_HTTP_1_1, false},
+	{"2", PGNET_HTTP_2, false},
+	{NULL, 0, false}
+};
+
 static char *ttl_text;
 static TimeOffset ttl;
 
@@ -70,6 +84,13 @@ pgnet_settings_init(void)
 							   "",
 							   PGC_SIGHUP, 0, NULL, NULL, NULL);
 
+	DefineCustomIntVariable("pg_net.connect_timeout",
+							"Sets how long a request may take to have a connection.",
+							"Zero means as long as the request may take in all.",
+							&pgnet_setting_connect_timeout,
+							0, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+
 	DefineCustomStringVariable("pg_net.database_name",
 							   "Sets the databases whose worker stays when it has nothing to do.",
 							   "A comma-separated list. The others have a worker while they need one.",
@@ -77,6 +98,13 @@ pgnet_settings_init(void)
 							   "postgres",
 							   PGC_SIGHUP, GUC_LIST_INPUT,
 							   check_database_name, NULL, NULL);
+
+	DefineCustomBoolVariable("pg_net.decompress",
+							 "Asks for compressed responses and decompresses them.",
+							 NULL,
+							 &pgnet_setting_decompress,
+							 false,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 
 	DefineCustomStringVariable("pg_net.denied_networks",
 							   "Sets the networks that are never connected to.",
@@ -86,6 +114,12 @@ pgnet_settings_init(void)
 							   PGC_SUSET, GUC_LIST_INPUT,
 							   check_denied_networks, assign_denied_networks,
 							   NULL);
+	DefineCustomEnumVariable("pg_net.http_version",
+							 "Sets the newest version of HTTP to speak.",
+							 "HTTP/2 is spoken where TLS agrees on it.",
+							 &pgnet_setting_http_version,
+							 PGNET_HTTP_2, http_versions,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("pg_net.max_in_flight",
 							"Sets how many requests of a database may be in flight at a time.",
@@ -107,6 +141,21 @@ pgnet_settings_init(void)
 							&pgnet_setting_max_in_flight_total,
 							10000, 1, 1000000,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pg_net.max_redirects",
+							"Sets how many redirects a request follows.",
+							"Zero means that a redirect is the answer.",
+							&pgnet_setting_max_redirects,
+							30, 0, 1000,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pg_net.max_response_size",
+							"Sets how large the body of a response may be.",
+							"Requests can ask for less, not for more.",
+							&pgnet_setting_max_response_size,
+							PGNET_MAX_RESPONSE_BYTES / 1024,
+							1, PGNET_MAX_RESPONSE_BYTES / 1024,
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 
 	DefineCustomStringVariable("pg_net.ttl",
 							   "Sets how long responses are kept.",

@@ -30,7 +30,8 @@ static char *build_url(const RequestCall *call);
 static int	read_params(const RequestCall *call, UrlParam **params);
 static char *check_url(const char *url);
 static const char *check_headers(const RequestCall *call);
-static void check_timeout(const RequestCall *call);
+static void check_options(const RequestCall *call);
+static HttpVersion check_http_version(const RequestCall *call);
 static void fill_body(QueueRow *row, const RequestCall *call,
 					  const char *content_type);
 static Jsonb *json_headers(Jsonb *headers, const char *content_type);
@@ -51,12 +52,15 @@ pgnet_call_queue(const RequestCall *call)
 	row = (QueueRow) {
 		.method = check_method(call),
 		.headers = call->headers,
-		.role = GetUserId()
+		.role = GetUserId(),
+		.options = call->options,
+		.secret_headers = call->secret_headers
 	};
 	if (call->url == NULL)
 		refuse_null("url");
-	check_timeout(call);
+	check_options(call);
 	row.timeout_ms = call->timeout_ms;
+	row.options.http_version = check_http_version(call);
 	content_type = check_headers(call);
 	fill_body(&row, call, content_type);
 	row.url = build_url(call);
@@ -177,17 +181,34 @@ check_headers(const RequestCall *call)
 	return pgnet_headers_find(headers, nheaders, "Content-Type");
 }
 
-/* A timeout is there, and positive. */
+/* A timeout is there, and positive; what else is there has its range. */
 static void
-check_timeout(const RequestCall *call)
+check_options(const RequestCall *call)
 {
 	char	   *problem;
 
 	if (!call->has_timeout)
 		refuse_null("timeout_milliseconds");
 	problem = pgnet_timeout_problem(call->timeout_ms);
+	if (problem == NULL)
+		problem = pgnet_options_problem(&call->options);
 	if (problem != NULL)
 		refuse(problem);
+}
+
+/* A version is one we know. */
+static HttpVersion
+check_http_version(const RequestCall *call)
+{
+	HttpVersion version = PGNET_HTTP_UNSET;
+	char	   *problem = NULL;
+
+	if (call->http_version != NULL)
+		problem = pgnet_http_version_parse(text_to_cstring(call->http_version),
+										   &version);
+	if (problem != NULL)
+		refuse(problem);
+	return version;
 }
 
 /* The body, and the content type it needs among the headers. */

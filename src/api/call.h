@@ -8,9 +8,11 @@
 
 #include "postgres.h"
 
+#include "utils/array.h"
 #include "utils/jsonb.h"
 
 #include "api/body.h"
+#include "exchange.h"
 
 /* The arguments of a call; NULL for null. */
 typedef struct RequestCall
@@ -27,6 +29,10 @@ typedef struct RequestCall
 	bool		sends_json;		/* json, or an empty body if that is NULL */
 	Jsonb	   *json;
 	HttpBody   *body;			/* instead of json */
+
+	HttpOptions options;		/* but for the two below */
+	text	   *http_version;
+	ArrayType  *secret_headers;
 } RequestCall;
 
 /*

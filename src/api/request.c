@@ -27,6 +27,8 @@ static text *text_argument(FunctionCallInfo fcinfo, int number);
 static Jsonb *jsonb_argument(FunctionCallInfo fcinfo, int number);
 static void read_timeout(FunctionCallInfo fcinfo, int number,
 						 RequestCall *call);
+static void read_options(FunctionCallInfo fcinfo, int first,
+						 RequestCall *call);
 
 /* http_get(url, params, headers, timeout_milliseconds) */
 Datum
@@ -68,6 +70,7 @@ Datum
 pgnet_http_delete(PG_FUNCTION_ARGS)
 {
 	RequestCall call = {
+		.options = PGNET_OPTIONS_UNSET,
 		.known_method = "DELETE",
 		.url = text_argument(fcinfo, 0),
 		.params = jsonb_argument(fcinfo, 1),
@@ -80,11 +83,16 @@ pgnet_http_delete(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(pgnet_call_queue(&call));
 }
 
-/* http_request(method, url, params, headers, body, timeout_milliseconds) */
+/*
+ * http_request(method, url, params, headers, body, timeout_milliseconds,
+ * connect_timeout_milliseconds, max_redirects, max_response_bytes, decompress,
+ * http_version, secret_headers)
+ */
 Datum
 pgnet_http_request(PG_FUNCTION_ARGS)
 {
 	RequestCall call = {
+		.options = PGNET_OPTIONS_UNSET,
 		.method = text_argument(fcinfo, 0),
 		.url = text_argument(fcinfo, 1),
 		.params = jsonb_argument(fcinfo, 2),
@@ -94,6 +102,7 @@ pgnet_http_request(PG_FUNCTION_ARGS)
 	};
 
 	read_timeout(fcinfo, 5, &call);
+	read_options(fcinfo, 6, &call);
 	PG_RETURN_INT64(pgnet_call_queue(&call));
 }
 
@@ -102,6 +111,7 @@ static Datum
 queue_without_body(FunctionCallInfo fcinfo, const char *method)
 {
 	RequestCall call = {
+		.options = PGNET_OPTIONS_UNSET,
 		.known_method = method,
 		.url = text_argument(fcinfo, 0),
 		.params = jsonb_argument(fcinfo, 1),
@@ -117,6 +127,7 @@ static Datum
 queue_json(FunctionCallInfo fcinfo, const char *method)
 {
 	RequestCall call = {
+		.options = PGNET_OPTIONS_UNSET,
 		.known_method = method,
 		.url = text_argument(fcinfo, 0),
 		.sends_json = true,
@@ -150,4 +161,25 @@ read_timeout(FunctionCallInfo fcinfo, int number, RequestCall *call)
 	call->has_timeout = !PG_ARGISNULL(number);
 	if (call->has_timeout)
 		call->timeout_ms = PG_GETARG_INT32(number);
+}
+
+/* The arguments that are options, from number first on. */
+static void
+read_options(FunctionCallInfo fcinfo, int first, RequestCall *call)
+{
+	HttpOptions *options = &call->options;
+
+	if (!PG_ARGISNULL(first))
+		options->connect_timeout_ms = pgnet_option_set(PG_GETARG_INT32(first));
+	if (!PG_ARGISNULL(first + 1))
+		options->max_redirects = pgnet_option_set(PG_GETARG_INT32(first + 1));
+	if (!PG_ARGISNULL(first + 2))
+		options->max_response_bytes =
+			pgnet_option_set(PG_GETARG_INT64(first + 2));
+	if (!PG_ARGISNULL(first + 3))
+		options->decompress = PG_GETARG_BOOL(first + 3);
+	if (!PG_ARGISNULL(first + 4))
+		call->http_version = text_argument(fcinfo, first + 4);
+	if (!PG_ARGISNULL(first + 5))
+		call->secret_headers = PG_GETARG_ARRAYTYPE_P(first + 5);
 }

@@ -33,8 +33,7 @@
 /* Idle handles kept; each holds a few kB. */
 #define MAX_SPARE_HANDLES 256
 
-/* What we keep of one response, and of all until they are recorded. */
-#define MAX_RESPONSE_BYTES ((size_t) 256 * 1024 * 1024)
+/* What we keep of all responses until they are recorded, and of headers. */
 #define MAX_ALL_RESPONSE_BYTES ((size_t) 512 * 1024 * 1024)
 #define MAX_HEADER_BYTES ((size_t) 256 * 1024)
 
@@ -47,6 +46,7 @@ struct HttpEngine
 {
 	MemoryContext context;
 	TransferOptions options;
+	HttpDefaults defaults;
 	Sockets    *sockets;
 	WaitEventSet *wait_set;
 	uint32		wait_event;
@@ -104,8 +104,7 @@ pgnet_engine_create(MemoryContext parent, int max_in_flight,
 	}
 	engine->options = (TransferOptions) {
 		.sockets = engine->sockets,
-		.ca_path = curl_version_info(CURLVERSION_NOW)->capath,
-		.max_response_bytes = MAX_RESPONSE_BYTES,
+		.defaults = &engine->defaults,
 		.max_all_response_bytes = MAX_ALL_RESPONSE_BYTES,
 		.all_response_bytes = &engine->response_bytes,
 		.sending = &engine->sending,
@@ -143,12 +142,13 @@ pgnet_engine_set_frugal(HttpEngine *engine, bool frugal)
 	restore_signals(&before);
 }
 
-/* Trust a file, or the system's authorities. */
+/* Send in another way. */
 void
-pgnet_engine_set_ca_file(HttpEngine *engine, const char *ca_file)
+pgnet_engine_set_defaults(HttpEngine *engine, const HttpDefaults *defaults)
 {
-	/* libcurl copies it for each transfer */
-	strlcpy(engine->options.ca_file, ca_file, sizeof(engine->options.ca_file));
+	engine->defaults = *defaults;
+	engine->defaults.system_ca_path =
+		curl_version_info(CURLVERSION_NOW)->capath;
 }
 
 /* Deny networks. */
@@ -334,9 +334,16 @@ reap(HttpEngine *engine)
 
 	while ((easy = pgnet_multi_reap(&engine->multi, &result)) != NULL)
 	{
-		HttpRequest *request = pgnet_transfer_finish(pgnet_transfer_of(easy),
-													 easy, result);
+		Transfer   *transfer = pgnet_transfer_of(easy);
+		HttpRequest *request;
 
+		if (pgnet_transfer_follow(transfer, easy, result))
+		{
+			if (pgnet_multi_add(&engine->multi, easy))
+				continue;
+			result = CURLE_OUT_OF_MEMORY;
+		}
+		request = pgnet_transfer_finish(transfer, easy, result);
 		put_handle(engine, easy);
 		finish(engine, request);
 	}

@@ -12,6 +12,7 @@
 #include "lib/ilist.h"
 
 #include "exchange.h"
+#include "http/defaults.h"
 #include "policy/networks.h"
 
 typedef struct HttpEngine HttpEngine;
@@ -30,8 +31,12 @@ extern void pgnet_engine_set_max_in_flight(HttpEngine *engine,
 /* Descriptors are short: idle connections make room for new ones.  Or not. */
 extern void pgnet_engine_set_frugal(HttpEngine *engine, bool frugal);
 
-/* Whom to trust from the next request on: a file, or "" for the system's. */
-extern void pgnet_engine_set_ca_file(HttpEngine *engine, const char *ca_file);
+/*
+ * How to send from the next request, or redirect, on.  The strings have to
+ * stay until others are set.
+ */
+extern void pgnet_engine_set_defaults(HttpEngine *engine,
+									  const HttpDefaults *defaults);
 
 /*
  * Where not to connect to from now on; idle connections there are not used

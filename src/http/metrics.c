@@ -25,7 +25,6 @@ static int64 add_phase(int64 *phase, int64 from, int64 until, int64 total);
 static bool made_connection(CURL *easy);
 static bool is_https(CURL *easy);
 static const char *http_version(CURL *easy);
-static bool keep_final_url(HttpRequest *request, CURL *easy);
 static int64 number(CURL *easy, CURLINFO what);
 static long small_number(CURL *easy, CURLINFO what);
 
@@ -43,8 +42,15 @@ pgnet_metrics_begin(HttpRequest *request)
 	};
 }
 
+/* How long? */
+int64
+pgnet_metrics_elapsed_us(const HttpRequest *request, CURL *easy)
+{
+	return request->metrics.duration_us + number(easy, CURLINFO_TOTAL_TIME_T);
+}
+
 /* Add a transfer. */
-bool
+void
 pgnet_metrics_add(HttpRequest *request, CURL *easy)
 {
 	HttpMetrics *metrics = &request->metrics;
@@ -66,7 +72,6 @@ pgnet_metrics_add(HttpRequest *request, CURL *easy)
 	strlcpy(metrics->remote_address, address ? address : "",
 			sizeof(metrics->remote_address));
 	metrics->remote_port = (int) small_number(easy, CURLINFO_PRIMARY_PORT);
-	return keep_final_url(request, easy);
 }
 
 /* Name the phase. */
@@ -151,28 +156,6 @@ http_version(CURL *easy)
 		default:
 			return NULL;
 	}
-}
-
-/* Where redirects led to, if there were any; false when memory is out. */
-static bool
-keep_final_url(HttpRequest *request, CURL *easy)
-{
-	char	   *url = NULL;
-	size_t		size;
-	char	   *copy;
-
-	if (small_number(easy, CURLINFO_REDIRECT_COUNT) == 0)
-		return true;
-	(void) curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url);
-	if (url == NULL)
-		return true;
-	size = strlen(url) + 1;
-	copy = MemoryContextAllocExtended(request->context, size,
-									  MCXT_ALLOC_NO_OOM);
-	if (copy == NULL)
-		return false;
-	request->metrics.final_url = memcpy(copy, url, size);
-	return true;
 }
 
 /* One of libcurl's 64-bit numbers; its times are in microseconds. */

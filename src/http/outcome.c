@@ -80,14 +80,19 @@ pgnet_outcome_answered(HttpRequest *request, CURL *easy,
 
 /*
  * Say where the time went.  libcurl reports 0 for a phase that was not
- * reached: the time since the last one that was belongs to it.
+ * reached: the time since the last one that was belongs to it.  Redirects
+ * before count as the request itself.
  */
 void
-pgnet_outcome_timed_out(HttpRequest *request, CURL *easy)
+pgnet_outcome_timed_out(HttpRequest *request, CURL *easy,
+						int connect_timeout_ms)
 {
+	double		before = request->metrics.duration_us / 1000.0;
 	double		total = milliseconds(easy, CURLINFO_TOTAL_TIME_T);
 	double		resolved = milliseconds(easy, CURLINFO_NAMELOOKUP_TIME_T);
 	double		ready = milliseconds(easy, CURLINFO_PRETRANSFER_TIME_T);
+	bool		connecting = ready == 0 &&
+		before + total < request->timeout_ms;
 
 	/* of a connection that was there already no look up is known */
 	if (ready == 0)
@@ -97,12 +102,14 @@ pgnet_outcome_timed_out(HttpRequest *request, CURL *easy)
 			resolved = total;
 	}
 	pgnet_outcome_failed(request,
-						 "Timeout of %d ms reached. Total time: %.3f ms"
+						 "%s of %d ms reached. Total time: %.3f ms"
 						 " (DNS time: %.3f ms,"
 						 " TCP/SSL handshake time: %.3f ms,"
 						 " HTTP Request/Response time: %.3f ms)",
-						 request->timeout_ms, total, resolved,
-						 ready - resolved, total - ready);
+						 connecting ? "Connect timeout" : "Timeout",
+						 connecting ? connect_timeout_ms : request->timeout_ms,
+						 before + total, resolved, ready - resolved,
+						 before + total - ready);
 	request->outcome.kind = PGNET_OUTCOME_TIMED_OUT;
 }
 

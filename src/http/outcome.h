@@ -37,8 +37,12 @@ extern void pgnet_body_free(TransferBody *body);
 extern void pgnet_outcome_answered(HttpRequest *request, CURL *easy,
 								   const TransferBody *body);
 
-/* The timeout went by; says in which phase. */
-extern void pgnet_outcome_timed_out(HttpRequest *request, CURL *easy);
+/*
+ * The timeout went by, or that for having a connection, which was
+ * connect_timeout_ms; says in which phase.
+ */
+extern void pgnet_outcome_timed_out(HttpRequest *request, CURL *easy,
+									int connect_timeout_ms);
 
 /* libcurl gave up; detail is what CURLOPT_ERRORBUFFER holds. */
 extern void pgnet_outcome_error(HttpRequest *request, CURL *easy,

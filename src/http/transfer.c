@@ -3,10 +3,9 @@
  *
  * Runs in: workers.
  *
- * The environment of the server decides nothing: proxies, .netrc, cookies and
- * the like are off unless set here.  A response's body is in memory from
- * malloc(), which can grow without throwing and mostly without copying; it
- * goes with the request's memory context.
+ * A redirect is a step of its own on the same handle.  A response's body is in
+ * memory from malloc(), which can grow without throwing and mostly without
+ * copying; it goes with the request's memory context.
  */
 #include "postgres.h"
 
@@ -14,18 +13,15 @@
 
 #include "utils/memutils.h"
 
-#include "compat.h"
 #include "exchange.h"
 #include "http/destination.h"
-#include "http/method.h"
 #include "http/metrics.h"
 #include "http/outcome.h"
+#include "http/redirect.h"
+#include "http/sending.h"
+#include "http/setup.h"
 #include "http/shortage.h"
 #include "http/transfer.h"
-#include "policy/header_rules.h"
-
-#define USER_AGENT "pg_net/" PGNET_VERSION
-#define MAX_REDIRECTS 30L
 
 /* Finding repeated fields takes time in the square of their number. */
 #define MAX_HEADER_LINES 1000
@@ -34,13 +30,18 @@ struct Transfer
 {
 	HttpRequest *request;
 	const TransferOptions *options;
-	struct curl_slist *header_lines;	/* libcurl's memory */
+	Hop			hop;
+	Setup		setup;
+	bool		redirected;		/* the answer is a redirect to be followed */
+	bool		too_many;		/* but there were too many */
+	const char *refusal;		/* but why it was not */
+	bool		out_of_time;	/* when it came */
+	bool		unprepared;		/* see error_detail */
 	TransferBody body;
 	size_t		header_bytes;
 	int			header_lines_seen;
 	bool		headers_too_large;
 	bool		headers_complete;	/* the empty line came */
-	bool		out_of_memory;	/* for an option */
 	Sending		sending;
 	ShortageWatch watch;
 	Destination destination;
@@ -49,38 +50,20 @@ struct Transfer
 };
 
 static void end_transfer(Transfer *transfer, CURL *easy);
-static bool set_options(Transfer *transfer, CURL *easy);
-static bool set_tls(Transfer *transfer, CURL *easy);
-static bool set_method(Transfer *transfer, CURL *easy);
-static bool sends_body(const HttpRequest *request);
-static bool set_header_lines(Transfer *transfer, CURL *easy);
-static bool add_header(Transfer *transfer, const HttpHeader *header);
-static bool add_header_line(Transfer *transfer, const char *line);
-static bool is_https(const char *url);
+static bool prepare(Transfer *transfer, CURL *easy);
+static bool set_callbacks(Transfer *transfer);
+static size_t max_response_bytes(const HttpRequest *request,
+								 const HttpDefaults *defaults);
+static int	max_redirects(const Transfer *transfer);
+static const char *location(CURL *easy);
+static bool is_followed(const Transfer *transfer);
 static int	before_sending(void *arg, char *remote_ip, char *local_ip,
 						   int remote_port, int local_port);
 static size_t receive_header(char *bytes, size_t size, size_t count, void *arg);
 static size_t receive_body(char *bytes, size_t size, size_t count, void *arg);
 static void free_body(void *arg);
 
-/*
- * Set one option, and remember which one failed: an option that is refused
- * means a libcurl built without what we need, or no memory.
- */
-#define SET(option, value) \
-	set_result(transfer, curl_easy_setopt(easy, option, value), #option)
-
-/* Was an option taken?  If not, say which. */
-static bool
-set_result(Transfer *transfer, CURLcode result, const char *option)
-{
-	if (result == CURLE_OK)
-		return true;
-	snprintf(transfer->error_detail, sizeof(transfer->error_detail),
-			 "could not set %s: %s", option, curl_easy_strerror(result));
-	transfer->out_of_memory = result == CURLE_OUT_OF_MEMORY;
-	return false;
-}
+#define SET(option, value) PGNET_SETUP(&transfer->setup, option, value)
 
 /* Prepare a request. */
 Transfer *
@@ -106,15 +89,15 @@ pgnet_transfer_create(CURL *easy, HttpRequest *request,
 	transfer->destination.request = request;
 	transfer->destination.watch = &transfer->watch;
 	transfer->destination.denied_networks = options->denied_networks;
-	transfer->body.limit = options->max_response_bytes;
+	transfer->hop = pgnet_hop_first(request);
+	transfer->body.limit = max_response_bytes(request, options->defaults);
 	transfer->body.all_limit = options->max_all_response_bytes;
 	transfer->body.all_allocated = options->all_response_bytes;
 
-	if (set_options(transfer, easy) && set_tls(transfer, easy) &&
-		set_method(transfer, easy) && set_header_lines(transfer, easy))
+	if (prepare(transfer, easy))
 		return transfer;
 
-	if (transfer->out_of_memory)
+	if (transfer->setup.refused == CURLE_OUT_OF_MEMORY)
 		pgnet_outcome_not_sent(request, PGNET_SHORT_OF_MEMORY, ENOMEM);
 	else
 		pgnet_outcome_failed(request, "%s", transfer->error_detail);
@@ -132,6 +115,41 @@ pgnet_transfer_of(CURL *easy)
 	return (Transfer *) transfer;
 }
 
+/* Take the step a redirect asks for. */
+bool
+pgnet_transfer_follow(Transfer *transfer, CURL *easy, CURLcode result)
+{
+	HttpRequest *request = transfer->request;
+	Hop		   *hop = &transfer->hop;
+	int64		elapsed_us = pgnet_metrics_elapsed_us(request, easy);
+	long		status = 0;
+
+	if (result != CURLE_OK || !transfer->redirected)
+		return false;
+	transfer->too_many = hop->number >= max_redirects(transfer);
+	if (transfer->too_many)
+		return false;
+	(void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	transfer->refusal = pgnet_redirect_follow(hop, request, status,
+											  location(easy));
+	if (transfer->refusal != NULL)
+		return false;
+	hop->timeout_ms = request->timeout_ms - (int) (elapsed_us / 1000);
+	transfer->out_of_time = hop->timeout_ms <= 0;
+	if (transfer->out_of_time)
+		return false;
+
+	pgnet_metrics_add(request, easy);
+	request->metrics.final_url = hop->url;
+	transfer->redirected = transfer->headers_complete = false;
+	transfer->sending.again = false;
+	transfer->sending.bytes_before = 0;
+	transfer->destination.denied = false;
+	curl_easy_reset(easy);
+	transfer->unprepared = !prepare(transfer, easy);
+	return !transfer->unprepared;
+}
+
 /* Take the result over. */
 HttpRequest *
 pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
@@ -146,6 +164,16 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 									 transfer->error_detail))
 		pgnet_outcome_not_sent(request, transfer->watch.shortage,
 							   transfer->watch.shortage_errno);
+	else if (transfer->too_many)
+		pgnet_outcome_failed(request,
+							 "Number of redirects hit maximum amount: %d",
+							 transfer->hop.number);
+	else if (transfer->refusal != NULL)
+		pgnet_outcome_failed(request, "%s", transfer->refusal);
+	else if (transfer->unprepared)
+		pgnet_outcome_failed(request, "%s", transfer->error_detail);
+	else if (transfer->out_of_time)
+		pgnet_outcome_timed_out(request, easy, 0);
 	else if (result == CURLE_OK && transfer->headers_complete)
 		pgnet_outcome_answered(request, easy, &transfer->body);
 	else if (result == CURLE_OK)
@@ -154,10 +182,11 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 	else if (pgnet_destination_problem(&transfer->destination) != NULL)
 		pgnet_outcome_failed(request, "%s", pgnet_destination_problem(&transfer->destination));
 	else if (result == CURLE_OPERATION_TIMEDOUT)
-		pgnet_outcome_timed_out(request, easy);
+		pgnet_outcome_timed_out(request, easy,
+								transfer->setup.connect_timeout_ms);
 	else if (transfer->body.too_large)
 		pgnet_outcome_failed(request, "response body is larger than %zu bytes",
-							 transfer->options->max_response_bytes);
+							 transfer->body.limit);
 	else if (transfer->body.no_room)
 		pgnet_outcome_failed(request, "the worker's memory for responses is used up");
 	else if (transfer->headers_too_large)
@@ -168,10 +197,10 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 		pgnet_outcome_error(request, easy, CURLE_GOT_NOTHING, "");
 	else
 		pgnet_outcome_error(request, easy, result, transfer->error_detail);
-	request->outcome.bad_url = result == CURLE_URL_MALFORMAT;
-	if (request->outcome.kind != PGNET_OUTCOME_NOT_SENT &&
-		!pgnet_metrics_add(request, easy))
-		pgnet_outcome_failed(request, "out of memory");
+	request->outcome.bad_url = result == CURLE_URL_MALFORMAT &&
+		transfer->hop.number == 0;
+	if (request->outcome.kind != PGNET_OUTCOME_NOT_SENT)
+		pgnet_metrics_add(request, easy);
 	end_transfer(transfer, easy);
 	return request;
 }
@@ -183,8 +212,7 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 static void
 end_transfer(Transfer *transfer, CURL *easy)
 {
-	curl_slist_free_all(transfer->header_lines);
-	transfer->header_lines = NULL;
+	pgnet_setup_free(&transfer->setup);
 	pgnet_sending_end(&transfer->sending);
 	if (transfer->request->outcome.kind != PGNET_OUTCOME_NOT_SENT)
 		return;
@@ -193,43 +221,42 @@ end_transfer(Transfer *transfer, CURL *easy)
 	pfree(transfer);
 }
 
-/* Options that are the same for every request, and the URL. */
+/* Take a step, the first or another; false when an option was refused. */
 static bool
-set_options(Transfer *transfer, CURL *easy)
+prepare(Transfer *transfer, CURL *easy)
 {
-	HttpRequest *request = transfer->request;
-	bool		tls = is_https(request->url);
-	long		version = tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
+	Setup	   *setup = &transfer->setup;
 
+	pgnet_setup_free(setup);
+	*setup = (Setup) {.easy = easy};
+	transfer->error_detail[0] = '\0';
+	if (set_callbacks(transfer) &&
+		pgnet_setup_hop(setup, transfer->request, &transfer->hop,
+						transfer->options->defaults))
+		return true;
+	snprintf(transfer->error_detail, sizeof(transfer->error_detail),
+			 "could not set %s: %s", setup->refused_option,
+			 curl_easy_strerror(setup->refused));
+	return false;
+}
+
+/* How large the body of the response may be. */
+static size_t
+max_response_bytes(const HttpRequest *request, const HttpDefaults *defaults)
+{
+	int64		limit = defaults->options.max_response_bytes;
+
+	if (request->options.max_response_bytes != PGNET_UNSET)
+		limit = Min(limit, request->options.max_response_bytes);
+	return limit;
+}
+
+/* Where libcurl calls us. */
+static bool
+set_callbacks(Transfer *transfer)
+{
 	return SET(CURLOPT_PRIVATE, transfer) &&
 		SET(CURLOPT_ERRORBUFFER, transfer->error_detail) &&
-		SET(CURLOPT_URL, request->url) &&
-#ifdef PGNET_CURL_PROTOCOLS_STR
-		SET(CURLOPT_PROTOCOLS_STR, "http,https") &&
-		SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https") &&
-#else
-		SET(CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS) &&
-		SET(CURLOPT_REDIR_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS) &&
-#endif
-#ifdef PGNET_CURL_QUICK_EXIT
-		/* a resolver that hangs must not hold up the end of its transfer */
-		SET(CURLOPT_QUICK_EXIT, 1L) &&
-#endif
-		SET(CURLOPT_NOSIGNAL, 1L) &&
-		SET(CURLOPT_PROXY, "") &&
-		SET(CURLOPT_USERAGENT, USER_AGENT) &&
-		SET(CURLOPT_FOLLOWLOCATION, 1L) &&
-		SET(CURLOPT_MAXREDIRS, MAX_REDIRECTS) &&
-		SET(CURLOPT_TIMEOUT_MS, (long) request->timeout_ms) &&
-		SET(CURLOPT_CONNECTTIMEOUT_MS, (long) request->timeout_ms) &&
-
-		/*
-		 * HTTP/2 is negotiated within TLS only, so waiting to learn whether a
-		 * connection can be shared makes no sense for http.
-		 */
-		SET(CURLOPT_HTTP_VERSION, version) &&
-		SET(CURLOPT_PIPEWAIT, tls ? 1L : 0L) &&
-		(!tls || SET(CURLOPT_BUFFERSIZE, PGNET_CURL_HTTP2_BUFFER_SIZE)) &&
 		SET(CURLOPT_RESOLVER_START_FUNCTION, pgnet_shortage_before_lookup) &&
 		SET(CURLOPT_RESOLVER_START_DATA, &transfer->watch) &&
 		SET(CURLOPT_OPENSOCKETFUNCTION, pgnet_destination_open_socket) &&
@@ -242,126 +269,6 @@ set_options(Transfer *transfer, CURL *easy)
 		SET(CURLOPT_HEADERDATA, transfer) &&
 		SET(CURLOPT_WRITEFUNCTION, receive_body) &&
 		SET(CURLOPT_WRITEDATA, transfer);
-}
-
-/*
- * Whom to trust.  Reading a bundle of all authorities takes libcurl some
- * 20 ms, for every connection as long as a directory is set as well (its
- * cache serves a file alone, lib/vtls/openssl.c).  So one or the other: the
- * administrator's file, or else the system's directory, in which OpenSSL
- * finds an authority by the hash of its name.
- */
-static bool
-set_tls(Transfer *transfer, CURL *easy)
-{
-	const TransferOptions *options = transfer->options;
-
-	if (options->ca_file[0] != '\0')
-		return SET(CURLOPT_CAINFO, options->ca_file) &&
-			SET(CURLOPT_CAPATH, NULL);
-	if (options->ca_path != NULL)
-		return SET(CURLOPT_CAINFO, NULL);
-	return true;
-}
-
-/* The method, and the body if there is one. */
-static bool
-set_method(Transfer *transfer, CURL *easy)
-{
-	HttpRequest *request = transfer->request;
-	const char *method = pgnet_method_canonical(request->method);
-	bool		post = strcmp(method, "POST") == 0;
-
-	if (sends_body(request))
-	{
-		/* libcurl reads the body from our memory, which stays */
-		if (!SET(CURLOPT_POST, 1L) ||
-			!SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body_len) ||
-			!SET(CURLOPT_POSTFIELDS, request->body ? request->body : ""))
-			return false;
-	}
-	if (post)
-		return true;
-	if (strcmp(method, "HEAD") == 0)
-		return SET(CURLOPT_NOBODY, 1L);
-	if (strcmp(method, "GET") == 0 && request->body == NULL)
-		return true;
-	return SET(CURLOPT_CUSTOMREQUEST, method);
-}
-
-/* Does a body go with the request?  With some always, if an empty one. */
-static bool
-sends_body(const HttpRequest *request)
-{
-	return request->body || pgnet_method_expects_body(request->method);
-}
-
-/* The header fields. */
-static bool
-set_header_lines(Transfer *transfer, CURL *easy)
-{
-	HttpRequest *request = transfer->request;
-	bool		has_content_type = false;
-
-	for (int i = 0; i < request->nheaders; i++)
-	{
-		const HttpHeader *header = &request->headers[i];
-
-		if (pgnet_header_is_libcurls(header->name))
-			continue;
-		if (pg_strcasecmp(header->name, "Content-Type") == 0)
-			has_content_type = true;
-		if (!add_header(transfer, header))
-			return false;
-	}
-
-	/*
-	 * What libcurl would add by itself: a content type of HTML forms, and a
-	 * wait of a second for servers that do not know "100 Continue".
-	 */
-	if ((sends_body(request) && !has_content_type &&
-		 !add_header_line(transfer, "Content-Type:")) ||
-		(request->body_len > 0 && !add_header_line(transfer, "Expect:")))
-		return false;
-	return transfer->header_lines == NULL ||
-		SET(CURLOPT_HTTPHEADER, transfer->header_lines);
-}
-
-/* Add one field; "Name;" tells libcurl to send one without a value. */
-static bool
-add_header(Transfer *transfer, const HttpHeader *header)
-{
-	size_t		size = strlen(header->name) + strlen(header->value) + 3;
-	char	   *line = MemoryContextAllocExtended(transfer->request->context,
-												  size, MCXT_ALLOC_NO_OOM);
-	bool		added;
-
-	if (line == NULL)
-		return set_result(transfer, CURLE_OUT_OF_MEMORY, "CURLOPT_HTTPHEADER");
-	snprintf(line, size, *header->value == '\0' ? "%s;" : "%s: %s",
-			 header->name, header->value);
-	added = add_header_line(transfer, line);
-	pfree(line);
-	return added;
-}
-
-/* Add one line to the list. */
-static bool
-add_header_line(Transfer *transfer, const char *line)
-{
-	struct curl_slist *longer = curl_slist_append(transfer->header_lines, line);
-
-	if (longer == NULL)
-		return set_result(transfer, CURLE_OUT_OF_MEMORY, "CURLOPT_HTTPHEADER");
-	transfer->header_lines = longer;
-	return true;
-}
-
-/* Is this an https URL? */
-static bool
-is_https(const char *url)
-{
-	return pg_strncasecmp(url, "https:", 6) == 0;
 }
 
 /* CURLOPT_PREREQFUNCTION: a connection is there. */
@@ -394,11 +301,50 @@ receive_header(char *bytes, size_t size, size_t count, void *arg)
 	if (strncmp(bytes, "HTTP/", Min(size * count, 5)) == 0)
 		transfer->headers_complete = false;
 	else if (*bytes == '\r' || *bytes == '\n')
+	{
 		transfer->headers_complete = true;
+		transfer->redirected = is_followed(transfer);
+	}
 	transfer->headers_too_large =
 		transfer->header_bytes > transfer->options->max_header_bytes ||
 		++transfer->header_lines_seen > MAX_HEADER_LINES;
 	return transfer->headers_too_large ? 0 : size * count;
+}
+
+/* Is the answer that came a redirect, and do we follow those? */
+static bool
+is_followed(const Transfer *transfer)
+{
+	CURL	   *easy = transfer->setup.easy;
+	long		status = 0;
+
+	(void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	return pgnet_redirect_is(status) && max_redirects(transfer) > 0 &&
+		location(easy) != NULL;
+}
+
+/* How many redirects may be followed. */
+static int
+max_redirects(const Transfer *transfer)
+{
+	const HttpOptions *options = &transfer->request->options;
+
+	return options->max_redirects != PGNET_UNSET ?
+		options->max_redirects :
+		transfer->options->defaults->options.max_redirects;
+}
+
+/* Where the answer says to go; NULL when it does not. */
+static const char *
+location(CURL *easy)
+{
+	struct curl_header *header;
+
+	if (curl_easy_header(easy, "Location", 0, CURLH_HEADER, -1, &header) !=
+			CURLHE_OK ||
+		*header->value == '\0')
+		return NULL;
+	return header->value;
 }
 
 /* CURLOPT_WRITEFUNCTION: keep the bytes, up to the limit. */
@@ -407,6 +353,8 @@ receive_body(char *bytes, size_t size, size_t count, void *arg)
 {
 	Transfer   *transfer = arg;
 
+	if (transfer->redirected)
+		return size * count;
 	if (transfer->free_body.func == NULL)
 	{
 		transfer->free_body.func = free_body;

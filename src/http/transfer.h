@@ -12,6 +12,7 @@
 #include <curl/curl.h>
 
 #include "exchange.h"
+#include "http/defaults.h"
 #include "http/sending.h"
 #include "http/sockets.h"
 #include "policy/networks.h"
@@ -20,10 +21,8 @@
 typedef struct TransferOptions
 {
 	Sockets    *sockets;
-	char		ca_file[MAXPGPATH]; /* "": the system's authorities */
+	const HttpDefaults *defaults;
 	const Networks *denied_networks;
-	const char *ca_path;		/* libcurl's default directory, or NULL */
-	size_t		max_response_bytes;
 	size_t		max_all_response_bytes;
 	size_t	   *all_response_bytes; /* of responses not recorded yet */
 	SendingShared *sending;
@@ -41,6 +40,14 @@ extern Transfer *pgnet_transfer_create(CURL *easy, HttpRequest *request,
 
 /* The transfer a handle carries. */
 extern Transfer *pgnet_transfer_of(CURL *easy);
+
+/*
+ * A transfer ended with result: if its answer is a redirect to be followed,
+ * prepare the handle, which libcurl has let go of, for that.  Otherwise false,
+ * and the request can be finished.
+ */
+extern bool pgnet_transfer_follow(Transfer *transfer, CURL *easy,
+								  CURLcode result);
 
 /*
  * Take the result over into the request's outcome, free what libcurl holds of

@@ -277,7 +277,7 @@ find_misfit(Knowledge *read, TupleDesc queue, TupleDesc log)
 {
 	read->misfit_table = "http_request_queue";
 	read->misfit = pgnet_shape_unreadable(queue, pgnet_queue_shape,
-										  PGNET_QUEUE_COLUMNS);
+										  QUEUE_NCOLUMNS);
 	if (read->misfit != NULL)
 		return;
 	read->misfit_table = "_http_response";

@@ -14,32 +14,17 @@
 #include "access/genam.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "nodes/primnodes.h"
 #include "storage/bufmgr.h"
-#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
 
 #include "tables/plain_queue.h"
 #include "tables/plain_table.h"
-#include "tables/text.h"
-
-/* The columns, in order of their numbers. */
-enum
-{
-	COL_ID,
-	COL_METHOD,
-	COL_URL,
-	COL_HEADERS,
-	COL_BODY,
-	COL_TIMEOUT,
-	COL_ROLE,
-	NCOLUMNS
-};
+#include "tables/queue_row.h"
 
 static bool has_our_columns(TupleDesc desc, Oid method_type);
 static Oid	only_index(Relation table);
@@ -76,19 +61,9 @@ pgnet_plain_queue_insert(Relation table, const PlainQueue *queue,
 	id = nextval_internal(queue->id_sequence, false);
 
 	slot = MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsVirtual);
-	slot->tts_values[COL_ID] = Int64GetDatum(id);
-	slot->tts_values[COL_METHOD] = CStringGetTextDatum(row->method);
-	slot->tts_values[COL_URL] = CStringGetTextDatum(row->url);
-	slot->tts_values[COL_TIMEOUT] = Int32GetDatum(row->timeout_ms);
-	slot->tts_values[COL_ROLE] = ObjectIdGetDatum(row->role);
-	if (row->headers != NULL)
-		slot->tts_values[COL_HEADERS] = JsonbPGetDatum(row->headers);
-	if (row->body != NULL)
-		slot->tts_values[COL_BODY] = pgnet_bytes_datum(row->body,
-													   row->body_len);
-	memset(slot->tts_isnull, false, sizeof(bool) * NCOLUMNS);
-	slot->tts_isnull[COL_HEADERS] = row->headers == NULL;
-	slot->tts_isnull[COL_BODY] = row->body == NULL;
+	pgnet_queue_row_write(row, slot->tts_values, slot->tts_isnull);
+	slot->tts_values[QUEUE_ID] = Int64GetDatum(id);
+	slot->tts_isnull[QUEUE_ID] = false;
 	ExecStoreVirtualTuple(slot);
 	table_tuple_insert(table, slot, GetCurrentCommandId(true), 0, NULL);
 
@@ -124,7 +99,7 @@ pgnet_plain_queue_remove(Relation table, HttpRequest *const *requests,
 		if (ItemPointerGetBlockNumberNoCheck(&place) >= nblocks ||
 			!table_tuple_fetch_row_version(table, &place, GetActiveSnapshot(),
 										   slot) ||
-			DatumGetInt64(slot_getattr(slot, COL_ID + 1, &null)) !=
+			DatumGetInt64(slot_getattr(slot, QUEUE_ID + 1, &null)) !=
 				requests[i]->id)
 			continue;
 		if (table_tuple_delete(table, &place, GetCurrentCommandId(true),
@@ -141,17 +116,10 @@ pgnet_plain_queue_remove(Relation table, HttpRequest *const *requests,
 static bool
 has_our_columns(TupleDesc desc, Oid method_type)
 {
-	const PlainColumn columns[NCOLUMNS] = {
-		[COL_ID] = {INT8OID, true},
-		[COL_METHOD] = {method_type, true},
-		[COL_URL] = {TEXTOID, true},
-		[COL_HEADERS] = {JSONBOID, false},
-		[COL_BODY] = {BYTEAOID, false},
-		[COL_TIMEOUT] = {INT4OID, true},
-		[COL_ROLE] = {REGROLEOID, true},
-	};
+	PlainColumn columns[QUEUE_NCOLUMNS];
 
-	return pgnet_plain_table_has_columns(desc, columns, NCOLUMNS);
+	pgnet_queue_row_columns(columns, method_type);
+	return pgnet_plain_table_has_columns(desc, columns, QUEUE_NCOLUMNS);
 }
 
 /* The primary key on id, if that is the only index. */
@@ -167,7 +135,7 @@ only_index(Relation table)
 		index = index_open(linitial_oid(indexes), AccessShareLock);
 		if (index->rd_index->indisprimary &&
 			pgnet_plain_table_simple_index(index) &&
-			index->rd_index->indkey.values[0] == COL_ID + 1)
+			index->rd_index->indkey.values[0] == QUEUE_ID + 1)
 			result = RelationGetRelid(index);
 		index_close(index, AccessShareLock);
 	}
@@ -179,7 +147,8 @@ only_index(Relation table)
 static Oid
 sequence_of_id(Relation table)
 {
-	FuncExpr   *call = pgnet_plain_table_default(table, COL_ID + 1, F_NEXTVAL);
+	FuncExpr   *call = pgnet_plain_table_default(table, QUEUE_ID + 1,
+												 F_NEXTVAL);
 	Const	   *sequence = call ? linitial(call->args) : NULL;
 
 	if (sequence == NULL || !IsA(sequence, Const) || sequence->constisnull)

@@ -11,7 +11,7 @@
 #include "executor/spi.h"
 #include "utils/snapshot.h"
 
-#define PGNET_PLAN_MAX_PARAMS 10
+#define PGNET_PLAN_MAX_PARAMS 12
 
 /* A statement of ours: written down where it is used, prepared on first use. */
 typedef struct PreparedStatement

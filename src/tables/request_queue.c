@@ -9,34 +9,23 @@
 #include "access/table.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "policy/header_rules.h"
 #include "tables/catalog.h"
-#include "tables/headers.h"
 #include "tables/ids.h"
 #include "tables/local_setting.h"
 #include "tables/plain_scan.h"
 #include "tables/plans.h"
 #include "tables/request_queue.h"
-#include "tables/text.h"
 
 /* A row is read whole at once below this many bytes of headers and body. */
 #define LARGE_ROW_BYTES (32 * 1024)
 
-/* The columns our SELECTs give: those of the table, in order, and the place. */
+/* Our SELECTs give the columns of the table, in order, and the place. */
 enum
 {
-	COL_ID,
-	COL_METHOD,
-	COL_URL,
-	COL_HEADERS,
-	COL_BODY,
-	COL_TIMEOUT,
-	COL_ROLE,
-	COL_PLACE,
+	COL_PLACE = QUEUE_NCOLUMNS,
 	NCOLUMNS
 };
 
@@ -56,32 +45,28 @@ typedef struct RowReader
 	dlist_head *requests;		/* to append to */
 } RowReader;
 
-const ShapeColumn pgnet_queue_shape[PGNET_QUEUE_COLUMNS] = {
-	[COL_ID] = {"id", INT8OID},
-	[COL_METHOD] = {"method", TEXTOID},
-	[COL_URL] = {"url", TEXTOID},
-	[COL_HEADERS] = {"headers", JSONBOID},
-	[COL_BODY] = {"body", BYTEAOID},
-	[COL_TIMEOUT] = {"timeout_milliseconds", INT4OID},
-	[COL_ROLE] = {"role", REGROLEOID},
-};
-
 /* A column may be of another type since; a cast to the same one is none. */
 #define SELECT_ROWS \
 	"SELECT q.id::pg_catalog.int8, q.method::pg_catalog.text," \
 	" q.url::pg_catalog.text, q.headers::pg_catalog.jsonb," \
 	" q.body::pg_catalog.bytea, q.timeout_milliseconds::pg_catalog.int4," \
-	" q.role::pg_catalog.regrole, q.ctid" \
+	" q.role::pg_catalog.regrole," \
+	" q.connect_timeout_milliseconds::pg_catalog.int4," \
+	" q.max_redirects::pg_catalog.int4," \
+	" q.max_response_bytes::pg_catalog.int8," \
+	" q.decompress::pg_catalog.bool, q.http_version::pg_catalog.text," \
+	" q.secret_headers::pg_catalog.text[], q.ctid" \
 	" FROM net.http_request_queue AS q"
 
 static PreparedStatement insert_row = {
 	.sql = "INSERT INTO net.http_request_queue"
-		   " (method, url, headers, body, timeout_milliseconds, role)"
-		   " VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
-	.nparams = 6,
-	/* the first is net.http_method, looked up when first used */
-	.param_types = {InvalidOid, TEXTOID, JSONBOID, BYTEAOID, INT4OID,
-					REGROLEOID}
+		   " (method, url, headers, body, timeout_milliseconds, role,"
+		   " connect_timeout_milliseconds, max_redirects, max_response_bytes,"
+		   " decompress, http_version, secret_headers)"
+		   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+		   " RETURNING id",
+	/* all columns but id; their types are looked up when first used */
+	.nparams = QUEUE_NCOLUMNS - 1
 };
 
 static PreparedStatement scan_rows = {
@@ -111,10 +96,10 @@ static int64 insert_by_sql(const QueueRow *row);
 static int	scan_by_sql(const RowReader *reader, int64 from_id, int limit);
 static void load_by_sql(const RowReader *reader, int64 *ids, int nids);
 static bool lie_close(const int64 *ids, int nids);
+static void set_insert_types(void);
 static void read_slot(TupleTableSlot *slot, Row *row);
 static void read_selected(int number, Row *row);
 static void copy_row(const RowReader *reader, const Row *row);
-static char *fill_request(HttpRequest *request, const Row *row);
 static size_t column_size(const Row *row, int number);
 
 /* Queue a request. */
@@ -193,7 +178,7 @@ pgnet_queue_load(Oid table, int64 *ids, int nids, MemoryContext parent,
 	while ((slot = pgnet_plain_scan_next(&scan)) != NULL)
 	{
 		read_slot(slot, &row);
-		if (pgnet_ids_contain(ids, nids, DatumGetInt64(row.values[COL_ID])))
+		if (pgnet_ids_contain(ids, nids, DatumGetInt64(row.values[QUEUE_ID])))
 			copy_row(&reader, &row);
 	}
 	pgnet_plain_scan_end(&scan);
@@ -243,7 +228,7 @@ load_by_sql(const RowReader *reader, int64 *ids, int nids)
 	for (int i = 0; i < (int) SPI_processed; i++)
 	{
 		read_selected(i, &row);
-		if (pgnet_ids_contain(ids, nids, DatumGetInt64(row.values[COL_ID])))
+		if (pgnet_ids_contain(ids, nids, DatumGetInt64(row.values[QUEUE_ID])))
 			copy_row(reader, &row);
 	}
 	SPI_freetuptable(SPI_tuptable);
@@ -266,25 +251,22 @@ static int64
 insert_by_sql(const QueueRow *row)
 {
 	CatalogUser caller = pgnet_catalog_become_owner();
-	Datum		values[6] = {
-		CStringGetTextDatum(row->method),
-		CStringGetTextDatum(row->url),
-		PointerGetDatum(row->headers),
-		row->body ? pgnet_bytes_datum(row->body, row->body_len) : (Datum) 0,
-		Int32GetDatum(row->timeout_ms),
-		ObjectIdGetDatum(row->role)
-	};
-	char		nulls[6] = {' ', ' ', row->headers ? ' ' : 'n',
-					 row->body ? ' ' : 'n', ' ', ' '};
+	Datum		values[QUEUE_NCOLUMNS];
+	bool		nulls[QUEUE_NCOLUMNS];
+	char		flags[QUEUE_NCOLUMNS];
 	int64		id = 0;
 	bool		null = true;
 	int			level;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	pgnet_plan_set_type(&insert_row, 0, pgnet_catalog_method_type());
+	set_insert_types();
+	pgnet_queue_row_write(row, values, nulls);
+	for (int i = QUEUE_ID + 1; i < QUEUE_NCOLUMNS; i++)
+		flags[i] = nulls[i] ? 'n' : ' ';
 	level = pgnet_local_setting_begin("search_path", "pg_catalog, pg_temp");
-	pgnet_plan_run(&insert_row, values, nulls, SPI_OK_INSERT_RETURNING);
+	pgnet_plan_run(&insert_row, &values[QUEUE_ID + 1], &flags[QUEUE_ID + 1],
+				   SPI_OK_INSERT_RETURNING);
 	pgnet_local_setting_end(level);
 	if (SPI_processed == 1)
 		id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
@@ -298,6 +280,17 @@ insert_by_sql(const QueueRow *row)
 				errmsg("the request was not queued"),
 				errdetail("A trigger or rule on net.http_request_queue took the row away."));
 	return id;
+}
+
+/* The parameters of the INSERT are the columns after id. */
+static void
+set_insert_types(void)
+{
+	PlainColumn columns[QUEUE_NCOLUMNS];
+
+	pgnet_queue_row_columns(columns, pgnet_catalog_method_type());
+	for (int i = QUEUE_ID + 1; i < QUEUE_NCOLUMNS; i++)
+		pgnet_plan_set_type(&insert_row, i - 1, columns[i].type);
 }
 
 /* The row of a slot, as long as that holds it. */
@@ -329,67 +322,27 @@ copy_row(const RowReader *reader, const Row *row)
 	/* reading the columns may throw: whoever has the list frees it */
 	dlist_push_tail(reader->requests, &request->node);
 	request->table = reader->table;
-	request->id = DatumGetInt64(row->values[COL_ID]);
+	request->id = DatumGetInt64(row->values[QUEUE_ID]);
 	request->place = *(ItemPointer) DatumGetPointer(row->values[COL_PLACE]);
-	if (!row->nulls[COL_ROLE])
-		request->role = DatumGetObjectId(row->values[COL_ROLE]);
-	if (row->nulls[COL_URL])
+	if (!row->nulls[QUEUE_ROLE])
+		request->role = DatumGetObjectId(row->values[QUEUE_ROLE]);
+	if (row->nulls[QUEUE_URL])
 		problem = pstrdup("null value in column \"url\"");
 	else
-		problem = pgnet_url_length_problem(column_size(row, COL_URL) -
+		problem = pgnet_url_length_problem(column_size(row, QUEUE_URL) -
 										   VARHDRSZ);
 	if (problem == NULL)
-		request->url = TextDatumGetCString(row->values[COL_URL]);
-	request->size = column_size(row, COL_HEADERS) + column_size(row, COL_BODY);
+		request->url = TextDatumGetCString(row->values[QUEUE_URL]);
+	request->size = column_size(row, QUEUE_HEADERS) +
+		column_size(row, QUEUE_BODY);
 
 	request->loaded = request->size < reader->max_bytes;
 	if (problem == NULL && request->loaded)
-		problem = fill_request(request, row);
+		problem = pgnet_queue_row_read(request, row->values, row->nulls);
 	if (problem != NULL)
 		pgnet_request_fail(request, problem);
 	request->size += MemoryContextMemAllocated(request->context, false);
 	MemoryContextSwitchTo(before);
-}
-
-/* Copy the columns that are needed to send; what is wrong with them. */
-static char *
-fill_request(HttpRequest *request, const Row *row)
-{
-	Jsonb	   *headers = NULL;
-	char	   *problem = NULL;
-
-	if (!row->nulls[COL_METHOD])
-		request->method = TextDatumGetCString(row->values[COL_METHOD]);
-	problem = pgnet_method_problem(request->method);
-	if (problem == NULL)
-		problem = pgnet_body_problem(request->method, !row->nulls[COL_BODY]);
-	if (problem != NULL)
-		return problem;
-
-	if (row->nulls[COL_TIMEOUT])
-		return pstrdup("null value in column \"timeout_milliseconds\"");
-	request->timeout_ms = DatumGetInt32(row->values[COL_TIMEOUT]);
-	problem = pgnet_timeout_problem(request->timeout_ms);
-	if (problem != NULL)
-		return problem;
-
-	if (!row->nulls[COL_HEADERS])
-		headers = DatumGetJsonbP(row->values[COL_HEADERS]);
-	if (!pgnet_headers_from_jsonb(headers, "headers", &request->headers,
-								  &request->nheaders, &problem))
-		return problem;
-	problem = pgnet_headers_problem(request->headers, request->nheaders);
-	if (problem != NULL)
-		return problem;
-
-	if (!row->nulls[COL_BODY])
-	{
-		bytea	   *body = DatumGetByteaPCopy(row->values[COL_BODY]);
-
-		request->body = VARDATA(body);
-		request->body_len = VARSIZE(body) - VARHDRSZ;
-	}
-	return NULL;
 }
 
 /* How many bytes a variable-length column is, without reading it. */

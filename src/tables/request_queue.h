@@ -10,26 +10,8 @@
 #include "postgres.h"
 
 #include "lib/ilist.h"
-#include "utils/jsonb.h"
-
 #include "exchange.h"
-#include "tables/shape.h"
-
-/* A row to be; pointers may be NULL where the column may be null. */
-typedef struct QueueRow
-{
-	const char *method;
-	const char *url;
-	Jsonb	   *headers;
-	const char *body;
-	size_t		body_len;
-	int			timeout_ms;
-	Oid			role;
-} QueueRow;
-
-/* The columns we read. */
-#define PGNET_QUEUE_COLUMNS 7
-extern const ShapeColumn pgnet_queue_shape[PGNET_QUEUE_COLUMNS];
+#include "tables/queue_row.h"
 
 /* Insert a row as the tables' owner; its id.  Runs in: client backends. */
 extern int64 pgnet_queue_insert(const QueueRow *row);

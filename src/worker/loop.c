@@ -24,6 +24,7 @@
 #include "settings.h"
 #include "tables/transaction.h"
 #include "worker/clock.h"
+#include "worker/configuration.h"
 #include "worker/descriptors.h"
 #include "worker/loop.h"
 
@@ -157,9 +158,7 @@ apply_settings(Loop *loop)
 		.in_flight_per_host = pgnet_setting_max_in_flight_per_host,
 	};
 
-	pgnet_engine_set_ca_file(loop->engine, pgnet_setting_ca_file);
-	pgnet_engine_set_denied_networks(loop->engine,
-									 pgnet_setting_denied_networks());
+	pgnet_configuration_apply(loop->engine);
 	pgnet_engine_set_max_in_flight(loop->engine, limits.in_flight);
 	pgnet_backlog_set_limits(loop->backlog, limits);
 	pgnet_expiry_look_now(&loop->expiry);

@@ -97,4 +97,48 @@ select net.http_request('GET', '/relative');
 select net.http_request('GET', 'http://example.com/', headers := '{"a b": 1}');
 select net.http_request('GET', 'http://example.com/', timeout_milliseconds := 0);
 select net.http_request('GET', 'http://example.com/', timeout_milliseconds := null);
+
+
+-- options: null in the queue is the server's default
+begin;
+select net.http_request('GET', 'http://example.com/') > 0 as id,
+       net.http_request('GET', 'http://example.com/', connect_timeout_milliseconds := 100, max_redirects := 0,
+                        max_response_bytes := 1000000, decompress := true, http_version := '1.1',
+                        secret_headers := array['X-Mine', 'X-Yours']) > 0 as id,
+       net.http_get('http://example.com/') > 0 as id;
+select connect_timeout_milliseconds, max_redirects, max_response_bytes, decompress, http_version, secret_headers
+from net.http_request_queue
+order by id;
+rollback;
+-- the same through SQL, when somebody changed the table
+begin;
+create index on net.http_request_queue (url);
+select net.http_request('PUT', 'http://example.com/', '{"a": 1}', '{"X-Name": "v"}', 'text', 1000, 100, 0, 1000000, false, '1.0',
+                        array['X-Mine', null]) > 0 as id,
+       net.http_request('GET', 'http://example.com/') > 0 as id;
+select method, url, headers, body, timeout_milliseconds, role = current_user::regrole as mine, connect_timeout_milliseconds,
+       max_redirects, max_response_bytes, decompress, http_version, secret_headers
+from net.http_request_queue
+order by id;
+rollback;
+select net.http_request('GET', 'http://example.com/', connect_timeout_milliseconds := 0);
+select net.http_request('GET', 'http://example.com/', connect_timeout_milliseconds := -2147483648);
+select net.http_request('GET', 'http://example.com/', max_redirects := -1);
+select net.http_request('GET', 'http://example.com/', max_response_bytes := -1);
+select net.http_request('GET', 'http://example.com/', max_response_bytes := 268435457);
+select net.http_request('GET', 'http://example.com/', max_response_bytes := -2147483648);
+select net.http_request('GET', 'http://example.com/', http_version := '3');
+select net.http_request('GET', 'http://example.com/', http_version := '');
+
+-- in a row by hand they are its response
+with inserted as (
+  insert into net.http_request_queue (method, url, timeout_milliseconds, connect_timeout_milliseconds, max_redirects,
+                                      max_response_bytes, http_version)
+  select 'GET', 'http://localhost:1/', 60000, c, r, b, v
+  from (values (0, 1, 1, '1.1'), (-2147483648, 1, 1, '1.1'), (1, -1, 1, '1.1'), (1, 1, -1, '1.1'), (1, 1, 1, 'HTTP/2')) as t (c, r, b, v)
+  returning id)
+select min(id) as first from inserted \gset
+select net.wake();
+select bool_and(net._await_response(:first + i)) as answered from generate_series(0, 4) as i;
+select status_code, error_msg from net._http_response where id between :first and :first + 4 order by id;
 drop view queued;

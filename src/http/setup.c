@@ -1,0 +1,250 @@
+/*
+ * setup.c -- one step of a request as options of a libcurl handle.
+ *
+ * Runs in: workers.
+ *
+ * The environment of the server decides nothing: proxies, .netrc, cookies and
+ * the like are off unless set here.
+ */
+#include "postgres.h"
+
+#include <curl/curl.h>
+
+#include "utils/palloc.h"
+
+#include "compat.h"
+#include "http/method.h"
+#include "http/setup.h"
+#include "policy/header_rules.h"
+
+#define USER_AGENT "pg_net/" PGNET_VERSION
+
+static bool set_basics(Setup *setup, const HttpRequest *request,
+					   const Hop *hop, const HttpDefaults *defaults);
+static int	connect_timeout_ms(const HttpRequest *request, const Hop *hop,
+							   const HttpDefaults *defaults);
+static bool set_version(Setup *setup, const HttpRequest *request,
+						const Hop *hop, const HttpDefaults *defaults);
+static bool set_tls(Setup *setup, const HttpDefaults *defaults);
+static bool set_method(Setup *setup, const HttpRequest *request,
+					   const Hop *hop);
+static bool sends_body(const HttpRequest *request, const Hop *hop);
+static bool set_header_lines(Setup *setup, const HttpRequest *request,
+							 const Hop *hop);
+static bool add_header(Setup *setup, const HttpRequest *request,
+					   const HttpHeader *header);
+static bool add_header_line(Setup *setup, const char *line);
+static bool is_https(const char *url);
+
+#define SET(option, value) PGNET_SETUP(setup, option, value)
+
+/* An option of the request, or else of all requests. */
+#define OPTION(name) \
+	(request->options.name != PGNET_UNSET ? request->options.name : \
+											defaults->options.name)
+
+/* Remember the first that is refused. */
+bool
+pgnet_setup_taken(Setup *setup, CURLcode result, const char *option)
+{
+	if (result == CURLE_OK)
+		return true;
+	setup->refused = result;
+	setup->refused_option = option;
+	return false;
+}
+
+/* Set all that does not concern how the answer is received. */
+bool
+pgnet_setup_hop(Setup *setup, const HttpRequest *request, const Hop *hop,
+				const HttpDefaults *defaults)
+{
+	return set_basics(setup, request, hop, defaults) &&
+		set_version(setup, request, hop, defaults) &&
+		set_tls(setup, defaults) && set_method(setup, request, hop) &&
+		set_header_lines(setup, request, hop);
+}
+
+/* Free the header lines. */
+void
+pgnet_setup_free(Setup *setup)
+{
+	curl_slist_free_all(setup->header_lines);
+	setup->header_lines = NULL;
+}
+
+/* The URL, times, and what is off. */
+static bool
+set_basics(Setup *setup, const HttpRequest *request, const Hop *hop,
+		   const HttpDefaults *defaults)
+{
+	setup->connect_timeout_ms = connect_timeout_ms(request, hop, defaults);
+	if (OPTION(decompress) && !SET(CURLOPT_ACCEPT_ENCODING, ""))
+		return false;
+	return SET(CURLOPT_URL, hop->url) &&
+#ifdef PGNET_CURL_PROTOCOLS_STR
+		SET(CURLOPT_PROTOCOLS_STR, "http,https") &&
+#else
+		SET(CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS) &&
+#endif
+#ifdef PGNET_CURL_QUICK_EXIT
+		/* a resolver that hangs must not hold up the end of its transfer */
+		SET(CURLOPT_QUICK_EXIT, 1L) &&
+#endif
+		SET(CURLOPT_NOSIGNAL, 1L) &&
+		SET(CURLOPT_PROXY, "") &&
+		SET(CURLOPT_USERAGENT, USER_AGENT) &&
+		SET(CURLOPT_TIMEOUT_MS, (long) hop->timeout_ms) &&
+		SET(CURLOPT_CONNECTTIMEOUT_MS, (long) setup->connect_timeout_ms);
+}
+
+/* How long it may take to have a connection. */
+static int
+connect_timeout_ms(const HttpRequest *request, const Hop *hop,
+				   const HttpDefaults *defaults)
+{
+	int			connect_ms = OPTION(connect_timeout_ms);
+
+	return connect_ms > 0 ? Min(connect_ms, hop->timeout_ms) : hop->timeout_ms;
+}
+
+/*
+ * The version of HTTP.  HTTP/2 is negotiated within TLS only, so waiting to
+ * learn whether a connection can be shared makes no sense for http.
+ */
+static bool
+set_version(Setup *setup, const HttpRequest *request, const Hop *hop,
+			const HttpDefaults *defaults)
+{
+	HttpVersion version = request->options.http_version;
+	bool		https = is_https(hop->url);
+
+	if (version == PGNET_HTTP_UNSET)
+		version = defaults->options.http_version;
+	if (version == PGNET_HTTP_2 && https)
+		return SET(CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS) &&
+			SET(CURLOPT_PIPEWAIT, 1L) &&
+			SET(CURLOPT_BUFFERSIZE, PGNET_CURL_HTTP2_BUFFER_SIZE);
+	return SET(CURLOPT_HTTP_VERSION,
+			   (long) (version == PGNET_HTTP_1_0 ? CURL_HTTP_VERSION_1_0 :
+												   CURL_HTTP_VERSION_1_1));
+}
+
+/*
+ * Whom to trust.  Reading a bundle of all authorities takes libcurl some
+ * 20 ms, for every connection as long as a directory is set as well (its
+ * cache serves a file alone, lib/vtls/openssl.c).  So one or the other: the
+ * administrator's file, or else the system's directory, in which OpenSSL
+ * finds an authority by the hash of its name.
+ */
+static bool
+set_tls(Setup *setup, const HttpDefaults *defaults)
+{
+	if (defaults->ca_file[0] != '\0')
+		return SET(CURLOPT_CAINFO, defaults->ca_file) &&
+			SET(CURLOPT_CAPATH, NULL);
+	if (defaults->system_ca_path != NULL)
+		return SET(CURLOPT_CAINFO, NULL);
+	return true;
+}
+
+/* The method, and the body if there is one. */
+static bool
+set_method(Setup *setup, const HttpRequest *request, const Hop *hop)
+{
+	const char *body = request->body ? request->body : "";
+
+	if (sends_body(request, hop))
+	{
+		/* libcurl reads the body from our memory, which stays */
+		if (!SET(CURLOPT_POST, 1L) ||
+			!SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body_len) ||
+			!SET(CURLOPT_POSTFIELDS, body))
+			return false;
+		return strcmp(hop->method, "POST") == 0 ||
+			SET(CURLOPT_CUSTOMREQUEST, hop->method);
+	}
+	if (strcmp(hop->method, "HEAD") == 0)
+		return SET(CURLOPT_NOBODY, 1L);
+	return strcmp(hop->method, "GET") == 0 ||
+		SET(CURLOPT_CUSTOMREQUEST, hop->method);
+}
+
+/* Does a body go with it?  With some methods always, if an empty one. */
+static bool
+sends_body(const HttpRequest *request, const Hop *hop)
+{
+	return hop->with_body &&
+		(request->body != NULL || pgnet_method_expects_body(hop->method));
+}
+
+/* The header fields. */
+static bool
+set_header_lines(Setup *setup, const HttpRequest *request, const Hop *hop)
+{
+	bool		has_content_type = false;
+	bool		body = sends_body(request, hop);
+
+	for (int i = 0; i < request->nheaders; i++)
+	{
+		const HttpHeader *header = &request->headers[i];
+
+		if (pgnet_header_is_libcurls(header->name) ||
+			!pgnet_hop_sends(hop, request, header->name))
+			continue;
+		if (pg_strcasecmp(header->name, "Content-Type") == 0)
+			has_content_type = true;
+		if (!add_header(setup, request, header))
+			return false;
+	}
+
+	/*
+	 * What libcurl would add by itself: a content type of HTML forms, and a
+	 * wait of a second for servers that do not know "100 Continue".
+	 */
+	if ((body && !has_content_type &&
+		 !add_header_line(setup, "Content-Type:")) ||
+		(body && request->body_len > 0 && !add_header_line(setup, "Expect:")))
+		return false;
+	return setup->header_lines == NULL ||
+		SET(CURLOPT_HTTPHEADER, setup->header_lines);
+}
+
+/* Add one field; "Name;" tells libcurl to send one without a value. */
+static bool
+add_header(Setup *setup, const HttpRequest *request, const HttpHeader *header)
+{
+	size_t		size = strlen(header->name) + strlen(header->value) + 3;
+	char	   *line = MemoryContextAllocExtended(request->context, size,
+												  MCXT_ALLOC_NO_OOM);
+	bool		added;
+
+	if (line == NULL)
+		return pgnet_setup_taken(setup, CURLE_OUT_OF_MEMORY,
+								 "CURLOPT_HTTPHEADER");
+	snprintf(line, size, *header->value == '\0' ? "%s;" : "%s: %s",
+			 header->name, header->value);
+	added = add_header_line(setup, line);
+	pfree(line);
+	return added;
+}
+
+/* Add one line to the list. */
+static bool
+add_header_line(Setup *setup, const char *line)
+{
+	struct curl_slist *longer = curl_slist_append(setup->header_lines, line);
+
+	if (longer == NULL)
+		return pgnet_setup_taken(setup, CURLE_OUT_OF_MEMORY,
+								 "CURLOPT_HTTPHEADER");
+	setup->header_lines = longer;
+	return true;
+}
+
+/* Is this an https URL? */
+static bool
+is_https(const char *url)
+{
+	return pg_strncasecmp(url, "https:", 6) == 0;
+}

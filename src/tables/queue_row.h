@@ -1,0 +1,69 @@
+/*
+ * queue_row.h -- the columns of net.http_request_queue.
+ *
+ * Runs in: client backends (write) and workers (read).
+ */
+#ifndef PGNET_QUEUE_ROW_H
+#define PGNET_QUEUE_ROW_H
+
+#include "postgres.h"
+
+#include "utils/array.h"
+#include "utils/jsonb.h"
+
+#include "exchange.h"
+#include "tables/plain_table.h"
+#include "tables/shape.h"
+
+/* In order of their numbers, which start with 1. */
+enum QueueColumn
+{
+	QUEUE_ID,
+	QUEUE_METHOD,
+	QUEUE_URL,
+	QUEUE_HEADERS,
+	QUEUE_BODY,
+	QUEUE_TIMEOUT,
+	QUEUE_ROLE,
+	QUEUE_CONNECT_TIMEOUT,
+	QUEUE_MAX_REDIRECTS,
+	QUEUE_MAX_RESPONSE_BYTES,
+	QUEUE_DECOMPRESS,
+	QUEUE_HTTP_VERSION,
+	QUEUE_SECRET_HEADERS,
+	QUEUE_NCOLUMNS
+};
+
+/* A row to be; pointers may be NULL where the column may be null. */
+typedef struct QueueRow
+{
+	const char *method;
+	const char *url;
+	Jsonb	   *headers;
+	const char *body;
+	size_t		body_len;
+	int			timeout_ms;
+	Oid			role;
+	HttpOptions options;		/* but for its secret headers */
+	ArrayType  *secret_headers; /* of text */
+} QueueRow;
+
+/* What we read, by name. */
+extern const ShapeColumn pgnet_queue_shape[QUEUE_NCOLUMNS];
+
+/* The type of each column; that of method is method_type. */
+extern void pgnet_queue_row_columns(PlainColumn *columns, Oid method_type);
+
+/* A row as values of all columns but id; they may point into row. */
+extern void pgnet_queue_row_write(const QueueRow *row, Datum *values,
+								  bool *nulls);
+
+/*
+ * Copy the columns that are needed to send from values to a request, in
+ * CurrentMemoryContext, which is its own.  What is wrong with them, palloc'd,
+ * or NULL.
+ */
+extern char *pgnet_queue_row_read(HttpRequest *request, const Datum *values,
+								  const bool *nulls);
+
+#endif							/* PGNET_QUEUE_ROW_H */
