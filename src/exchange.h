@@ -102,6 +102,23 @@ typedef enum HttpVersion
 	PGNET_HTTP_2				/* where TLS is there to agree on it */
 } HttpVersion;
 
+/* The addresses of a host that are connected to. */
+typedef enum IpVersion
+{
+	PGNET_IP_ANY,
+	PGNET_IP_V4,
+	PGNET_IP_V6
+} IpVersion;
+
+/* The oldest version of TLS that is spoken. */
+typedef enum TlsVersion
+{
+	PGNET_TLS_1_0,
+	PGNET_TLS_1_1,
+	PGNET_TLS_1_2,
+	PGNET_TLS_1_3
+} TlsVersion;
+
 /* An option of HttpOptions that is not set; pgnet_option_set() is never it. */
 #define PGNET_UNSET PG_INT32_MIN
 

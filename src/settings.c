@@ -9,14 +9,15 @@
  */
 #include "postgres.h"
 
-#include "utils/datetime.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
 
 #include "compat.h"
 #include "exchange.h"
+#include "interval.h"
 #include "policy/networks.h"
+#include "policy/routes.h"
 #include "settings.h"
 
 /* A hundred years: far from where sums of times overflow. */
@@ -33,16 +34,25 @@
 	"fd00:42::42, 168.63.129.16, 100.100.100.200, 192.0.0.192"
 
 int			pgnet_setting_batch_size;
+char	   *pgnet_setting_ca_directory;
 char	   *pgnet_setting_ca_file;
+char	   *pgnet_setting_client_certificates;
 int			pgnet_setting_connect_timeout;
+char	   *pgnet_setting_connect_to;
 char	   *pgnet_setting_database_name;
 bool		pgnet_setting_decompress;
 int			pgnet_setting_http_version;
+int			pgnet_setting_ip_version;
 int			pgnet_setting_max_in_flight;
 int			pgnet_setting_max_in_flight_per_host;
 int			pgnet_setting_max_in_flight_total;
 int			pgnet_setting_max_redirects;
 int			pgnet_setting_max_response_size;
+char	   *pgnet_setting_no_proxy;
+char	   *pgnet_setting_proxy;
+int			pgnet_setting_tls_min_version;
+char	   *pgnet_setting_unix_sockets;
+char	   *pgnet_setting_user_agent;
 char	   *pgnet_setting_username;
 int			pgnet_setting_worker_idle_timeout;
 
@@ -56,15 +66,33 @@ static const struct config_enum_entry http_versions[] = {
 	{NULL, 0, false}
 };
 
+static const struct config_enum_entry ip_versions[] = {
+	{"any", PGNET_IP_ANY, false},
+	{"4", PGNET_IP_V4, false},
+	{"6", PGNET_IP_V6, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry tls_versions[] = {
+	{"1.0", PGNET_TLS_1_0, false},
+	{"1.1", PGNET_TLS_1_1, false},
+	{"1.2", PGNET_TLS_1_2, false},
+	{"1.3", PGNET_TLS_1_3, false},
+	{NULL, 0, false}
+};
+
 static char *ttl_text;
 static TimeOffset ttl;
 
+static bool check_client_certificates(char **value, void **extra,
+									  GucSource source);
+static bool check_destinations(char **value, void **extra, GucSource source);
+static bool check_routes(const char *list, int max_values);
 static bool check_database_name(char **value, void **extra, GucSource source);
 static bool check_denied_networks(char **value, void **extra, GucSource source);
 static void assign_denied_networks(const char *value, void *extra);
 static bool check_ttl(char **value, void **extra, GucSource source);
 static void assign_ttl(const char *value, void *extra);
-static bool parse_interval(const char *text, Interval *interval);
 
 /* Define them all. */
 void
@@ -77,6 +105,13 @@ pgnet_settings_init(void)
 							200, 1, 10000,
 							PGC_SUSET, 0, NULL, NULL, NULL);
 
+	DefineCustomStringVariable("pg_net.ca_directory",
+							   "Sets the directory of certificate authorities to trust for HTTPS.",
+							   "Prepared with openssl rehash. Empty means those of ca_file alone, or of the system.",
+							   &pgnet_setting_ca_directory,
+							   "",
+							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+
 	DefineCustomStringVariable("pg_net.ca_file",
 							   "Sets the file of certificate authorities to trust for HTTPS.",
 							   "Empty means those of the system. New connections use it after a reload.",
@@ -84,12 +119,27 @@ pgnet_settings_init(void)
 							   "",
 							   PGC_SIGHUP, 0, NULL, NULL, NULL);
 
+	DefineCustomStringVariable("pg_net.client_certificates",
+							   "Sets the certificates to show to some hosts.",
+							   "A list such as 'api.example.com:443 /path/cert.pem /path/key.pem'.",
+							   &pgnet_setting_client_certificates,
+							   "",
+							   PGC_SIGHUP, 0,
+							   check_client_certificates, NULL, NULL);
+
 	DefineCustomIntVariable("pg_net.connect_timeout",
 							"Sets how long a request may take to have a connection.",
 							"Zero means as long as the request may take in all.",
 							&pgnet_setting_connect_timeout,
 							0, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomStringVariable("pg_net.connect_to",
+							   "Sets other hosts to connect to in place of some.",
+							   "A list such as 'api.example.com:443 10.0.0.1:8443'. Names in URLs and certificates stay.",
+							   &pgnet_setting_connect_to,
+							   "",
+							   PGC_SIGHUP, 0, check_destinations, NULL, NULL);
 
 	DefineCustomStringVariable("pg_net.database_name",
 							   "Sets the databases whose worker stays when it has nothing to do.",
@@ -120,6 +170,13 @@ pgnet_settings_init(void)
 							 &pgnet_setting_http_version,
 							 PGNET_HTTP_2, http_versions,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
+
+	DefineCustomEnumVariable("pg_net.ip_version",
+							 "Sets which addresses of a host are connected to.",
+							 NULL,
+							 &pgnet_setting_ip_version,
+							 PGNET_IP_ANY, ip_versions,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("pg_net.max_in_flight",
 							"Sets how many requests of a database may be in flight at a time.",
@@ -157,12 +214,48 @@ pgnet_settings_init(void)
 							1, PGNET_MAX_RESPONSE_BYTES / 1024,
 							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 
+	DefineCustomStringVariable("pg_net.no_proxy",
+							   "Sets the hosts that are connected to without the proxy.",
+							   "Names with commas between; each also means the hosts below it. '*' means all.",
+							   &pgnet_setting_no_proxy,
+							   "",
+							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomStringVariable("pg_net.proxy",
+							   "Sets the proxy to send requests through.",
+							   "A URL, which may have a user and a password. Empty means none.",
+							   &pgnet_setting_proxy,
+							   "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
+
+	DefineCustomEnumVariable("pg_net.tls_min_version",
+							 "Sets the oldest version of TLS to speak.",
+							 NULL,
+							 &pgnet_setting_tls_min_version,
+							 PGNET_TLS_1_2, tls_versions,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+
 	DefineCustomStringVariable("pg_net.ttl",
 							   "Sets how long responses are kept.",
 							   "An interval, such as '6 hours'.",
 							   &ttl_text,
 							   "6 hours",
 							   PGC_SUSET, 0, check_ttl, assign_ttl, NULL);
+
+	DefineCustomStringVariable("pg_net.unix_sockets",
+							   "Sets Unix-domain sockets to connect to in place of some hosts.",
+							   "A list such as 'docker.internal /var/run/docker.sock'.",
+							   &pgnet_setting_unix_sockets,
+							   "",
+							   PGC_SIGHUP, 0, check_destinations, NULL, NULL);
+
+	DefineCustomStringVariable("pg_net.user_agent",
+							   "Sets the User-Agent of requests that have none.",
+							   "Empty means to send none.",
+							   &pgnet_setting_user_agent,
+							   "pg_net/" PGNET_VERSION,
+							   PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	DefineCustomStringVariable("pg_net.username",
 							   "Sets the role the workers connect as.",
@@ -204,6 +297,37 @@ pgnet_setting_database_names(void)
 	/* checked already: it is a list */
 	(void) SplitGUCList(pstrdup(pgnet_setting_database_name), ',', &names);
 	return names;
+}
+
+/* A certificate, and its key unless that is in the same file. */
+static bool
+check_client_certificates(char **value, void **extra, GucSource source)
+{
+	(void) extra;
+	(void) source;
+	return check_routes(*value, 2);
+}
+
+/* Another host, or a socket. */
+static bool
+check_destinations(char **value, void **extra, GucSource source)
+{
+	(void) extra;
+	(void) source;
+	return check_routes(*value, 1);
+}
+
+/* A list of destinations with something for each. */
+static bool
+check_routes(const char *list, int max_values)
+{
+	char	   *problem = NULL;
+
+	if (pgnet_routes_parse(list, max_values, &problem) != NULL)
+		return true;
+	GUC_check_errdetail("%s", problem);
+	GUC_check_errhint("Write for example \"api.example.com:443 VALUE, *.example.org VALUE\".");
+	return false;
 }
 
 /* A list of names, of one at least; a name with a comma has to be quoted. */
@@ -266,7 +390,7 @@ check_ttl(char **value, void **extra, GucSource source)
 	double		days;
 
 	(void) source;
-	if (!parse_interval(*value, &interval))
+	if (!pgnet_interval_parse(*value, &interval))
 	{
 		GUC_check_errdetail("\"%s\" is not an interval.", *value);
 		GUC_check_errhint("Write for example \"6 hours\" or \"30 minutes\".");
@@ -293,37 +417,4 @@ assign_ttl(const char *value, void *extra)
 {
 	(void) value;
 	ttl = *(TimeOffset *) extra;
-}
-
-/*
- * Parse an interval without throwing, since the postmaster checks settings
- * outside of any transaction; the steps are those of interval_in()
- * (utils/adt/timestamp.c).
- */
-static bool
-parse_interval(const char *text, Interval *interval)
-{
-	struct pg_itm_in parts;
-	char		buffer[256];
-	char	   *fields[MAXDATEFIELDS];
-	int			types[MAXDATEFIELDS];
-	int			nfields;
-	int			type;
-	int			error;
-
-	memset(&parts, 0, sizeof(parts));
-	error = ParseDateTime(text, buffer, sizeof(buffer), fields, types,
-						  MAXDATEFIELDS, &nfields);
-	if (error == 0)
-		error = DecodeInterval(fields, types, nfields, INTERVAL_FULL_RANGE,
-							   &type, &parts);
-	if (error == DTERR_BAD_FORMAT)
-	{
-		char	   *copy = pstrdup(text);
-
-		error = DecodeISO8601Interval(copy, &type, &parts);
-		pfree(copy);
-	}
-	return error == 0 && type == DTK_DELTA &&
-		itmin2interval(&parts, interval) == 0;
 }

@@ -15,15 +15,24 @@
 
 extern int	pgnet_setting_batch_size;	/* rows a read of the queue takes */
 extern char *pgnet_setting_ca_file; /* "" = the system's authorities */
+extern char *pgnet_setting_ca_directory;	/* likewise */
+extern char *pgnet_setting_client_certificates; /* see policy/routes.h */
+extern char *pgnet_setting_connect_to;	/* likewise */
 extern int	pgnet_setting_connect_timeout;	/* ms; 0 = the whole timeout */
 extern char *pgnet_setting_database_name;	/* a list of names */
 extern bool pgnet_setting_decompress;
 extern int	pgnet_setting_http_version; /* a HttpVersion */
+extern int	pgnet_setting_ip_version;	/* an IpVersion */
 extern int	pgnet_setting_max_in_flight;	/* requests, of one worker */
 extern int	pgnet_setting_max_in_flight_per_host;
 extern int	pgnet_setting_max_in_flight_total;	/* of all workers */
 extern int	pgnet_setting_max_redirects;
 extern int	pgnet_setting_max_response_size;	/* kB */
+extern char *pgnet_setting_no_proxy;
+extern char *pgnet_setting_proxy;
+extern int	pgnet_setting_tls_min_version;	/* a TlsVersion */
+extern char *pgnet_setting_unix_sockets;	/* see policy/routes.h */
+extern char *pgnet_setting_user_agent;
 extern char *pgnet_setting_username;	/* NULL or "" = bootstrap superuser */
 extern int	pgnet_setting_worker_idle_timeout;	/* ms; -1 = for ever */
 

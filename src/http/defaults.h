@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "exchange.h"
+#include "policy/routes.h"
 
 /* What the administrator wants; strings belong to whoever made it. */
 typedef struct HttpDefaults
@@ -19,7 +20,21 @@ typedef struct HttpDefaults
 	 */
 	HttpOptions options;
 
-	const char *ca_file;		/* "": the system's authorities */
+	/* whom to trust; both "": the system's authorities */
+	const char *ca_file;
+	const char *ca_directory;
+	TlsVersion	tls_min_version;
+
+	const char *user_agent;		/* "": none */
+	IpVersion	ip_version;
+	const char *proxy;			/* "": none */
+	const char *no_proxy;		/* hosts, with commas between, or "*" */
+
+	/* for some destinations, none of them NULL */
+	const Routes *client_certificates;	/* certificate file, key file */
+	const Routes *connect_to;	/* host or host:port */
+	const Routes *unix_sockets; /* path */
+
 	const char *system_ca_path; /* libcurl's own directory of them, or NULL */
 } HttpDefaults;
 

@@ -28,7 +28,8 @@ pgnet_destination_open_socket(void *arg, curlsocktype purpose,
 
 	if (!url_is_allowed(destination))
 		return CURL_SOCKET_BAD;
-	if (pgnet_networks_contain(destination->denied_networks, &address->addr))
+	if (!destination->to_unix_socket &&
+		pgnet_networks_contain(destination->denied_networks, &address->addr))
 	{
 		destination->denied = true;
 		return CURL_SOCKET_BAD;
@@ -40,7 +41,7 @@ pgnet_destination_open_socket(void *arg, curlsocktype purpose,
 bool
 pgnet_destination_allows(Destination *destination, const char *remote_ip)
 {
-	destination->denied =
+	destination->denied = !destination->to_unix_socket &&
 		pgnet_networks_contain_text(destination->denied_networks, remote_ip);
 	return !destination->denied && url_is_allowed(destination);
 }

@@ -13,13 +13,14 @@
 #include "http/shortage.h"
 #include "policy/networks.h"
 
-/* What is asked of each connection; the first three are the transfer's. */
+/* What is asked of each connection; the first four are the transfer's. */
 typedef struct Destination
 {
 	const HttpRequest *request;
 	const Networks *denied_networks;
 	ShortageWatch *watch;		/* opens the sockets that are allowed */
 
+	bool		to_unix_socket; /* which is no address in any network */
 	bool		denied;			/* an address was, since the last request */
 	bool		against_rules;	/* the URL, after a redirect */
 	bool		not_for_secret; /* likewise */

@@ -14,10 +14,9 @@
 
 #include "compat.h"
 #include "http/method.h"
+#include "http/route.h"
 #include "http/setup.h"
 #include "policy/header_rules.h"
-
-#define USER_AGENT "pg_net/" PGNET_VERSION
 
 static bool set_basics(Setup *setup, const HttpRequest *request,
 					   const Hop *hop, const HttpDefaults *defaults);
@@ -61,7 +60,9 @@ pgnet_setup_hop(Setup *setup, const HttpRequest *request, const Hop *hop,
 {
 	return set_basics(setup, request, hop, defaults) &&
 		set_version(setup, request, hop, defaults) &&
-		set_tls(setup, defaults) && set_method(setup, request, hop) &&
+		pgnet_route_set(setup, hop->url, defaults) &&
+		(!is_https(hop->url) || set_tls(setup, defaults)) &&
+		set_method(setup, request, hop) &&
 		set_header_lines(setup, request, hop);
 }
 
@@ -70,7 +71,8 @@ void
 pgnet_setup_free(Setup *setup)
 {
 	curl_slist_free_all(setup->header_lines);
-	setup->header_lines = NULL;
+	curl_slist_free_all(setup->connect_to);
+	setup->header_lines = setup->connect_to = NULL;
 }
 
 /* The URL, times, and what is off. */
@@ -78,6 +80,10 @@ static bool
 set_basics(Setup *setup, const HttpRequest *request, const Hop *hop,
 		   const HttpDefaults *defaults)
 {
+	const char *user_agent = defaults->user_agent;
+
+	if (*user_agent == '\0')
+		user_agent = NULL;
 	setup->connect_timeout_ms = connect_timeout_ms(request, hop, defaults);
 	if (OPTION(decompress) && !SET(CURLOPT_ACCEPT_ENCODING, ""))
 		return false;
@@ -92,8 +98,7 @@ set_basics(Setup *setup, const HttpRequest *request, const Hop *hop,
 		SET(CURLOPT_QUICK_EXIT, 1L) &&
 #endif
 		SET(CURLOPT_NOSIGNAL, 1L) &&
-		SET(CURLOPT_PROXY, "") &&
-		SET(CURLOPT_USERAGENT, USER_AGENT) &&
+		SET(CURLOPT_USERAGENT, user_agent) &&
 		SET(CURLOPT_TIMEOUT_MS, (long) hop->timeout_ms) &&
 		SET(CURLOPT_CONNECTTIMEOUT_MS, (long) setup->connect_timeout_ms);
 }
@@ -133,16 +138,27 @@ set_version(Setup *setup, const HttpRequest *request, const Hop *hop,
 /*
  * Whom to trust.  Reading a bundle of all authorities takes libcurl some
  * 20 ms, for every connection as long as a directory is set as well (its
- * cache serves a file alone, lib/vtls/openssl.c).  So one or the other: the
- * administrator's file, or else the system's directory, in which OpenSSL
- * finds an authority by the hash of its name.
+ * cache serves a file alone, lib/vtls/openssl.c).  So what the administrator
+ * names, or else the system's directory alone, in which OpenSSL finds an
+ * authority by the hash of its name.
  */
 static bool
 set_tls(Setup *setup, const HttpDefaults *defaults)
 {
-	if (defaults->ca_file[0] != '\0')
-		return SET(CURLOPT_CAINFO, defaults->ca_file) &&
-			SET(CURLOPT_CAPATH, NULL);
+	static const long versions[] = {
+		[PGNET_TLS_1_0] = CURL_SSLVERSION_TLSv1_0,
+		[PGNET_TLS_1_1] = CURL_SSLVERSION_TLSv1_1,
+		[PGNET_TLS_1_2] = CURL_SSLVERSION_TLSv1_2,
+		[PGNET_TLS_1_3] = CURL_SSLVERSION_TLSv1_3
+	};
+	const char *file = defaults->ca_file;
+	const char *directory = defaults->ca_directory;
+
+	if (!SET(CURLOPT_SSLVERSION, versions[defaults->tls_min_version]))
+		return false;
+	if (*file != '\0' || *directory != '\0')
+		return SET(CURLOPT_CAINFO, *file != '\0' ? file : NULL) &&
+			SET(CURLOPT_CAPATH, *directory != '\0' ? directory : NULL);
 	if (defaults->system_ca_path != NULL)
 		return SET(CURLOPT_CAINFO, NULL);
 	return true;

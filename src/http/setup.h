@@ -17,6 +17,8 @@ typedef struct Setup
 {
 	CURL	   *easy;
 	struct curl_slist *header_lines;	/* libcurl's memory */
+	struct curl_slist *connect_to;	/* likewise */
+	bool		to_unix_socket; /* not to an address */
 	CURLcode	refused;		/* CURLE_OK: every option was taken */
 	const char *refused_option; /* the first that was not */
 	int			connect_timeout_ms; /* what was set */

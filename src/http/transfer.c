@@ -233,7 +233,10 @@ prepare(Transfer *transfer, CURL *easy)
 	if (set_callbacks(transfer) &&
 		pgnet_setup_hop(setup, transfer->request, &transfer->hop,
 						transfer->options->defaults))
+	{
+		transfer->destination.to_unix_socket = setup->to_unix_socket;
 		return true;
+	}
 	snprintf(transfer->error_detail, sizeof(transfer->error_detail),
 			 "could not set %s: %s", setup->refused_option,
 			 curl_easy_strerror(setup->refused));

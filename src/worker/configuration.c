@@ -7,33 +7,72 @@
 
 #include "utils/memutils.h"
 
+#include "policy/routes.h"
 #include "settings.h"
 #include "worker/configuration.h"
 
+static HttpDefaults read_settings(void);
+static const Routes *read_routes(int max_values, const char *list);
+
 /*
- * Give the engine all settings.  Their strings are copied, since a reload
- * frees those of settings.c before we come to look.
+ * Give the engine all settings.  What they point to is copied, since a reload
+ * frees the strings of settings.c before we come to look.
  */
 void
 pgnet_configuration_apply(HttpEngine *engine)
 {
-	static MemoryContext strings = NULL;
-	MemoryContext before_strings = strings;
-	HttpDefaults defaults = {
-		.options = {
-			.connect_timeout_ms = pgnet_setting_connect_timeout,
-			.max_redirects = pgnet_setting_max_redirects,
-			.max_response_bytes =
-				(int64) pgnet_setting_max_response_size * 1024,
-			.decompress = pgnet_setting_decompress,
-			.http_version = pgnet_setting_http_version,
-		}};
+	static MemoryContext current = NULL;
+	MemoryContext old = current;
+	MemoryContext before;
+	HttpDefaults defaults;
 
-	strings = AllocSetContextCreate(TopMemoryContext, "pg_net configuration",
+	current = AllocSetContextCreate(TopMemoryContext, "pg_net configuration",
 									ALLOCSET_SMALL_SIZES);
-	defaults.ca_file = MemoryContextStrdup(strings, pgnet_setting_ca_file);
+	before = MemoryContextSwitchTo(current);
+	defaults = read_settings();
+	MemoryContextSwitchTo(before);
 	pgnet_engine_set_defaults(engine, &defaults);
 	pgnet_engine_set_denied_networks(engine, pgnet_setting_denied_networks());
-	if (before_strings != NULL)
-		MemoryContextDelete(before_strings);
+	if (old != NULL)
+		MemoryContextDelete(old);
+}
+
+/* Copy them into the current memory context. */
+static HttpDefaults
+read_settings(void)
+{
+	HttpOptions options = {
+		.connect_timeout_ms = pgnet_setting_connect_timeout,
+		.max_redirects = pgnet_setting_max_redirects,
+		.max_response_bytes = (int64) pgnet_setting_max_response_size * 1024,
+		.decompress = pgnet_setting_decompress,
+		.http_version = pgnet_setting_http_version,
+	};
+
+	return (HttpDefaults) {
+		.options = options,
+		.ca_file = pstrdup(pgnet_setting_ca_file),
+		.ca_directory = pstrdup(pgnet_setting_ca_directory),
+		.tls_min_version = pgnet_setting_tls_min_version,
+		.user_agent = pstrdup(pgnet_setting_user_agent),
+		.ip_version = pgnet_setting_ip_version,
+		.proxy = pstrdup(pgnet_setting_proxy),
+		.no_proxy = pstrdup(pgnet_setting_no_proxy),
+		.client_certificates =
+			read_routes(2, pgnet_setting_client_certificates),
+		.connect_to = read_routes(1, pgnet_setting_connect_to),
+		.unix_sockets = read_routes(1, pgnet_setting_unix_sockets)
+	};
+}
+
+/* Read a list, which settings.c has checked. */
+static const Routes *
+read_routes(int max_values, const char *list)
+{
+	char	   *problem = NULL;
+	Routes	   *routes = pgnet_routes_parse(list, max_values, &problem);
+
+	if (routes == NULL)
+		elog(ERROR, "invalid list of destinations: %s", problem);
+	return routes;
 }

@@ -79,7 +79,7 @@ sub start_http_server
 # Options: backend (a port to which /backend/... is passed on).
 #
 # Returns a hash: http_port, https_port, h2_port, wrong_host_port,
-# expired_port and ca_file.
+# expired_port, client_port, tls12_port, ca_file, tls_dir and socket.
 sub start_nginx
 {
 	my (%opts) = @_;

@@ -1,0 +1,216 @@
+# Which way requests go, and as whom: settings of the administrator.
+
+use strict;
+use warnings;
+
+use JSON::PP ();
+use PgNetTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use constant LONG_MS => 120_000;
+
+my $server = start_http_server();
+my %nginx = start_nginx(backend => $server->port);
+my $node = new_node('routes', conf => "pg_net.ca_file = '$nginx{ca_file}'");
+my $base = $server->url;
+my $https = "https://127.0.0.1:$nginx{https_port}";
+
+sub sql { return $node->safe_psql('postgres', join "\n", @_) }
+
+sub get
+{
+	my ($url, %args) = @_;
+	return request($node, "select net.http_request('GET', '$url'"
+		  . join('', map { ", $_ := $args{$_}" } sort keys %args) . ", timeout_milliseconds := @{[LONG_MS]})");
+}
+
+# Set settings, and wait until the worker has them: it says so by its
+# User-Agent.
+my $round = 0;
+
+sub set
+{
+	my (%values) = @_;
+	my $agent = 'round-' . ++$round;
+	$values{user_agent} //= $agent;
+	sql(defined $values{$_} ? "alter system set pg_net.$_ = '$values{$_}'" : "alter system reset pg_net.$_")
+	  for sort grep { $_ ne 'user_agent' } keys %values;
+	sql("alter system set pg_net.user_agent = '$agent'");
+	$node->reload;
+	wait_for('the reload', sub {
+		my $row = request($node, "select net.http_get('$base/echo', timeout_milliseconds := 10000)");
+		($row->{content} // '') =~ /$agent/;
+	});
+	return;
+}
+
+# The same, where that request cannot be made any more.
+sub set_and_see
+{
+	my ($name, $value, $shows) = @_;
+	sql(defined $value ? "alter system set pg_net.$name = '$value'" : "alter system reset pg_net.$name");
+	$node->reload;
+	wait_for("pg_net.$name to apply", $shows);
+	return;
+}
+
+# The User-Agent that arrives.
+sub agent { return JSON::PP::decode_json(get("$base/echo", @_)->{content})->{headers}{'User-Agent'} }
+
+subtest 'user agent' => sub {
+	set_and_see('user_agent', 'mine/1.0', sub { (agent() // '') eq 'mine/1.0' });
+	is(agent(headers => q('{"User-Agent": "own"}')), 'own', 'a request has its own');
+	set_and_see('user_agent', '', sub { !defined agent() });
+	pass('or none');
+};
+
+subtest 'certificate of the client' => sub {
+	my $url = "https://127.0.0.1:$nginx{client_port}/tls";
+	my $tls = $nginx{tls_dir};
+
+	is(get($url)->{status_code}, 400, 'is wanted');
+	set(client_certificates => "127.0.0.1:$nginx{client_port} $tls/client.pem $tls/client.key");
+	my $row = get($url);
+	is($row->{status_code}, 200, 'is shown') or diag($row->{error_msg});
+	like($row->{content}, qr/ CN=client$/, 'the right one');
+	like(get("https://localhost:$nginx{client_port}/tls")->{content}, qr/No required SSL certificate/, 'not to another host');
+
+	append_to_file("$tls/both.pem", slurp_file("$tls/client.pem") . slurp_file("$tls/client.key"));
+	set(client_certificates => "example.com /x /y, * $tls/both.pem");
+	like(get("https://localhost:$nginx{client_port}/tls")->{content}, qr/ CN=client$/, 'to all, from one file');
+	is(get("$https/tiny")->{status_code}, 200, 'who does not ask for one is no trouble');
+	set(client_certificates => "127.0.0.1 $tls/missing.pem");
+	like(get($url)->{error_msg}, qr/local.*certificate/i, 'a file that is not there');
+	set(client_certificates => undef);
+	is(get($url)->{status_code}, 400, 'a connection with one is not used without');
+};
+
+subtest 'authorities in a directory' => sub {
+	my $dir = PostgreSQL::Test::Utils::tempdir('authorities');
+	append_to_file("$dir/ca.pem", slurp_file($nginx{ca_file}));
+	system_or_bail('openssl', 'rehash', $dir);
+
+	set(ca_file => '', ca_directory => $dir);
+	is(get("$https/tiny")->{status_code}, 200, 'are trusted');
+	my $empty = PostgreSQL::Test::Utils::tempdir('no_authorities');
+	set(ca_directory => $empty);
+	like(get("$https/tiny")->{error_msg}, qr/certificate/, 'and no others');
+	set(ca_directory => $empty, ca_file => $nginx{ca_file});
+	is(get("$https/tiny")->{status_code}, 200, 'with a file beside it');
+	set(ca_directory => undef, ca_file => undef);
+};
+
+subtest 'oldest version of TLS' => sub {
+	my $old = "https://127.0.0.1:$nginx{tls12_port}/tls";
+	like(get($old)->{content}, qr/^TLSv1\.2 /, '1.2 by default');
+	set(tls_min_version => '1.3');
+	like(get($old)->{error_msg}, qr/SSL connect error/, '1.3: not with a server of 1.2');
+	is(get("$https/tiny")->{status_code}, 200, '1.3: with others');
+	set(tls_min_version => undef);
+	is(get($old)->{status_code}, 200, 'back');
+};
+
+subtest 'another host to connect to' => sub {
+	set(connect_to => "api.example.test:80 127.0.0.1:$nginx{http_port}, *.internal.test 127.0.0.1:$nginx{http_port}");
+	is(get('http://api.example.test/address')->{content}, "127.0.0.1 api.example.test\n", 'the URL stays what it is');
+	is(get('http://a.b.internal.test:1234/address')->{content}, "127.0.0.1 a.b.internal.test:1234\n", 'all below a name');
+	like(get('http://internal.test/')->{error_msg}, qr/resolve host/, 'but not the name itself');
+	like(get('http://api.example.test:81/')->{error_msg}, qr/resolve host/, 'nor another port');
+	set(connect_to => "localhost:443 127.0.0.1:$nginx{https_port}, wrong.test:443 127.0.0.1:$nginx{https_port}");
+	is(get('https://localhost/tiny')->{status_code}, 200, 'the certificate is for the name in the URL');
+	like(get('https://wrong.test/tiny')->{error_msg}, qr/certificate/, 'which is verified');
+	set(connect_to => undef);
+};
+
+subtest 'Unix-domain socket' => sub {
+	set(unix_sockets => "nginx.test $nginx{socket}, missing.test /nonexistent");
+	my $row = get('http://nginx.test/address');
+	is($row->{status_code}, 200, 'is used') or diag($row->{error_msg});
+	is($row->{content}, "unix:$nginx{socket} nginx.test\n", 'the right one');
+	is(get('http://nginx.test/address')->{status_code}, 200, 'and again');
+	like(get('http://missing.test/')->{error_msg}, qr/connect to server/, 'one that is not there');
+	is(get("http://127.0.0.1:$nginx{http_port}/tiny")->{status_code}, 200, 'others are where they were');
+	is(get("$base/redirect-to?url=http://nginx.test/tiny")->{status_code}, 200, 'a redirect leads there');
+	set(unix_sockets => undef);
+};
+
+subtest 'address family' => sub {
+	set(ip_version => '4');
+	is(get("http://localhost:$nginx{http_port}/tiny")->{status_code}, 200, 'only 4');
+	set_and_see('ip_version', '6', sub { get("http://localhost:$nginx{http_port}/tiny")->{error_msg} });
+	pass('6: nobody listens there');
+	set_and_see('ip_version', undef, sub { get("http://localhost:$nginx{http_port}/tiny")->{status_code} });
+};
+
+# A proxy; what it did is in its log.
+sub start_proxy
+{
+	my $dir = PostgreSQL::Test::Utils::tempdir('proxy');
+	my $port = PostgreSQL::Test::Cluster::get_free_port();
+	append_to_file("$dir/conf", <<"END");
+Port $port
+Listen 127.0.0.1
+Timeout 600
+MaxClients 100
+LogFile "$dir/log"
+LogLevel Connect
+BasicAuth someone s3cret
+END
+	my $pid = PgNetTest::spawn('tinyproxy', '-d', '-c', "$dir/conf");
+	wait_for('the proxy to listen', sub {
+		IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port);
+	});
+	return { pid => $pid, port => $port, log => "$dir/log" };
+}
+
+subtest 'proxy' => sub {
+	plan skip_all => 'tinyproxy is not installed' unless grep { -x "$_/tinyproxy" } split /:/, $ENV{PATH};
+	require IO::Socket::INET;
+	my $proxy = start_proxy();
+	my $log = sub { return slurp_file($proxy->{log}) };
+
+	set(proxy => "http://someone:s3cret\@127.0.0.1:$proxy->{port}");
+	like($log->(), qr{Request.*GET $base/echo}, 'requests go through it');
+	is(get("$https/tiny")->{status_code}, 200, 'https, too');
+	like($log->(), qr{CONNECT 127\.0\.0\.1:$nginx{https_port}}, 'through a tunnel');
+	my $row = get("$https/tiny");
+	is_deeply([ grep { /^proxy/i } keys %{ $row->{headers} } ], [], 'whose headers are not the answer\'s');
+	my $seen = JSON::PP::decode_json(get("$https/backend/echo")->{content});
+	is($seen->{headers}{'Proxy-Authorization'}, undef, 'nor are its credentials sent to the host');
+	is(get("$base/redirect/2")->{status_code}, 200, 'redirects');
+	is(request($node, "select net.http_post('$https/backend/echo', '{\"a\": 1}', timeout_milliseconds := @{[LONG_MS]})")->{status_code},
+		200, 'bodies');
+
+	set(no_proxy => "127.0.0.1", proxy => "http://someone:s3cret\@127.0.0.1:$proxy->{port}");
+	my $before = () = $log->() =~ /Request/g;
+	is(get("$base/echo")->{status_code}, 200, 'not for hosts that are named');
+	is(scalar(() = $log->() =~ /Request/g), $before, 'which it sees nothing of');
+	is(get("http://localhost:" . $server->port . "/echo")->{status_code}, 200, 'others');
+	cmp_ok(scalar(() = $log->() =~ /Request/g), '>', $before, 'go through it');
+
+	set(proxy => "http://127.0.0.1:$proxy->{port}");
+	is(get("http://localhost:" . $server->port . "/echo")->{status_code}, 407, 'a wrong password');
+	is($node->psql('postgres', 'create role ordinary; set role ordinary; show pg_net.proxy'), 3, 'an ordinary role does not see the password');
+	set(proxy => undef, no_proxy => undef);
+	kill 'TERM', $proxy->{pid};
+	waitpid $proxy->{pid}, 0;
+};
+
+subtest 'bad settings are refused' => sub {
+	my %bad = (client_certificates => [ 'host', 'host a b c', 'host:0 a', ':443 a', 'a b,' ],
+		connect_to => [ 'host', 'host a b', 'host:port a' ], unix_sockets => ['host'], tls_min_version => ['1.4'], ip_version => ['5']);
+	for my $name (sort keys %bad)
+	{
+		for my $value (@{ $bad{$name} })
+		{
+			my ($rc, undef, $stderr) = $node->psql('postgres', "alter system set pg_net.$name = '$value'");
+			isnt($rc, 0, "$name = '$value'");
+			like($stderr, qr/pg_net\.$name/, 'error');
+		}
+	}
+};
+
+$node->stop;
+done_testing();
