@@ -177,6 +177,7 @@ typedef struct HttpRequest
 	/* false: only id and url are here; load the row before sending */
 	bool		loaded;
 	size_t		size;			/* bytes this request holds, roughly */
+	size_t		queue_bytes;	/* URL, headers and body of its row */
 
 	/* fairness counts by this: a hash of scheme, host and port */
 	uint64		host_key;

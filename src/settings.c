@@ -48,6 +48,8 @@ int			pgnet_setting_max_in_flight_per_host;
 int			pgnet_setting_max_in_flight_total;
 int			pgnet_setting_max_redirects;
 int			pgnet_setting_max_response_size;
+int			pgnet_setting_max_waiting;
+int			pgnet_setting_max_waiting_size;
 char	   *pgnet_setting_no_proxy;
 char	   *pgnet_setting_proxy;
 int			pgnet_setting_tls_min_version;
@@ -213,6 +215,20 @@ pgnet_settings_init(void)
 							PGNET_MAX_RESPONSE_BYTES / 1024,
 							1, PGNET_MAX_RESPONSE_BYTES / 1024,
 							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pg_net.max_waiting_per_role",
+							"Sets how many requests of one role may wait in the queue.",
+							"Zero means any number. That of the calling session counts.",
+							&pgnet_setting_max_waiting,
+							5000000, 0, INT_MAX,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pg_net.max_waiting_size_per_role",
+							"Sets how large the requests of one role that wait may be in all.",
+							"Zero means any size. That of the calling session counts.",
+							&pgnet_setting_max_waiting_size,
+							4096, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MB, NULL, NULL, NULL);
 
 	DefineCustomStringVariable("pg_net.no_proxy",
 							   "Sets the hosts that are connected to without the proxy.",

@@ -8,9 +8,15 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+
 #include "api/policy.h"
+#include "settings.h"
+#include "shared/quota.h"
 #include "tables/access_rule_rows.h"
 #include "tables/secrets.h"
+
+static void take_quota(const QueueRow *row);
 
 /* Ask all that have a say. */
 void
@@ -29,4 +35,27 @@ pgnet_policy_require(const QueueRow *row)
 		ereport(ERROR,
 				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				errmsg("%s", problem));
+	take_quota(row);
+}
+
+/* Count the row as one more that waits, if there is room. */
+static void
+take_quota(const QueueRow *row)
+{
+	uint64		max_bytes = (uint64) pgnet_setting_max_waiting_size << 20;
+	uint64		size = strlen(row->url) + row->body_len +
+		(row->headers ? VARSIZE(row->headers) : 0);
+	uint64		rows;
+	uint64		bytes;
+
+	if (pgnet_quota_take(row->role, size, pgnet_setting_max_waiting, max_bytes,
+						 &rows, &bytes))
+		return;
+	ereport(ERROR,
+			errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			errmsg("too many requests of role \"%s\" wait",
+				   GetUserNameFromId(row->role, false)),
+			errdetail("There are " UINT64_FORMAT " requests of " UINT64_FORMAT " kB.",
+					  rows, bytes / 1024),
+			errhint("Try again when they are sent, or raise pg_net.max_waiting_per_role and pg_net.max_waiting_size_per_role for the role."));
 }

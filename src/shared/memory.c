@@ -70,6 +70,12 @@ memory_init(SharedMemory *memory)
 	pg_atomic_init_u32(&memory->nworkers, 0);
 	pg_atomic_init_u32(&memory->nwaiting, 0);
 	pg_atomic_init_u32(&memory->nstarving, 0);
+	for (int i = 0; i < PGNET_MAX_QUOTAS; i++)
+	{
+		pg_atomic_init_u64(&memory->quotas[i].whose, 0);
+		pg_atomic_init_u64(&memory->quotas[i].rows, 0);
+		pg_atomic_init_u64(&memory->quotas[i].bytes, 0);
+	}
 	memory->lock = &GetNamedLWLockTranche("pg_net")->lock;
 	memory->nslots = 0;
 }

@@ -10,6 +10,7 @@
 
 #include "storage/lwlock.h"
 
+#include "shared/quota.h"
 #include "shared/slot.h"
 
 /* Databases that can have a slot at once; some 200 bytes each. */
@@ -31,6 +32,8 @@ typedef struct SharedMemory
 	pg_atomic_uint32 nworkers;
 	pg_atomic_uint32 nwaiting;	/* workers that want more room */
 	pg_atomic_uint32 nstarving; /* those of them with less than their share */
+
+	QuotaCounter quotas[PGNET_MAX_QUOTAS];
 
 	LWLock	   *lock;			/* protects nslots, and whose the slots are */
 	int			nslots;			/* all those ever given out come first */

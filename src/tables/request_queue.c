@@ -335,6 +335,7 @@ copy_row(const RowReader *reader, const Row *row)
 		request->url = TextDatumGetCString(row->values[QUEUE_URL]);
 	request->size = column_size(row, QUEUE_HEADERS) +
 		column_size(row, QUEUE_BODY);
+	request->queue_bytes = request->size + column_size(row, QUEUE_URL);
 
 	request->loaded = request->size < reader->max_bytes;
 	if (problem == NULL && request->loaded)

@@ -22,6 +22,7 @@
 #include "utils/timestamp.h"
 
 #include "settings.h"
+#include "shared/quota.h"
 #include "tables/transaction.h"
 #include "worker/clock.h"
 #include "worker/configuration.h"
@@ -102,6 +103,7 @@ loop_init(Loop *loop, WorkerSlot *slot)
 		.suspects = loop->suspects
 	};
 	pgnet_intake_announce(&loop->intake, PGNET_LOOK_AT_ALL);
+	loop->recount.wanted = true;
 
 	pgnet_transaction_prepare_session();
 	apply_settings(loop);
@@ -171,7 +173,10 @@ take_wakeup(Loop *loop)
 	int64		id = pgnet_slot_take_new(loop->slot);
 
 	if (pgnet_slot_take_changed(loop->slot))
+	{
 		pgnet_backlog_unload(loop->backlog);
+		loop->recount.wanted = true;
+	}
 	if (id == PGNET_NOTHING_NEW)
 		return;
 	pgnet_intake_announce(&loop->intake, id);
@@ -190,6 +195,8 @@ read_queue(Loop *loop)
 	if (pgnet_intake_wants_load(&loop->intake, loop->now) &&
 		!loop->access.changed)
 		pgnet_intake_load(&loop->intake, &loop->access, loop->now);
+	if (!loop->busy && !loop->access.changed)
+		pgnet_recount_run(&loop->recount, &loop->access, loop->now);
 }
 
 /* Send what the limits allow, and let the network have its turn. */
@@ -256,6 +263,7 @@ forget_recorded(Loop *loop)
 	{
 		HttpRequest *request = dlist_container(HttpRequest, node, iter.cur);
 
+		pgnet_quota_give(request->role, request->queue_bytes);
 		/* the ids of a dropped table may mean other rows by now */
 		if (request->table == loop->access.queue)
 			pgnet_backlog_release(loop->backlog, request->id);

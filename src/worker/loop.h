@@ -15,6 +15,7 @@
 #include "worker/expiry.h"
 #include "worker/intake.h"
 #include "worker/recorder.h"
+#include "worker/recount.h"
 #include "worker/reporting.h"
 #include "worker/restraint.h"
 #include "worker/stay.h"
@@ -34,6 +35,7 @@ typedef struct Loop
 	Restraint	restraint;
 	Suspects   *suspects;
 	Expiry		expiry;
+	Recount		recount;
 	Reporting	reporting;
 	Stay		stay;
 

@@ -85,6 +85,8 @@ next_due(const Loop *loop)
 		loop->intake.backoff.until,
 		loop->intake.load_backoff.until,
 		loop->recorder.backoff.until,
+		loop->recount.backoff.until,
+		loop->recount.wanted ? loop->recount.not_before : DT_NOEND,
 		pgnet_restraint_due(&loop->restraint),
 		pgnet_suspects_retry_time(loop->suspects),
 		loop->stay.due,

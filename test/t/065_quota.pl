@@ -1,0 +1,117 @@
+# A role's requests that wait have a limit, and do not fill the disk or stand
+# in the way of others'.
+
+use strict;
+use warnings;
+
+use PgNetTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $server = start_http_server();
+my $url = $server->url;
+my $node = new_node('quota', conf => "pg_net.max_in_flight = 1\nmax_prepared_transactions = 2");
+
+sub sql { return $node->safe_psql('postgres', join "\n", @_) }
+
+sub as
+{
+	my ($role, $sql) = @_;
+	my ($status, $out, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\nset session authorization $role;\n$sql");
+	return $out if $status == 0;
+	my ($message) = $err =~ /ERROR:  (.*)/;
+	my ($detail) = $err =~ /DETAIL:  (.*)/;
+	return join ' ', $message, $detail // '';
+}
+
+# How many of so many calls are queued: all, or an error.
+sub queues
+{
+	my ($role, $count) = @_;
+	return as($role, "select count(net.http_get('$url/status/200')) from generate_series(1, $count)");
+}
+
+sub too_many
+{
+	my ($role, $count, $name) = @_;
+	return like(queues($role, $count), qr/^53400: too many requests of role "$role" wait There are \d+ requests of \d+ kB\.$/, $name);
+}
+
+sub empty { return wait_for('the queue to be empty', sub { sql('select count(*) from net.http_request_queue') == 0 }) }
+
+# The session's setting counts, so it is the role's.
+sql('create role alice; create role bob');
+sql('alter role postgres set pg_net.max_waiting_per_role = 10');
+
+subtest 'without it' => sub {
+	is(sql("set pg_net.max_waiting_per_role = 0; select count(net.http_get('$url/status/200')) from generate_series(1, 500)"), 500,
+		'a role queues what it likes');
+	empty();
+};
+
+# Somebody's request that takes its time: all others wait.
+my $gate = PostgreSQL::Test::Utils::tempdir('gate');
+sub close_gate
+{
+	my ($name) = @_;
+	sql("select net.http_get('$url/wait?file=$gate/$name', timeout_milliseconds := 170000)");
+	return $server->wait_arrivals("/wait?file=$gate/$name");
+}
+
+subtest 'the number' => sub {
+	close_gate('number');
+	too_many('alice', 11, 'more than ten at once are an error');
+	is(queues('alice', 10), 10, 'of which nothing counts: ten are not');
+	too_many('alice', 1, 'one more is');
+	is(queues('bob', 10), 10, 'others have their own');
+	sql('delete from net.http_request_queue where role = $$bob$$::regrole');
+	append_to_file("$gate/number", '');
+	empty();
+	is(queues('alice', 10), 10, 'those that were sent do not count');
+	empty();
+};
+
+subtest 'transactions' => sub {
+	close_gate('transactions');
+	my $ten = "select count(net.http_get('$url/status/200')) from generate_series(1, 10)";
+	is(as('alice', "begin; $ten; rollback; begin; $ten; rollback; begin; savepoint s; $ten; rollback to s; $ten; release s; rollback"), "10\n10\n10\n10",
+		'what is rolled back does not count');
+	like(as('alice', "begin; savepoint s; $ten; release s; $ten"), qr/^53400: /, 'what is released does');
+	like(as('alice', "begin; savepoint s; savepoint t; $ten; release t; rollback to s; $ten; $ten"), qr/^53400: /, 'nested, too');
+	is(as('alice', 'do $$ begin for i in 1 .. 3 loop begin'
+			. " perform net.http_get('$url/status/200') from generate_series(1, 5); raise 'x'; exception when raise_exception then null; end; end loop; end \$\$; $ten"),
+		10, 'a block that ends with an error does not');
+	too_many('alice', 1, 'then there are ten');
+	is(as('alice', 'select count(*) from net.http_request_queue'), 10, 'as many as rows');
+	append_to_file("$gate/transactions", '');
+	empty();
+};
+
+subtest 'rows that are removed by hand' => sub {
+	close_gate('removed');
+	is(queues('alice', 10), 10, 'ten wait');
+	sql("delete from net.http_request_queue where role = 'alice'::regrole");
+	ok( wait_for('the worker to count', sub { queues('alice', 10) eq '10' }),
+		'when they are gone, ten more may');
+	sql('select net.worker_restart()');
+	sql('select net.wait_until_running()');
+	too_many('alice', 11, 'another worker counts them');
+	append_to_file("$gate/removed", '');
+	empty();
+};
+
+subtest 'the size' => sub {
+	close_gate('size');
+	my $large = "select net.http_post('$url/echo', jsonb_build_object('x', repeat('y', 600000)))";
+	sql('alter role postgres set pg_net.max_waiting_size_per_role = 1');
+	like(as('alice', $large), qr/^\d+$/, 'less than a megabyte waits');
+	like(as('alice', $large), qr/^53400: too many requests of role "alice" wait There are 1 requests of 58\d kB\.$/, 'more does not');
+	like(as('alice', "set pg_net.max_waiting_size_per_role = 0"), qr/^42501: /, 'nor can a role help itself');
+	append_to_file("$gate/size", '');
+	empty();
+	like(as('alice', $large), qr/^\d+$/, 'later it does');
+	empty();
+};
+
+$node->stop;
+done_testing();
