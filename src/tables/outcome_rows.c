@@ -83,6 +83,8 @@ pgnet_outcome_rows_init(OutcomeRows *rows)
 	rows->jsonb = (Datum) 0;
 	rows->headers = NULL;
 	rows->address[0] = '\0';
+	/* its macros look at the length before it is set (utils/inet.h) */
+	memset(&rows->remote, 0, sizeof(rows->remote));
 }
 
 /* Make a row. */
