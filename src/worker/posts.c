@@ -83,7 +83,10 @@ pgnet_posts_create(MemoryContext parent)
 	return posts;
 }
 
-/* Have a post for each slot. */
+/*
+ * Have a post for each slot.  One whose slot is another database's by now waits
+ * for the end of its process.
+ */
 void
 pgnet_posts_note_slots(Posts *posts)
 {
@@ -97,11 +100,14 @@ pgnet_posts_note_slots(Posts *posts)
 
 		/* the rest of the slot was written before */
 		pg_read_barrier();
-		if (i >= posts->count || posts->posts[i].database != database)
-			posts->posts[i] = (Post) {
-				.database = database,
-				.need = PGNET_NEED_NOTHING
-			};
+		if (i < posts->count &&
+			(posts->posts[i].database == database ||
+			 posts->posts[i].handle != NULL))
+			continue;
+		posts->posts[i] = (Post) {
+			.database = database,
+			.need = PGNET_NEED_NOTHING
+		};
 	}
 	posts->count = count;
 }
@@ -176,6 +182,8 @@ pgnet_posts_review(Posts *posts, TimestampTz now, TimestampTz *due)
 		if (!OidIsValid(post->database))
 			continue;
 		bury(posts, post, slot, now);
+		if (post->handle == NULL && slot->database != post->database)
+			*due = now;
 		if (post->handle != NULL || slot->database != post->database)
 			continue;
 		post->need = pgnet_slot_need(slot, wall, &post->since);
