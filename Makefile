@@ -7,12 +7,16 @@
 #   make torture              hundreds of faults under load, and the ledger of
 #                             what was sent; after make install, not as root;
 #                             ROUNDS=, SECONDS= and PGNET_SEED= bound it
+#   make soak                 the same load for SECONDS= (3600), and whether
+#                             memory, descriptors and tables grew; likewise
 #   make quickstart           a private server to play with
 #   make bench                what a request costs, beside a bare libcurl loop;
 #                             after make install; BASELINE_PG_CONFIG=... adds
 #                             another installation to compare with
 #   make analyze              read the C sources with static analysers
 #   make sanitize             tests with AddressSanitizer and UBSan
+#   make valgrind             tests with every server process in memcheck
+#   make fuzz                 libFuzzer on what parses bytes of others
 #   make format               lay out the C sources (clang-format)
 
 EXTENSION = pg_net
@@ -78,6 +82,10 @@ torture:
 	+@export PGNET_TORTURE_ROUNDS='$(ROUNDS)' PGNET_TORTURE_SECONDS='$(SECONDS)' && \
 		$(prove_installcheck)
 
+soak: PROVE_TESTS = test/soak/*.pl
+soak:
+	+@export PGNET_SOAK_SECONDS='$(SECONDS)' && $(prove_installcheck)
+
 quickstart:
 	@PG_CONFIG='$(PG_CONFIG)' dev/quickstart
 
@@ -86,7 +94,7 @@ bench:
 	@PG_CONFIG='$(PG_CONFIG)' BASELINE_PG_CONFIG='$(BASELINE_PG_CONFIG)' bench/run
 
 # TESTS='VARIABLE=value...' chooses tests as make installcheck does
-analyze sanitize:
+analyze sanitize valgrind fuzz:
 	@PG_CONFIG='$(PG_CONFIG)' dev/$@ $(TESTS)
 
 format:
@@ -97,4 +105,4 @@ check-dev:
 	@for check in rooms symbols headers sources; do PG_CONFIG='$(PG_CONFIG)' dev/check-$$check || status=1; done; \
 		dev/format --check || status=1; exit $${status:-0}
 
-.PHONY: test torture quickstart bench analyze sanitize format check-dev
+.PHONY: test torture soak quickstart bench analyze sanitize valgrind fuzz format check-dev
