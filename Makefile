@@ -75,7 +75,7 @@ all install installcheck clean:
 endif
 
 test:
-	@PG_CONFIG='$(PG_CONFIG)' dev/run-tests
+	@PG_CONFIG='$(PG_CONFIG)' dev/run-tests $(TOOLS)
 
 torture: PROVE_TESTS = test/torture/*.pl
 torture:
