@@ -30,5 +30,5 @@ pgnet_leftovers_find(Leftovers *leftovers)
 	if (!pgnet_responses_oldest(&leftovers->oldest_response))
 		leftovers->oldest_response = DT_NOEND;
 	if (!leftovers->requests)
-		pgnet_suspect_rows_inquire(false, &inquest);
+		pgnet_suspect_rows_inquire(false, false, &inquest);
 }

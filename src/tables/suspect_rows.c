@@ -76,13 +76,13 @@ static int64 number(int row, int column);
 
 /* Find out what happened before this worker. */
 void
-pgnet_suspect_rows_inquire(bool died, Inquest *inquest)
+pgnet_suspect_rows_inquire(bool died, bool alive, Inquest *inquest)
 {
 	CatalogUser before = pgnet_catalog_become_owner();
 	Datum		value;
 
 	/* in any case: the mark is to be there from now on */
-	*inquest = (Inquest) {.died = server_crashed() || died};
+	*inquest = (Inquest) {.died = (server_crashed() && !alive) || died};
 	value = BoolGetDatum(inquest->died);
 	pgnet_plan_run(&forget_innocent, &value, NULL, SPI_OK_DELETE);
 	value = Int32GetDatum(inquest->died ? 1 : 0);

@@ -25,10 +25,11 @@ typedef struct Inquest
 
 /*
  * Hold the inquest.  died says whether the worker before is known to have
- * died; a crash of the server is found out here.  Deaths are counted, and
- * nothing is in flight any more.
+ * died, and alive whether it lived when the server crashed, which is found out
+ * here.  Deaths are counted, and nothing is in flight any more.
  */
-extern void pgnet_suspect_rows_inquire(bool died, Inquest *inquest);
+extern void pgnet_suspect_rows_inquire(bool died, bool alive,
+									   Inquest *inquest);
 
 /* Write down that requests are about to be sent, and forget others. */
 extern void pgnet_suspect_rows_write(const int64 *sent, int nsent,

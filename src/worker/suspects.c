@@ -25,6 +25,7 @@
 #include "tables/suspect_rows.h"
 #include "worker/blame.h"
 #include "worker/suspects.h"
+#include "worker/witness.h"
 
 /* So many ids are removed from the table even if nothing is written there. */
 #define MANY_CLEARED 1000
@@ -138,6 +139,7 @@ pgnet_suspects_know(Suspects *suspects, TableAccess *access, Backoff *backoff)
 	suspects->died = false;
 	suspects->table = access->queue;
 	pgnet_slot_set_unfinished(suspects->slot, true);
+	pgnet_witness_begin();
 	return true;
 }
 
@@ -232,7 +234,7 @@ inquire(void *arg)
 	Suspects   *suspects = arg;
 	Inquest		inquest;
 
-	pgnet_suspect_rows_inquire(suspects->died, &inquest);
+	pgnet_suspect_rows_inquire(suspects->died, pgnet_witness_take(), &inquest);
 	suspects->last_waiting = inquest.last_waiting;
 	for (int i = 0; i < inquest.nrows; i++)
 		pgnet_blame_add(suspects->blame, inquest.rows[i].id,

@@ -281,7 +281,9 @@ sub report
 		  (map { my $what = $_; sum0(map { $_->{$what} // 0 } @$faults) } qw(requests lost in_flight repeated)),
 		  map { sprintf '%.1f', 1000 * $recovery[ min($#recovery, int($_ * @recovery)) ] } 0.5, 0.99;
 	}
-	return join '', @lines;
+	my $given_up = $self->{node}->safe_psql('postgres',
+		"select count(*) from net._http_response where error_msg like 'given up after the worker died%'");
+	return join '', @lines, "given up for the worker's deaths: $given_up\n";
 }
 
 # Find for each fault what was sent around it.  Faults are in order of time.

@@ -7,6 +7,7 @@
 use strict;
 use warnings;
 
+use Faults;
 use PgNetTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -150,7 +151,16 @@ subtest 'durable: two that kill, and some that take long' => sub {
 	is(responses(), "200|80\n$given_up|2", 'both are given up, and nothing else');
 };
 
-subtest 'durable: immediate stops, and leaving cleanly' => sub {
+# The worker dies of a fault; wait for the next one.
+sub worker_dies
+{
+	my $worker = current_worker($node);
+
+	kill 'KILL', $worker;
+	return wait_sql("select pid <> $worker from pg_stat_activity where backend_type = 'pg_net worker'", 't');
+}
+
+subtest 'durable: deaths, and ends that are none' => sub {
 	my $gate = PostgreSQL::Test::Utils::tempdir('gate') . '/open';
 	my $target = "/wait?file=$gate";
 
@@ -159,22 +169,27 @@ subtest 'durable: immediate stops, and leaving cleanly' => sub {
 	for my $round (1 .. 2)
 	{
 		$server->wait_arrivals($target, 20 * $round);
-		$node->stop('immediate');
-		$node->start;
+		worker_dies();
 	}
-	# they are sent with care now, and leaving cleanly blames nobody
+	# they are sent with care now; leaving cleanly, and the end of others,
+	# blames nobody
 	$server->wait_arrivals($target, 60);
 	for my $round (4 .. 6)
 	{
 		sql('select net.worker_restart()');
 		$server->wait_arrivals($target, 20 * $round);
 	}
-	$node->stop('fast');
-	$node->start;
-	$server->wait_arrivals($target, 140);
+	for my $end ([ 'fast', 7 ], [ 'immediate', 8 ])
+	{
+		$node->stop($end->[0]);
+		$node->start;
+		$server->wait_arrivals($target, 20 * $end->[1]);
+	}
+	kill_postmaster($node);
+	$server->wait_arrivals($target, 180);
 	is(sql('select count(*) from net._suspect where in_flight'),
 		20, 'all are in flight, and written down');
-	is(sql('select max(deaths) from net._suspect'), 1, 'leaving cleanly is no death');
+	is(sql('select max(deaths) from net._suspect'), 1, 'none of these is a death');
 
 	append_to_file($gate, '');
 	wait_queue_empty();
@@ -187,8 +202,7 @@ subtest 'durable: cancelling a suspect' => sub {
 	$server->wait_arrivals('/hang?2', 2);
 	for (1 .. 3)
 	{
-		$node->stop('immediate');
-		$node->start;
+		worker_dies();
 		wait_sql('select count(*) > 0 from net._suspect where in_flight', 't');
 	}
 	is(sql('select max(deaths) from net._suspect'), 2, 'two deaths are counted');
