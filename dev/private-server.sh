@@ -62,11 +62,11 @@ copy_server() {
 	chmod 755 "$root$bindir/postgres"
 }
 
-# no_messages: a library to preload beside a sanitizer's; prints its name.
+# no_messages [CODE]: a library to preload beside a sanitizer's; prints its name.
 # libgpg-error, which libldap brings, binds its messages before main(), and with
 # a sanitizer that leaves a lock of glibc's taken for ever.  Nobody needs them.
 no_messages() {
-	echo 'char *bindtextdomain(const char *domain, const char *dir) { (void) domain; (void) dir; return 0; }' |
+	echo 'char *bindtextdomain(const char *domain, const char *dir) { (void) domain; (void) dir; return 0; }' "${1-}" |
 		"${as_user[@]}" gcc -shared -fPIC -x c -o "$dir/no-messages.so" -
 	echo "$dir/no-messages.so"
 }

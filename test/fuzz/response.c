@@ -2,7 +2,8 @@
  * response.c -- fuzzes src/http/ and libcurl: what a server answers.
  *
  * The transfer is the worker's own, but for its sockets: each is one end of a
- * pair, and the other end has written the answer already.
+ * pair, and the other end has written the answer already; dev/fuzz preloads a
+ * connect() that always succeeds.
  */
 #include "postgres.h"
 
@@ -37,8 +38,6 @@ static HttpRequest *make_request(MemoryContext parent, uint8 kind);
 static CURLcode perform(CURL *easy);
 static curl_socket_t open_pair(void *arg, curlsocktype purpose,
 							   struct curl_sockaddr *address);
-static int	already_connected(void *arg, curl_socket_t fd,
-							  curlsocktype purpose);
 static void check_outcome(const HttpOutcome *outcome);
 
 #define SET(option, value) \
@@ -50,9 +49,9 @@ fuzz_response(const uint8 *data, size_t size)
 {
 	static CURL *easy = NULL;
 	static size_t response_bytes = 0;
-	static int	sent = 0;
+	static SendingShared sending = {0};
 	static TransferOptions options = {
-		.sent = &sent,
+		.sending = &sending,
 		.all_response_bytes = &response_bytes,
 		.max_response_bytes = 64 * 1024,
 		.max_all_response_bytes = 128 * 1024,
@@ -86,7 +85,7 @@ fuzz_response(const uint8 *data, size_t size)
 
 	/* not pgnet_request_free(), which keeps the context for the next one */
 	MemoryContextDelete(request->context);
-	FUZZ_CHECK(response_bytes == 0 && sent == 0);
+	FUZZ_CHECK(response_bytes == 0 && sending.count == 0);
 	while (npeers > 0)
 		close(peers[--npeers]);
 }
@@ -122,7 +121,6 @@ perform(CURL *easy)
 	SET(CURLOPT_CONNECT_TO, connect_to);
 	SET(CURLOPT_FORBID_REUSE, 1L);
 	SET(CURLOPT_OPENSOCKETFUNCTION, open_pair);
-	SET(CURLOPT_SOCKOPTFUNCTION, already_connected);
 	result = curl_easy_perform(easy);
 	curl_slist_free_all(connect_to);
 	return result;
@@ -153,16 +151,6 @@ open_pair(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 	return pair[0];
 }
 
-/* CURLOPT_SOCKOPTFUNCTION */
-static int
-already_connected(void *arg, curl_socket_t fd, curlsocktype purpose)
-{
-	(void) arg;
-	(void) fd;
-	(void) purpose;
-	return CURL_SOCKOPT_ALREADY_CONNECTED;
-}
-
 /* An outcome is whole, and can be stored. */
 static void
 check_outcome(const HttpOutcome *outcome)
@@ -177,6 +165,7 @@ check_outcome(const HttpOutcome *outcome)
 		return;
 	}
 	FUZZ_CHECK(outcome->error == NULL && outcome->content != NULL);
+	FUZZ_CHECK(outcome->status_code >= 100 && outcome->status_code <= 999);
 	FUZZ_CHECK(outcome->content_len <= 64 * 1024);
 	headers = pgnet_headers_to_jsonb(outcome->headers, outcome->nheaders);
 	FUZZ_CHECK(fuzz_is_text(JsonbToCString(NULL, &headers->root,

@@ -26,10 +26,11 @@ use constant IN_FLIGHT => 50;
 use constant BURST => 5000;
 use constant SLICES => 10;
 
-# By name: the unit, and a rise that says nothing.
+# By name: the unit, and a rise that says nothing.  As many connections as may
+# be in use stay open, idle, and how many there are depends on the moment.
 my %measures = (
 	memory => [ ' kB', 1024 ],
-	descriptors => [ '', 5 ],
+	descriptors => [ '', IN_FLIGHT + 5 ],
 	queue => [ ' kB', 512 ],
 	responses => [ ' kB', 2048 ]);
 my @names = qw(memory descriptors queue responses);
