@@ -41,6 +41,8 @@ struct Transfer
 	size_t		header_bytes;
 	int			header_lines_seen;
 	bool		headers_too_large;
+	bool		after_status;	/* the line that comes is the first field */
+	bool		blank_first;	/* it began with a blank */
 	bool		headers_complete;	/* the empty line came */
 	Sending		sending;
 	ShortageWatch watch;
@@ -189,6 +191,9 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 							 transfer->body.limit);
 	else if (transfer->body.no_room)
 		pgnet_outcome_failed(request, "the worker's memory for responses is used up");
+	else if (transfer->blank_first)
+		pgnet_outcome_failed(request, "%s: a blank before the first header field",
+							 curl_easy_strerror(CURLE_WEIRD_SERVER_REPLY));
 	else if (transfer->headers_too_large)
 		pgnet_outcome_failed(request, "response headers are larger than %zu bytes or %d lines",
 							 transfer->options->max_header_bytes,
@@ -293,6 +298,10 @@ before_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 /*
  * CURLOPT_HEADERFUNCTION: count, and see the end; libcurl keeps the fields
  * itself, and takes an answer that is cut off before its end for a whole one.
+ *
+ * A first line that begins with a blank belongs to no field (RFC 9112, section
+ * 2.2).  libcurl 7.88 would append it to the last one of the answer before,
+ * which was freed: it must not get that far.
  */
 static size_t
 receive_header(char *bytes, size_t size, size_t count, void *arg)
@@ -301,7 +310,13 @@ receive_header(char *bytes, size_t size, size_t count, void *arg)
 
 	transfer->header_bytes += size * count;
 	transfer->sending.unanswered = false;
-	if (strncmp(bytes, "HTTP/", Min(size * count, 5)) == 0)
+	if (transfer->after_status && (*bytes == ' ' || *bytes == '\t'))
+	{
+		transfer->blank_first = true;
+		return 0;
+	}
+	transfer->after_status = strncmp(bytes, "HTTP/", Min(size * count, 5)) == 0;
+	if (transfer->after_status)
 		transfer->headers_complete = false;
 	else if (*bytes == '\r' || *bytes == '\n')
 	{
