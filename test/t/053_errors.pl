@@ -146,6 +146,16 @@ subtest 'redirects' => sub {
 	failed(get("$base/redirect-to?url=ftp://127.0.0.1/"), qr/ftp|scheme/, 'to ftp');
 	failed(get("$base/redirect-to?url=http://"), qr/URL/, 'to no URL');
 	failed(get("$base/redirect-to?url=$refused"), qr/connect to server$/, 'to nobody');
+	failed(get("https://localhost:$nginx{https_port}/proxy/" . $server->port . "/redirect-to?url=$base/"),
+		qr/from https to http/, 'from https to http');
+};
+
+subtest 'no connection in time' => sub {
+	sql("insert into net.http_request_queue (id, method, url, timeout_milliseconds, connect_timeout_milliseconds)"
+		  . " values (1000001, 'GET', 'https://$host/', @{[LONG_MS]}, 200); select net.wake()");
+	my $row = wait_response($node, 1000001);
+	$provoked{ row_of($row->{error_msg}) // '' } = 1;
+	is($row->{timed_out}, JSON::PP::true, 'timed out');
 };
 
 subtest 'rows that cannot be sent' => sub {
@@ -216,6 +226,28 @@ subtest 'the authorities' => sub {
 		return defined $row->{status_code} ? undef : $row;
 	});
 	failed($row, qr/\.missing/, 'no CA file');
+};
+
+# An error that a setting leads to, once it applies.
+sub failed_by
+{
+	my ($setting, $value, $url, $regex) = @_;
+
+	sql("alter system set pg_net.$setting = '$value'");
+	$node->reload;
+	my $row = wait_for("pg_net.$setting to apply", sub {
+		my $row = get($url);
+		return ($row->{error_msg} // '') =~ $regex && $row;
+	});
+	failed($row, $regex, $setting);
+	sql("alter system reset pg_net.$setting");
+	$node->reload;
+	return;
+}
+
+subtest 'files and proxies that are not there' => sub {
+	failed_by('client_certificates', '* /nonexistent', "https://localhost:$nginx{https_port}/", qr/local SSL certificate/);
+	failed_by('proxy', 'http://proxy.invalid:3128', "$base/", qr/proxy name/);
 };
 
 subtest 'the table' => sub {

@@ -257,7 +257,7 @@ subtest 'other schemes' => sub {
 	{
 		my $row = get(redirect($url, 302));
 		is($row->{status_code}, undef, "a redirect to $url is no answer");
-		like($row->{error_msg}, qr/^Unsupported protocol/, 'but an error');
+		like($row->{error_msg}, qr/^redirect to a scheme that is not supported: /, 'but an error');
 	}
 };
 
