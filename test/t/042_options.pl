@@ -106,6 +106,17 @@ subtest 'HTTP version' => sub {
 	set('http_version', undef, sub { get("$h2/protocol")->{content} =~ m{^HTTP/2\.0} });
 };
 
+subtest 'a burst over HTTP/2' => sub {
+	sql("create table burst as select net.http_get('$h2/protocol?' || i, timeout_milliseconds := @{[LONG_MS]}) as id"
+		  . " from generate_series(1, 1000) as i");
+	wait_for('1000 responses', sub { sql('select count(*) from burst join net._http_response using (id)') == 1000 });
+	is(sql("select count(*) from burst join net._http_response using (id) where content like 'HTTP/2.0 %'"), 1000, 'all over HTTP/2');
+	# nginx counts the requests of each connection
+	cmp_ok(sql("select count(*) from burst join net._http_response using (id) where content = E'HTTP/2.0 1\\n'"),
+		'<=', 8, 'over few connections');
+	sql('drop table burst');
+};
+
 subtest 'a row by hand' => sub {
 	sql("insert into net.http_request_queue (id, method, url, timeout_milliseconds, max_redirects, max_response_bytes, decompress,"
 		  . " http_version, connect_timeout_milliseconds, secret_headers) values"
