@@ -104,7 +104,10 @@ have_rules(void)
 
 	while ((as_of = pgnet_catalog_rule_changes()) != known_as_of)
 	{
-		read_rules();
+		if (pgnet_catalog_has_no_rules())
+			known.count = 0;
+		else
+			read_rules();
 		known_as_of = as_of;
 	}
 	return known.count > 0;

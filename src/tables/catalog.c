@@ -15,6 +15,7 @@
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -148,6 +149,26 @@ pgnet_catalog_rule_changes(void)
 {
 	(void) pgnet_catalog_installed();
 	return rule_changes;
+}
+
+/*
+ * Has the table of rules no block?  A query that finds nothing costs a session
+ * that begins a millisecond.
+ */
+bool
+pgnet_catalog_has_no_rules(void)
+{
+	Relation	table = NULL;
+	bool		empty = false;
+
+	if (pgnet_catalog_installed())
+		table = try_table_open(known.access_rule, AccessShareLock);
+	if (table != NULL)
+	{
+		empty = RelationGetNumberOfBlocks(table) == 0;
+		table_close(table, AccessShareLock);
+	}
+	return empty;
 }
 
 /*

@@ -39,6 +39,9 @@ extern Oid	pgnet_catalog_method_type(void);
 /* Another number each time net.access_rule may have changed. */
 extern uint64 pgnet_catalog_rule_changes(void);
 
+/* Is net.access_rule as empty as when it was made?  Locks it for a moment. */
+extern bool pgnet_catalog_has_no_rules(void);
+
 extern Relation pgnet_catalog_open_plain_queue(PlainQueue *plain);
 extern Relation pgnet_catalog_open_plain_scan(Oid queue, Oid *primary_key);
 extern void pgnet_catalog_open_plain_tables(Relation *queue, Relation *log,
