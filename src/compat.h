@@ -109,6 +109,14 @@ pgnet_wait_event(uint32 *cached, const char *name)
 #define PGNET_CURL_PROTOCOLS_STR 1
 #endif
 
+/*
+ * Before 8.1 a handle that is reset keeps a pointer to a header field that is
+ * freed, and a server can have it written to (curl issue 11101)
+ */
+#if LIBCURL_VERSION_NUM < 0x080100
+#define PGNET_CURL_STALE_HEADER 1
+#endif
+
 /* CURLOPT_QUICK_EXIT came with 7.87: do not join resolver threads */
 #if LIBCURL_VERSION_NUM >= 0x075700
 #define PGNET_CURL_QUICK_EXIT 1

@@ -24,6 +24,7 @@
 #include "compat.h"
 #include "exchange.h"
 #include "http/engine.h"
+#include "http/handle.h"
 #include "http/metrics.h"
 #include "http/multi.h"
 #include "http/outcome.h"
@@ -337,7 +338,7 @@ reap(HttpEngine *engine)
 		Transfer   *transfer = pgnet_transfer_of(easy);
 		HttpRequest *request;
 
-		if (pgnet_transfer_follow(transfer, easy, result))
+		if (pgnet_transfer_follow(transfer, &easy, result))
 		{
 			if (pgnet_multi_add(&engine->multi, easy))
 				continue;
@@ -372,23 +373,18 @@ take_handle(HttpEngine *engine)
 	return curl_easy_init();
 }
 
-/*
- * Keep a handle for the next request, or not.  One whose HTTP/2 connection had
- * other transfers at its end keeps its buffer (libcurl 7.88), and with that
- * refuses another size, which the next request may need.
- */
+/* Keep a handle for the next request, or not. */
 static void
 put_handle(HttpEngine *engine, CURL *easy)
 {
-	curl_easy_reset(easy);
-	if (engine->nspare == MAX_SPARE_HANDLES ||
-		curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
-						 (long) CURL_MAX_WRITE_SIZE) != CURLE_OK)
-	{
+	CURL	   *spare = NULL;
+
+	if (engine->nspare < MAX_SPARE_HANDLES)
+		spare = pgnet_handle_renew(easy);
+	if (spare != NULL)
+		engine->spare[engine->nspare++] = spare;
+	else
 		curl_easy_cleanup(easy);
-		return;
-	}
-	engine->spare[engine->nspare++] = easy;
 }
 
 /* Block every signal. */

@@ -15,6 +15,7 @@
 
 #include "exchange.h"
 #include "http/destination.h"
+#include "http/handle.h"
 #include "http/metrics.h"
 #include "http/outcome.h"
 #include "http/redirect.h"
@@ -41,8 +42,6 @@ struct Transfer
 	size_t		header_bytes;
 	int			header_lines_seen;
 	bool		headers_too_large;
-	bool		after_status;	/* the line that comes is the first field */
-	bool		blank_first;	/* it began with a blank */
 	bool		headers_complete;	/* the empty line came */
 	Sending		sending;
 	ShortageWatch watch;
@@ -84,8 +83,6 @@ pgnet_transfer_create(CURL *easy, HttpRequest *request,
 	transfer->request = request;
 	transfer->options = options;
 	transfer->watch.sockets = options->sockets;
-	transfer->watch.easy = easy;
-	transfer->sending.easy = easy;
 	transfer->sending.request = request;
 	transfer->sending.shared = options->sending;
 	transfer->destination.request = request;
@@ -119,10 +116,11 @@ pgnet_transfer_of(CURL *easy)
 
 /* Take the step a redirect asks for. */
 bool
-pgnet_transfer_follow(Transfer *transfer, CURL *easy, CURLcode result)
+pgnet_transfer_follow(Transfer *transfer, CURL **handle, CURLcode result)
 {
 	HttpRequest *request = transfer->request;
 	Hop		   *hop = &transfer->hop;
+	CURL	   *easy = *handle;
 	int64		elapsed_us = pgnet_metrics_elapsed_us(request, easy);
 	long		status = 0;
 
@@ -147,8 +145,10 @@ pgnet_transfer_follow(Transfer *transfer, CURL *easy, CURLcode result)
 	transfer->sending.again = false;
 	transfer->sending.bytes_before = 0;
 	transfer->destination.denied = false;
-	curl_easy_reset(easy);
-	transfer->unprepared = !prepare(transfer, easy);
+	easy = pgnet_handle_renew(easy);
+	if (easy != NULL)
+		*handle = easy;
+	transfer->unprepared = easy == NULL || !prepare(transfer, easy);
 	return !transfer->unprepared;
 }
 
@@ -191,9 +191,6 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 							 transfer->body.limit);
 	else if (transfer->body.no_room)
 		pgnet_outcome_failed(request, "the worker's memory for responses is used up");
-	else if (transfer->blank_first)
-		pgnet_outcome_failed(request, "%s: a blank before the first header field",
-							 curl_easy_strerror(CURLE_WEIRD_SERVER_REPLY));
 	else if (transfer->headers_too_large)
 		pgnet_outcome_failed(request, "response headers are larger than %zu bytes or %d lines",
 							 transfer->options->max_header_bytes,
@@ -232,6 +229,7 @@ prepare(Transfer *transfer, CURL *easy)
 {
 	Setup	   *setup = &transfer->setup;
 
+	transfer->watch.easy = transfer->sending.easy = easy;
 	pgnet_setup_free(setup);
 	*setup = (Setup) {.easy = easy};
 	transfer->error_detail[0] = '\0';
@@ -298,10 +296,6 @@ before_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 /*
  * CURLOPT_HEADERFUNCTION: count, and see the end; libcurl keeps the fields
  * itself, and takes an answer that is cut off before its end for a whole one.
- *
- * A first line that begins with a blank belongs to no field (RFC 9112, section
- * 2.2).  libcurl 7.88 would append it to the last one of the answer before,
- * which was freed: it must not get that far.
  */
 static size_t
 receive_header(char *bytes, size_t size, size_t count, void *arg)
@@ -310,13 +304,7 @@ receive_header(char *bytes, size_t size, size_t count, void *arg)
 
 	transfer->header_bytes += size * count;
 	transfer->sending.unanswered = false;
-	if (transfer->after_status && (*bytes == ' ' || *bytes == '\t'))
-	{
-		transfer->blank_first = true;
-		return 0;
-	}
-	transfer->after_status = strncmp(bytes, "HTTP/", Min(size * count, 5)) == 0;
-	if (transfer->after_status)
+	if (strncmp(bytes, "HTTP/", Min(size * count, 5)) == 0)
 		transfer->headers_complete = false;
 	else if (*bytes == '\r' || *bytes == '\n')
 	{

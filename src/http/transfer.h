@@ -43,10 +43,10 @@ extern Transfer *pgnet_transfer_of(CURL *easy);
 
 /*
  * A transfer ended with result: if its answer is a redirect to be followed,
- * prepare the handle, which libcurl has let go of, for that.  Otherwise false,
- * and the request can be finished.
+ * prepare a handle for that, which may be another one than that which libcurl
+ * has let go of.  Otherwise false, and the request can be finished.
  */
-extern bool pgnet_transfer_follow(Transfer *transfer, CURL *easy,
+extern bool pgnet_transfer_follow(Transfer *transfer, CURL **easy,
 								  CURLcode result);
 
 /*

@@ -16,10 +16,13 @@
 
 #include "exchange.h"
 #include "fuzz.h"
+#include "http/defaults.h"
+#include "http/handle.h"
 #include "http/outcome.h"
 #include "http/sockets.h"
 #include "http/transfer.h"
 #include "policy/networks.h"
+#include "policy/routes.h"
 #include "tables/headers.h"
 #include "tables/text.h"
 
@@ -47,24 +50,43 @@ static void check_outcome(const HttpOutcome *outcome);
 void
 fuzz_response(const uint8 *data, size_t size)
 {
-	CURL	   *easy = curl_easy_init();
+	static CURL *easy = NULL;
 	static size_t response_bytes = 0;
 	static SendingShared sending = {0};
+	static const Routes no_routes = {0};
+	static const HttpDefaults defaults = {
+		.options = {
+			.max_redirects = 3,
+			.max_response_bytes = 64 * 1024,
+			.http_version = PGNET_HTTP_2,
+		},
+		.ca_file = "",
+		.ca_directory = "",
+		.user_agent = "",
+		.proxy = "",
+		.no_proxy = "",
+		.client_certificates = &no_routes,
+		.connect_to = &no_routes,
+		.unix_sockets = &no_routes,
+	};
 	static TransferOptions options = {
 		.sending = &sending,
+		.defaults = &defaults,
 		.all_response_bytes = &response_bytes,
-		.max_response_bytes = 64 * 1024,
 		.max_all_response_bytes = 128 * 1024,
 		.max_header_bytes = 16 * 1024,
 	};
 	HttpRequest *request;
 	Transfer   *transfer;
+	CURLcode	result;
 
-	if (options.sockets == NULL)
+	if (easy == NULL)
 	{
 		MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
 		char	   *problem;
 
+		/* one for all, as in the worker, where they are used again */
+		easy = curl_easy_init();
 		options.denied_networks = pgnet_networks_parse("", &problem);
 		MemoryContextSwitchTo(before);
 		options.sockets = pgnet_sockets_create(TopMemoryContext, MAX_FD);
@@ -76,10 +98,12 @@ fuzz_response(const uint8 *data, size_t size)
 	transfer = pgnet_transfer_create(easy, request, &options);
 	FUZZ_CHECK(transfer != NULL);
 	FUZZ_CHECK(pgnet_transfer_of(easy) == transfer);
-	FUZZ_CHECK(pgnet_transfer_finish(transfer, easy, perform(easy)) == request);
+	do
+		result = perform(easy);
+	while (pgnet_transfer_follow(transfer, &easy, result));
+	FUZZ_CHECK(pgnet_transfer_finish(transfer, easy, result) == request);
 	check_outcome(&request->outcome);
-	/* a reset one keeps a dangling pointer to a header, in libcurl 7.88 */
-	curl_easy_cleanup(easy);
+	easy = pgnet_handle_renew(easy);
 
 	/* not pgnet_request_free(), which keeps the context for the next one */
 	MemoryContextDelete(request->context);
@@ -101,6 +125,7 @@ make_request(MemoryContext parent, uint8 kind)
 	request->method = methods[kind % lengthof(methods)];
 	request->url = "http://127.0.0.1/";
 	request->timeout_ms = 5000;
+	request->options = PGNET_OPTIONS_UNSET;
 	if (kind & 0x10)
 	{
 		request->body = "body";
