@@ -121,7 +121,7 @@ pgnet_transfer_follow(Transfer *transfer, CURL **handle, CURLcode result)
 	HttpRequest *request = transfer->request;
 	Hop		   *hop = &transfer->hop;
 	CURL	   *easy = *handle;
-	int64		elapsed_us = pgnet_metrics_elapsed_us(request, easy);
+	int64		elapsed_us;
 	long		status = 0;
 
 	if (result != CURLE_OK || !transfer->redirected)
@@ -134,6 +134,7 @@ pgnet_transfer_follow(Transfer *transfer, CURL **handle, CURLcode result)
 											  location(easy));
 	if (transfer->refusal != NULL)
 		return false;
+	elapsed_us = pgnet_metrics_elapsed_us(request, easy);
 	hop->timeout_ms = request->timeout_ms - (int) (elapsed_us / 1000);
 	transfer->out_of_time = hop->timeout_ms <= 0;
 	if (transfer->out_of_time)
