@@ -42,7 +42,9 @@ pgnet_body_append(TransferBody *body, const char *bytes, size_t length)
 	if (body->length + length > body->allocated &&
 		!body_grow(body, body->length + length))
 		return false;
-	memcpy(body->bytes + body->length, bytes, length);
+	/* nothing may come before there is memory */
+	if (length > 0)
+		memcpy(body->bytes + body->length, bytes, length);
 	body->length += length;
 	return true;
 }

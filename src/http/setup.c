@@ -226,20 +226,24 @@ set_header_lines(Setup *setup, const HttpRequest *request, const Hop *hop)
 		SET(CURLOPT_HTTPHEADER, setup->header_lines);
 }
 
-/* Add one field; "Name;" tells libcurl to send one without a value. */
+/*
+ * Add one field; "Name;" tells libcurl to send one without a value, and
+ * without one, blanks apart, "Name:" to send none.
+ */
 static bool
 add_header(Setup *setup, const HttpRequest *request, const HttpHeader *header)
 {
 	size_t		size = strlen(header->name) + strlen(header->value) + 3;
 	char	   *line = MemoryContextAllocExtended(request->context, size,
 												  MCXT_ALLOC_NO_OOM);
+	const char *value = header->value + strspn(header->value, " \t");
 	bool		added;
 
 	if (line == NULL)
 		return pgnet_setup_taken(setup, CURLE_OUT_OF_MEMORY,
 								 "CURLOPT_HTTPHEADER");
-	snprintf(line, size, *header->value == '\0' ? "%s;" : "%s: %s",
-			 header->name, header->value);
+	snprintf(line, size, *value == '\0' ? "%s;" : "%s: %s", header->name,
+			 value);
 	added = add_header_line(setup, line);
 	pfree(line);
 	return added;

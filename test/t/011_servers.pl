@@ -308,8 +308,9 @@ subtest 'headers of a request' => sub {
 		is($seen->{lower}{'user-agent'}, 'mine/2', "$name of the user");
 		is((grep { /^user-agent$/i } keys %{ $seen->{headers} }) + 0, 1, 'replaces ours');
 	}
-	$seen = echo(get('/echo', headers => '{"X-Empty": "", "X-Full": "a"}'));
+	$seen = echo(get('/echo', headers => '{"X-Empty": "", "X-Blank": "  ", "X-Full": "a"}'));
 	is($seen->{headers}{'X-Empty'}, '', 'an empty value is sent empty');
+	is($seen->{headers}{'X-Blank'}, '', 'and so are blanks');
 	is($seen->{headers}{'X-Full'}, 'a', 'beside others');
 	$seen = echo(get('/echo', headers => '{"Host": "name.example"}'));
 	is($seen->{lower}{host}, 'name.example', 'Host of the user');
