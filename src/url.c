@@ -169,7 +169,7 @@ pgnet_url_target(const char *url, UrlTarget *target)
 		curl_url_get(handle, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) ==
 			CURLUE_OK;
 	if (found)
-		target->port = atoi(port);
+		target->port = (int) strtol(port, NULL, 10);
 	curl_free(port);
 	curl_url_cleanup(handle);
 	return found && normalize_host(target->host);

@@ -235,17 +235,16 @@ static HttpBody *
 read_marked(char *literal)
 {
 	char	   *type = literal + strlen(MARK);
-	char	   *end = strchr(type, MARK_END);
-	char	   *rest;
+	size_t		length = strcspn(type, (char[]) {MARK_END, '\0'});
+	char	   *rest = type + length + 1;
 
-	if (end == NULL)
+	if (type[length] == '\0')
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				errmsg("invalid input syntax for type net.http_body"),
 				errdetail("After \"" MARK "\" there must be a content type and a closing parenthesis."),
 				errhint("For text that starts like this, cast it to text first."));
-	rest = end + 1;
-	type = pnstrdup(type, end - type);
+	type = pnstrdup(type, length);
 	pgnet_body_check_type(type);
 	if (starts_with(rest, strlen(rest), HEX))
 	{

@@ -114,7 +114,7 @@ static int
 read_params(const RequestCall *call, UrlParam **params)
 {
 	char	   *problem = NULL;
-	HttpHeader *members;
+	HttpHeader *members = NULL;
 	Field	   *fields = NULL;
 	int			count;
 
@@ -126,11 +126,10 @@ read_params(const RequestCall *call, UrlParam **params)
 	if (count == 0)
 		return 0;
 	*params = palloc(sizeof(UrlParam) * count);
-	for (int i = 0; i < count; i++)
-		(*params)[i] = (UrlParam) {
-			.key = fields ? fields[i].name : members[i].name,
-			.value = fields ? fields[i].value : members[i].value
-		};
+	for (int i = 0; i < count && fields != NULL; i++)
+		(*params)[i] = (UrlParam) {fields[i].name, fields[i].value};
+	for (int i = 0; i < count && members != NULL; i++)
+		(*params)[i] = (UrlParam) {members[i].name, members[i].value};
 	return count;
 }
 

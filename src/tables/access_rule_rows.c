@@ -219,7 +219,7 @@ rules_of(Oid role)
 		to->host = pstrdup(from->host);
 		if (from->methods != NULL)
 			to->methods = palloc(sizeof(char *) * (from->nmethods + 1));
-		for (int m = 0; m < from->nmethods; m++)
+		for (int m = 0; from->methods != NULL && m < from->nmethods; m++)
 			to->methods[m] = pstrdup(from->methods[m]);
 		rules->count++;
 	}

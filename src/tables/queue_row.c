@@ -153,7 +153,7 @@ read_options(HttpOptions *options, const Datum *values, const bool *nulls)
 
 	*options = PGNET_OPTIONS_UNSET;
 	/* nearly always there is nothing */
-	if (memchr(&nulls[QUEUE_CONNECT_TIMEOUT], false,
+	if (memchr(&nulls[QUEUE_CONNECT_TIMEOUT], 0,
 			   QUEUE_NCOLUMNS - QUEUE_CONNECT_TIMEOUT) == NULL)
 		return NULL;
 

@@ -21,6 +21,7 @@
 #include "tables/transaction.h"
 #include "url.h"
 #include "worker/clock.h"
+#include "worker/complaints.h"
 #include "worker/recorder.h"
 
 /* A batch: enough to make a commit cheap, little enough to be quick. */
@@ -45,6 +46,9 @@
 #define SINGLE_SECONDS 1
 #define SLOW_SECONDS 10
 
+/* What finishes so long after a slow one goes before it. */
+#define SLOW_PATIENCE_MS 1000
+
 /* Rows that somebody holds locked are looked at again after this long. */
 #define LOCKED_ROW_MS 1000
 
@@ -59,6 +63,7 @@ typedef struct Batch
 	int			nfree;			/* those at the front nobody holds locked */
 } Batch;
 
+static dlist_node *place_of_next(Recorder *recorder, TimestampTz now);
 static void drop_stale(Recorder *recorder, TableAccess *access);
 static void recheck_locked(Recorder *recorder, TableAccess *access,
 						   TimestampTz now);
@@ -66,10 +71,7 @@ static void choose_batch(dlist_head *list, Batch *batch);
 static void record_one_by_one(Recorder *recorder, Batch *batch,
 							  TimestampTz now);
 static bool record_one(Batch *batch, ErrorData **passing);
-static void report_passing(const ErrorData *error);
 static void put_slow(Recorder *recorder, HttpRequest *request);
-static void report_failure(const HttpRequest *request, RecordMode mode,
-						   const ErrorData *error);
 static void record_work(void *batch);
 static void find_free_work(void *batch);
 static void take_out(Recorder *recorder, HttpRequest *request);
@@ -92,9 +94,25 @@ pgnet_recorder_add(Recorder *recorder, HttpRequest *request, TimestampTz now)
 {
 	if (recorder->nfinished == 0)
 		recorder->waiting_since = now;
-	dlist_push_tail(&recorder->finished, &request->node);
+	dlist_insert_before(place_of_next(recorder, now), &request->node);
 	recorder->nfinished++;
 	recorder->finished_bytes += request->outcome.content_len;
+}
+
+/* The end of the list, or for a while the slow ones there. */
+static dlist_node *
+place_of_next(Recorder *recorder, TimestampTz now)
+{
+	dlist_node *end = &recorder->finished.head;
+	dlist_node *place = end;
+
+	if (now >= TimestampTzPlusMilliseconds(recorder->slow_since,
+										   SLOW_PATIENCE_MS))
+		return end;
+	while (place->prev != end &&
+		   dlist_container(HttpRequest, node, place->prev)->slow)
+		place = place->prev;
+	return place;
 }
 
 /* Record when a batch is full, when it has waited, or nothing else is to do. */
@@ -154,7 +172,7 @@ pgnet_recorder_flush(Recorder *recorder, TableAccess *access, TimestampTz now)
 			if (batch.requests[0]->slow &&
 				error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 			{
-				report_failure(batch.requests[0], batch.mode, error);
+				pgnet_complain_failure(batch.requests[0], batch.mode, error);
 				batch.mode = PGNET_RECORD_NO_TRIGGERS;
 			}
 			FreeErrorData(error);
@@ -186,10 +204,8 @@ drop_stale(Recorder *recorder, TableAccess *access)
 	{
 		HttpRequest *request = dlist_container(HttpRequest, node, iter.cur);
 
-		/* they come first: requests of the new table finish later */
-		if (request->table == access->queue)
-			break;
-		take_out(recorder, request);
+		if (request->table != access->queue)
+			take_out(recorder, request);
 	}
 }
 
@@ -290,7 +306,7 @@ record_one_by_one(Recorder *recorder, Batch *batch, TimestampTz now)
 		return;
 	}
 	if (passing != NULL && recorder->backoff.pause_ms == 0)
-		report_passing(passing);
+		pgnet_complain_passing(passing);
 	pgnet_backoff_failed(&recorder->backoff);
 }
 
@@ -328,7 +344,7 @@ record_one(Batch *batch, ErrorData **passing)
 			*passing = error;
 			return false;
 		}
-		report_failure(batch->requests[0], batch->mode, error);
+		pgnet_complain_failure(batch->requests[0], batch->mode, error);
 		FreeErrorData(error);
 	}
 	return false;
@@ -340,45 +356,8 @@ put_slow(Recorder *recorder, HttpRequest *request)
 {
 	dlist_delete(&request->node);
 	dlist_push_tail(&recorder->finished, &request->node);
-}
-
-/* Say once that responses are kept, and why. */
-static void
-report_passing(const ErrorData *error)
-{
-	ereport(WARNING,
-			errcode(error->sqlerrcode),
-			errmsg("pg_net could not record responses: %s", error->message),
-			errdetail("They are kept in memory. It is tried again until it succeeds."),
-			error->context ? errcontext("%s", error->context) : 0);
-}
-
-/* Say which response could not be recorded, and what follows. */
-static void
-report_failure(const HttpRequest *request, RecordMode mode,
-			   const ErrorData *error)
-{
-	const char *consequence = NULL;
-
-	switch (mode)
-	{
-		case PGNET_RECORD_NORMAL:
-			consequence = "It is tried once more without triggers.";
-			break;
-		case PGNET_RECORD_NO_TRIGGERS:
-			consequence = "The response is lost; the request is not sent again.";
-			break;
-		case PGNET_RECORD_REMOVE_ONLY:
-			consequence = "The request stays in net.http_request_queue.";
-			break;
-	}
-	ereport(WARNING,
-			errcode(error->sqlerrcode),
-			errmsg("could not record the response of request " INT64_FORMAT
-				   ": %s",
-				   request->id, error->message),
-			errdetail("%s", consequence),
-			error->context ? errcontext("%s", error->context) : 0);
+	/* it took its time until now */
+	recorder->slow_since = pgnet_clock_now();
 }
 
 /* TableWork: record a batch. */

@@ -17,10 +17,11 @@
 
 typedef struct Recorder
 {
-	dlist_head	finished;		/* decided, not recorded, in order */
+	dlist_head	finished;		/* decided, not recorded, in order; then slow */
 	int			nfinished;
 	size_t		finished_bytes; /* of their responses */
 	TimestampTz waiting_since;	/* the first of them */
+	TimestampTz slow_since;		/* the last one became slow */
 
 	/* their rows are locked by somebody; looked at again at locked_due */
 	dlist_head	locked;

@@ -1,0 +1,47 @@
+/*
+ * complaints.c -- what the log says of responses that could not be recorded.
+ *
+ * Runs in: workers.
+ */
+#include "postgres.h"
+
+#include "worker/complaints.h"
+
+/* Say that responses are kept, and why. */
+void
+pgnet_complain_passing(const ErrorData *error)
+{
+	ereport(WARNING,
+			errcode(error->sqlerrcode),
+			errmsg("pg_net could not record responses: %s", error->message),
+			errdetail("They are kept in memory. It is tried again until it succeeds."),
+			error->context ? errcontext("%s", error->context) : 0);
+}
+
+/* Say which response could not be recorded, and what follows. */
+void
+pgnet_complain_failure(const HttpRequest *request, RecordMode mode,
+					   const ErrorData *error)
+{
+	const char *consequence = NULL;
+
+	switch (mode)
+	{
+		case PGNET_RECORD_NORMAL:
+			consequence = "It is tried once more without triggers.";
+			break;
+		case PGNET_RECORD_NO_TRIGGERS:
+			consequence = "The response is lost; the request is not sent again.";
+			break;
+		case PGNET_RECORD_REMOVE_ONLY:
+			consequence = "The request stays in net.http_request_queue.";
+			break;
+	}
+	ereport(WARNING,
+			errcode(error->sqlerrcode),
+			errmsg("could not record the response of request " INT64_FORMAT
+				   ": %s",
+				   request->id, error->message),
+			errdetail("%s", consequence),
+			error->context ? errcontext("%s", error->context) : 0);
+}

@@ -1,0 +1,21 @@
+/*
+ * complaints.h -- what the log says of responses that could not be recorded.
+ *
+ * Runs in: workers.
+ */
+#ifndef PGNET_COMPLAINTS_H
+#define PGNET_COMPLAINTS_H
+
+#include "postgres.h"
+
+#include "exchange.h"
+#include "tables/response_log.h"
+
+/* All are kept and tried again: the error passes. */
+extern void pgnet_complain_passing(const ErrorData *error);
+
+/* One could not be recorded in this mode, and what follows from that. */
+extern void pgnet_complain_failure(const HttpRequest *request, RecordMode mode,
+								   const ErrorData *error);
+
+#endif							/* PGNET_COMPLAINTS_H */
