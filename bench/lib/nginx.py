@@ -63,6 +63,7 @@ LOCATIONS = """
 location / { return 200 "ok"; }
 # answers when the whole of the request's body is here
 location = /sink { echo_read_request_body; echo "ok"; }
+location = /close { keepalive_timeout 0; return 200 "ok"; }
 location = /50ms { echo_sleep 0.05; echo "ok"; }
 location = /100ms { echo_sleep 0.1; echo "ok"; }
 location /files/ { root FOLDER; }

@@ -84,12 +84,11 @@ def ca(bench, kind):
 
 @row(10, "HTTPS with a new connection for each request")
 def new_connections(bench):
-    url = bench.nginx.url("", "https")
+    url = bench.nginx.url("close", "https")
     count = bench.part(1 / 20)
     return [compare(
         bench, f"{count:,} GETs, HTTPS, a new connection each",
-        f"net.http_get('{url}', headers := '{{\"Connection\": \"close\"}}')",
-        [url, count, "--header", "Connection: close", *ca(bench, "https")],
+        f"net.http_get('{url}')", [url, count, *ca(bench, "https")],
         0.70, least_rate=1000,
         note=" Verified in full on both sides, by the same file.",
         count=count, baseline=False)]

@@ -13,10 +13,12 @@
 
 #include "shared/quota.h"
 #include "tables/waiting.h"
+#include "worker/clock.h"
 #include "worker/recount.h"
 
-/* A long queue takes a while to count. */
-#define PAUSE_MS 5000
+/* Between two counts: a long queue takes a while, and others do it often. */
+#define LEAST_PAUSE_MS 100
+#define PAUSE_FACTOR 50
 
 static void count(void *arg);
 
@@ -24,13 +26,17 @@ static void count(void *arg);
 void
 pgnet_recount_run(Recount *recount, TableAccess *access, TimestampTz now)
 {
+	TimestampTz end;
+
 	if (!recount->wanted || now < recount->not_before ||
 		!pgnet_backoff_over(&recount->backoff, now))
 		return;
-	recount->not_before = TimestampTzPlusMilliseconds(now, PAUSE_MS);
 	if (pgnet_access_try(access, &recount->backoff, "count what waits", count,
 						 NULL))
 		recount->wanted = false;
+	end = pgnet_clock_now();
+	recount->not_before = Max(end + PAUSE_FACTOR * (end - now),
+							  TimestampTzPlusMilliseconds(end, LEAST_PAUSE_MS));
 }
 
 /* TableWork of pgnet_recount_run(). */
