@@ -14,6 +14,9 @@
 #include "postgres.h"
 
 #include <curl/curl.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <pthread.h>
 #include <signal.h>
 
@@ -37,6 +40,9 @@
 /* What we keep of all responses until they are recorded, and of headers. */
 #define MAX_ALL_RESPONSE_BYTES ((size_t) 512 * 1024 * 1024)
 #define MAX_HEADER_BYTES ((size_t) 256 * 1024)
+
+/* Free memory that is kept; enough for the buffers of some transfers. */
+#define KEPT_BYTES (8 * 1024 * 1024)
 
 /* Descriptors beyond this are not used. */
 #define MAX_FD 262144
@@ -67,6 +73,7 @@ struct HttpEngine
 	size_t		response_bytes; /* of responses not recorded yet */
 };
 
+static void keep_freed_memory(void);
 static void create_wait_set(HttpEngine *engine);
 static int	start_requests(HttpEngine *engine);
 static void start_request(HttpEngine *engine, HttpRequest *request);
@@ -112,6 +119,7 @@ pgnet_engine_create(MemoryContext parent, int max_in_flight,
 		.max_header_bytes = MAX_HEADER_BYTES,
 	};
 
+	keep_freed_memory();
 	block_signals(&before);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		*error = "libcurl could not be initialized";
@@ -123,6 +131,18 @@ pgnet_engine_create(MemoryContext parent, int max_in_flight,
 		return NULL;
 	create_wait_set(engine);
 	return engine;
+}
+
+/*
+ * libcurl's buffers come and go with each request, and glibc would give them
+ * back to the kernel each time and have them again, page by page.
+ */
+static void
+keep_freed_memory(void)
+{
+#ifdef M_TRIM_THRESHOLD
+	(void) mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+#endif
 }
 
 /* Keep connections for another limit. */

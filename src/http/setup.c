@@ -18,6 +18,9 @@
 #include "http/setup.h"
 #include "policy/header_rules.h"
 
+/* What a body that fits needs no larger buffer than; libcurl's least. */
+#define SMALL_BODY_BYTES (16 * 1024)
+
 static bool set_basics(Setup *setup, const HttpRequest *request,
 					   const Hop *hop, const HttpDefaults *defaults);
 static int	connect_timeout_ms(const HttpRequest *request, const Hop *hop,
@@ -175,6 +178,8 @@ set_method(Setup *setup, const HttpRequest *request, const Hop *hop)
 		/* libcurl reads the body from our memory, which stays */
 		if (!SET(CURLOPT_POST, 1L) ||
 			!SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body_len) ||
+			(request->body_len < SMALL_BODY_BYTES &&
+			 !SET(CURLOPT_UPLOAD_BUFFERSIZE, (long) SMALL_BODY_BYTES)) ||
 			!SET(CURLOPT_POSTFIELDS, body))
 			return false;
 		return strcmp(hop->method, "POST") == 0 ||
