@@ -19,7 +19,7 @@
 #include "policy/header_rules.h"
 
 /* What a body that fits needs no larger buffer than; libcurl's least. */
-#define SMALL_BODY_BYTES (16 * 1024)
+#define SMALL_BODY_BYTES ((size_t) 16 * 1024)
 
 static bool set_basics(Setup *setup, const HttpRequest *request,
 					   const Hop *hop, const HttpDefaults *defaults);
