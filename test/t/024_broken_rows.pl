@@ -56,9 +56,15 @@ sub only_broken_fail
 }
 
 subtest 'a value that does not fit the type of its column' => sub {
-	my $start = -s $node->logfile;
-
 	sql('alter table net.http_request_queue alter headers type text');
+
+	# A read that waited for that lock is tried again row by row, and says
+	# nothing of those that are broken: let it be over.
+	my %before = insert('cast', [ 'before', 'null', 'null' ]);
+	sql('select net.wake()');
+	wait_response($node, $before{before});
+
+	my $start = -s $node->logfile;
 	my %ids = insert('cast',
 		[ 'first', q('{"a": "b"}'), 'null' ],
 		[ 'broken', q('{"a":'), 'null' ],
