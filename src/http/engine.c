@@ -134,14 +134,18 @@ pgnet_engine_create(MemoryContext parent, int max_in_flight,
 }
 
 /*
- * libcurl's buffers come and go with each request, and glibc would give them
- * back to the kernel each time and have them again, page by page.
+ * libcurl's buffers come and go with each request.  glibc would give them back
+ * to the kernel each time and have them again, page by page; and go through
+ * its fast bins for each large one, to join what lies there.
  */
 static void
 keep_freed_memory(void)
 {
 #ifdef M_TRIM_THRESHOLD
 	(void) mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+#endif
+#ifdef M_MXFAST
+	(void) mallopt(M_MXFAST, 0);
 #endif
 }
 
