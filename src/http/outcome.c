@@ -17,14 +17,8 @@
 /* The first piece of memory a body gets. */
 #define FIRST_ALLOCATION 1024
 
-/* The fields there is room for at first. */
-#define FIRST_HEADERS 16
-
 static bool comes_from_host(CURLcode result);
 static bool body_grow(TransferBody *body, size_t needed);
-static bool copy_headers(HttpRequest *request, CURL *easy);
-static bool copy_header(HttpRequest *request, const struct curl_header *header,
-						HttpHeader *copy);
 static const char *find_content_type(const HttpOutcome *outcome);
 static double milliseconds(CURL *easy, CURLINFO what);
 static void *allocate(HttpRequest *request, size_t size);
@@ -62,16 +56,13 @@ pgnet_body_free(TransferBody *body)
 /* Take over a response. */
 void
 pgnet_outcome_answered(HttpRequest *request, CURL *easy,
-					   const TransferBody *body)
+					   const HeaderSection *headers, const TransferBody *body)
 {
 	HttpOutcome *outcome = &request->outcome;
 	long		status = 0;
 
-	if (!copy_headers(request, easy))
-	{
-		pgnet_outcome_failed(request, "out of memory");
-		return;
-	}
+	outcome->headers = headers->fields;
+	outcome->nheaders = headers->nfields;
 	(void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 	outcome->content_type = find_content_type(outcome);
 	outcome->status_code = (int) status;
@@ -216,63 +207,6 @@ body_grow(TransferBody *body, size_t needed)
 	body->bytes = larger;
 	*body->all_allocated += size - body->allocated;
 	body->allocated = size;
-	return true;
-}
-
-/*
- * Copy the header fields of the final response, in order.  In one pass: each
- * step compares the field's name with all others (lib/headers.c).
- */
-static bool
-copy_headers(HttpRequest *request, CURL *easy)
-{
-	HttpOutcome *outcome = &request->outcome;
-	struct curl_header *header = NULL;
-	int			room = 0;
-
-	while ((header = curl_easy_nextheader(easy, CURLH_HEADER, -1, header)))
-	{
-		if (outcome->nheaders == room)
-		{
-			HttpHeader *wider;
-
-			room = Max(room * 2, FIRST_HEADERS);
-			wider = allocate(request, sizeof(HttpHeader) * room);
-			if (wider == NULL)
-				return false;
-			if (outcome->nheaders > 0)
-				memcpy(wider, outcome->headers,
-					   sizeof(HttpHeader) * outcome->nheaders);
-			outcome->headers = wider;
-		}
-		if (!copy_header(request, header, &outcome->headers[outcome->nheaders]))
-			return false;
-		outcome->nheaders++;
-	}
-	return true;
-}
-
-/*
- * Copy one field, its value without white space at the end, which is no part
- * of it (RFC 9110, section 5.5); libcurl 7.88 leaves the CR of an empty one.
- */
-static bool
-copy_header(HttpRequest *request, const struct curl_header *header,
-			HttpHeader *copy)
-{
-	size_t		name_size = strlen(header->name) + 1;
-	size_t		value_length = strlen(header->value);
-	char	   *name = allocate(request, name_size + value_length + 1);
-
-	if (name == NULL)
-		return false;
-	while (value_length > 0 &&
-		   strchr(" \t\r\n", header->value[value_length - 1]) != NULL)
-		value_length--;
-	memcpy(name, header->name, name_size);
-	memcpy(name + name_size, header->value, value_length);
-	name[name_size + value_length] = '\0';
-	*copy = (HttpHeader) {.name = name, .value = name + name_size};
 	return true;
 }
 

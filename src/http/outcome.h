@@ -12,6 +12,7 @@
 #include <curl/curl.h>
 
 #include "exchange.h"
+#include "http/header_section.h"
 
 /* A response body while it arrives; from malloc(). */
 typedef struct TransferBody
@@ -33,8 +34,9 @@ extern bool pgnet_body_append(TransferBody *body, const char *bytes,
 							  size_t length);
 extern void pgnet_body_free(TransferBody *body);
 
-/* A response came; its outcome points into body, which must stay. */
+/* A response came; its outcome points to the fields and into the body. */
 extern void pgnet_outcome_answered(HttpRequest *request, CURL *easy,
+								   const HeaderSection *headers,
 								   const TransferBody *body);
 
 /*

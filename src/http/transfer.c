@@ -16,6 +16,7 @@
 #include "exchange.h"
 #include "http/destination.h"
 #include "http/handle.h"
+#include "http/header_section.h"
 #include "http/metrics.h"
 #include "http/outcome.h"
 #include "http/redirect.h"
@@ -23,9 +24,6 @@
 #include "http/setup.h"
 #include "http/shortage.h"
 #include "http/transfer.h"
-
-/* Finding repeated fields takes time in the square of their number. */
-#define MAX_HEADER_LINES 1000
 
 struct Transfer
 {
@@ -39,10 +37,7 @@ struct Transfer
 	bool		out_of_time;	/* when it came */
 	bool		unprepared;		/* see error_detail */
 	TransferBody body;
-	size_t		header_bytes;
-	int			header_lines_seen;
-	bool		headers_too_large;
-	bool		headers_complete;	/* the empty line came */
+	HeaderSection headers;
 	Sending		sending;
 	ShortageWatch watch;
 	Destination destination;
@@ -56,7 +51,7 @@ static bool set_callbacks(Transfer *transfer);
 static size_t max_response_bytes(const HttpRequest *request,
 								 const HttpDefaults *defaults);
 static int	max_redirects(const Transfer *transfer);
-static const char *location(CURL *easy);
+static const char *location(const Transfer *transfer);
 static bool is_followed(const Transfer *transfer);
 static int	before_sending(void *arg, char *remote_ip, char *local_ip,
 						   int remote_port, int local_port);
@@ -89,6 +84,7 @@ pgnet_transfer_create(CURL *easy, HttpRequest *request,
 	transfer->destination.watch = &transfer->watch;
 	transfer->destination.denied_networks = options->denied_networks;
 	transfer->hop = pgnet_hop_first(request);
+	transfer->headers.max_bytes = options->max_header_bytes;
 	transfer->body.limit = max_response_bytes(request, options->defaults);
 	transfer->body.all_limit = options->max_all_response_bytes;
 	transfer->body.all_allocated = options->all_response_bytes;
@@ -131,7 +127,7 @@ pgnet_transfer_follow(Transfer *transfer, CURL **handle, CURLcode result)
 		return false;
 	(void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 	transfer->refusal = pgnet_redirect_follow(hop, request, status,
-											  location(easy));
+											  location(transfer));
 	if (transfer->refusal != NULL)
 		return false;
 	elapsed_us = pgnet_metrics_elapsed_us(request, easy);
@@ -142,7 +138,8 @@ pgnet_transfer_follow(Transfer *transfer, CURL **handle, CURLcode result)
 
 	pgnet_metrics_add(request, easy);
 	request->metrics.final_url = hop->url;
-	transfer->redirected = transfer->headers_complete = false;
+	transfer->redirected = false;
+	pgnet_header_section_clear(&transfer->headers);
 	transfer->sending.again = false;
 	transfer->sending.bytes_before = 0;
 	transfer->destination.denied = false;
@@ -161,7 +158,7 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 
 	if (transfer->sending.held_back)
 		pgnet_outcome_not_sent(request, PGNET_SHORT_OF_NOTHING, 0);
-	else if (!transfer->sending.unanswered && transfer->header_bytes == 0 &&
+	else if (!transfer->sending.unanswered && transfer->headers.lines == 0 &&
 			 result != CURLE_OK &&
 			 pgnet_shortage_explains(&transfer->watch, result,
 									 transfer->error_detail))
@@ -177,8 +174,9 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 		pgnet_outcome_failed(request, "%s", transfer->error_detail);
 	else if (transfer->out_of_time)
 		pgnet_outcome_timed_out(request, easy, 0);
-	else if (result == CURLE_OK && transfer->headers_complete)
-		pgnet_outcome_answered(request, easy, &transfer->body);
+	else if (result == CURLE_OK && transfer->headers.complete)
+		pgnet_outcome_answered(request, easy, &transfer->headers,
+							   &transfer->body);
 	else if (result == CURLE_OK)
 		pgnet_outcome_failed(request, "Server closed the connection within "
 									  "the response headers");
@@ -192,12 +190,14 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 							 transfer->body.limit);
 	else if (transfer->body.no_room)
 		pgnet_outcome_failed(request, "the worker's memory for responses is used up");
-	else if (transfer->headers_too_large)
+	else if (transfer->headers.too_large)
 		pgnet_outcome_failed(request, "response headers are larger than %zu bytes or %d lines",
-							 transfer->options->max_header_bytes,
-							 MAX_HEADER_LINES);
+							 transfer->headers.max_bytes,
+							 PGNET_MAX_HEADER_LINES);
 	else if (transfer->sending.refused)
 		pgnet_outcome_error(request, easy, CURLE_GOT_NOTHING, "");
+	else if (result == CURLE_WRITE_ERROR)
+		pgnet_outcome_failed(request, "out of memory");
 	else
 		pgnet_outcome_error(request, easy, result, transfer->error_detail);
 	request->outcome.bad_url = result == CURLE_URL_MALFORMAT &&
@@ -295,39 +295,33 @@ before_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 }
 
 /*
- * CURLOPT_HEADERFUNCTION: count, and see the end; libcurl keeps the fields
- * itself, and takes an answer that is cut off before its end for a whole one.
+ * CURLOPT_HEADERFUNCTION: a line of the answer.  libcurl takes an answer that
+ * is cut off before the end of its header section for a whole one.
  */
 static size_t
 receive_header(char *bytes, size_t size, size_t count, void *arg)
 {
 	Transfer   *transfer = arg;
+	HeaderSection *headers = &transfer->headers;
 
-	transfer->header_bytes += size * count;
 	transfer->sending.unanswered = false;
-	if (strncmp(bytes, "HTTP/", Min(size * count, 5)) == 0)
-		transfer->headers_complete = false;
-	else if (*bytes == '\r' || *bytes == '\n')
-	{
-		transfer->headers_complete = true;
-		transfer->redirected = is_followed(transfer);
-	}
-	transfer->headers_too_large =
-		transfer->header_bytes > transfer->options->max_header_bytes ||
-		++transfer->header_lines_seen > MAX_HEADER_LINES;
-	return transfer->headers_too_large ? 0 : size * count;
+	if (!pgnet_header_section_take(headers, transfer->request->context, bytes,
+								   size * count))
+		return 0;
+	transfer->redirected = headers->complete && is_followed(transfer);
+	return size * count;
 }
 
 /* Is the answer that came a redirect, and do we follow those? */
 static bool
 is_followed(const Transfer *transfer)
 {
-	CURL	   *easy = transfer->setup.easy;
 	long		status = 0;
 
-	(void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	(void) curl_easy_getinfo(transfer->setup.easy, CURLINFO_RESPONSE_CODE,
+							 &status);
 	return pgnet_redirect_is(status) && max_redirects(transfer) > 0 &&
-		location(easy) != NULL;
+		location(transfer) != NULL;
 }
 
 /* How many redirects may be followed. */
@@ -343,15 +337,12 @@ max_redirects(const Transfer *transfer)
 
 /* Where the answer says to go; NULL when it does not. */
 static const char *
-location(CURL *easy)
+location(const Transfer *transfer)
 {
-	struct curl_header *header;
+	const char *value = pgnet_header_section_find(&transfer->headers,
+												  "Location");
 
-	if (curl_easy_header(easy, "Location", 0, CURLH_HEADER, -1, &header) !=
-			CURLHE_OK ||
-		*header->value == '\0')
-		return NULL;
-	return header->value;
+	return value != NULL && *value != '\0' ? value : NULL;
 }
 
 /* CURLOPT_WRITEFUNCTION: keep the bytes, up to the limit. */

@@ -1,0 +1,193 @@
+/*
+ * header_section.c -- the header fields of an answer, while they arrive.
+ *
+ * Runs in: workers.
+ *
+ * libcurl keeps them too, but compares each name with all others whenever one
+ * is asked for (lib/headers.c), and has checked by then what is looked at
+ * here: a line of a field has a colon, and no NUL.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "http/header_section.h"
+
+/* The fields there is room for at first. */
+#define FIRST_ROOM 16
+
+static bool is_status_line(const HeaderSection *section, const char *line,
+						   size_t length);
+static bool add_field(HeaderSection *section, MemoryContext context,
+					  const char *line, size_t length);
+static bool continue_field(HeaderSection *section, MemoryContext context,
+						   const char *line, size_t length);
+static bool make_room(HeaderSection *section, MemoryContext context);
+static void trim(const char **text, size_t *length);
+static inline bool is_blank(char c);
+static inline bool is_space(char c);
+static void *allocate(MemoryContext context, size_t size);
+
+/* Take a line. */
+bool
+pgnet_header_section_take(HeaderSection *section, MemoryContext context,
+						  const char *line, size_t length)
+{
+	bool		status = is_status_line(section, line, length);
+
+	section->bytes += length;
+	section->lines++;
+	section->too_large = section->bytes > section->max_bytes ||
+		section->lines > PGNET_MAX_HEADER_LINES;
+	if (section->too_large)
+		return false;
+	if (status)
+	{
+		pgnet_header_section_clear(section);
+		section->begun = true;
+	}
+	/* what comes after the end is a trailer, whose fields are not kept */
+	if (status || section->complete || length == 0)
+		return true;
+	section->complete = *line == '\r' || *line == '\n';
+	if (section->complete)
+		return true;
+	if (is_blank(*line) && section->nfields > 0)
+		return continue_field(section, context, line, length);
+	return add_field(section, context, line, length);
+}
+
+/* Begin the next section; the room stays. */
+void
+pgnet_header_section_clear(HeaderSection *section)
+{
+	section->nfields = 0;
+	section->begun = section->complete = false;
+}
+
+/* Find a field. */
+const char *
+pgnet_header_section_find(const HeaderSection *section, const char *name)
+{
+	for (int i = 0; i < section->nfields; i++)
+		if (pg_strcasecmp(section->fields[i].name, name) == 0)
+			return section->fields[i].value;
+	return NULL;
+}
+
+/* Does another section begin? */
+static bool
+is_status_line(const HeaderSection *section, const char *line, size_t length)
+{
+	return (!section->begun || section->complete) && length >= 5 &&
+		memcmp(line, "HTTP/", 5) == 0;
+}
+
+/* Add a field: name, colon, value (RFC 9112, section 5). */
+static bool
+add_field(HeaderSection *section, MemoryContext context, const char *line,
+		  size_t length)
+{
+	const char *colon;
+	const char *value;
+	size_t		name_length;
+	char	   *copy;
+
+	trim(&line, &length);
+	colon = memchr(line, ':', length);
+	if (colon == NULL || colon == line)
+		return true;
+	name_length = colon - line;
+	value = colon + 1;
+	length -= name_length + 1;
+	trim(&value, &length);
+
+	copy = allocate(context, name_length + length + 2);
+	if (copy == NULL || !make_room(section, context))
+		return false;
+	memcpy(copy, line, name_length);
+	copy[name_length] = '\0';
+	memcpy(copy + name_length + 1, value, length);
+	copy[name_length + 1 + length] = '\0';
+	section->fields[section->nfields++] = (HttpHeader) {
+		.name = copy,
+		.value = copy + name_length + 1
+	};
+	return true;
+}
+
+/* A line that goes on with the field before it (RFC 9112, section 5.2). */
+static bool
+continue_field(HeaderSection *section, MemoryContext context, const char *line,
+			   size_t length)
+{
+	HttpHeader *field = &section->fields[section->nfields - 1];
+	size_t		before = strlen(field->value);
+	char	   *longer;
+
+	trim(&line, &length);
+	if (length == 0)
+		return true;
+	longer = allocate(context, before + length + 2);
+	if (longer == NULL)
+		return false;
+	memcpy(longer, field->value, before);
+	longer[before] = ' ';
+	memcpy(longer + before + 1, line, length);
+	longer[before + 1 + length] = '\0';
+	field->value = longer;
+	return true;
+}
+
+/* Make room for one more field. */
+static bool
+make_room(HeaderSection *section, MemoryContext context)
+{
+	int			room = Max(section->room * 2, FIRST_ROOM);
+	HttpHeader *wider;
+
+	if (section->nfields < section->room)
+		return true;
+	wider = allocate(context, sizeof(HttpHeader) * room);
+	if (wider == NULL)
+		return false;
+	if (section->nfields > 0)
+		memcpy(wider, section->fields, sizeof(HttpHeader) * section->nfields);
+	section->fields = wider;
+	section->room = room;
+	return true;
+}
+
+/* White space around a value is no part of it (RFC 9110, section 5.5). */
+static void
+trim(const char **text, size_t *length)
+{
+	while (*length > 0 && is_space(**text))
+	{
+		(*text)++;
+		(*length)--;
+	}
+	while (*length > 0 && is_space((*text)[*length - 1]))
+		(*length)--;
+}
+
+/* Is this white space within a line? */
+static inline bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* That, or the end of a line? */
+static inline bool
+is_space(char c)
+{
+	return is_blank(c) || c == '\r' || c == '\n';
+}
+
+/* Memory, or NULL instead of an error. */
+static void *
+allocate(MemoryContext context, size_t size)
+{
+	return MemoryContextAllocExtended(context, size, MCXT_ALLOC_NO_OOM);
+}
