@@ -59,6 +59,7 @@ struct HttpEngine
 	uint32		wait_event;
 
 	Multi		multi;
+	ParsedUrls	urls;
 
 	CURL	   *spare[MAX_SPARE_HANDLES];
 	int			nspare;
@@ -112,6 +113,7 @@ pgnet_engine_create(MemoryContext parent, int max_in_flight,
 	}
 	engine->options = (TransferOptions) {
 		.sockets = engine->sockets,
+		.urls = &engine->urls,
 		.defaults = &engine->defaults,
 		.max_all_response_bytes = MAX_ALL_RESPONSE_BYTES,
 		.all_response_bytes = &engine->response_bytes,

@@ -21,6 +21,7 @@
 /* What a body that fits needs no larger buffer than; libcurl's least. */
 #define SMALL_BODY_BYTES ((size_t) 16 * 1024)
 
+static bool set_url(Setup *setup, const Hop *hop);
 static bool set_basics(Setup *setup, const HttpRequest *request,
 					   const Hop *hop, const HttpDefaults *defaults);
 static int	connect_timeout_ms(const HttpRequest *request, const Hop *hop,
@@ -61,7 +62,8 @@ bool
 pgnet_setup_hop(Setup *setup, const HttpRequest *request, const Hop *hop,
 				const HttpDefaults *defaults)
 {
-	return set_basics(setup, request, hop, defaults) &&
+	return set_url(setup, hop) &&
+		set_basics(setup, request, hop, defaults) &&
 		set_version(setup, request, hop, defaults) &&
 		pgnet_route_set(setup, hop->url, defaults) &&
 		(!is_https(hop->url) || set_tls(setup, defaults)) &&
@@ -69,16 +71,29 @@ pgnet_setup_hop(Setup *setup, const HttpRequest *request, const Hop *hop,
 		set_header_lines(setup, request, hop);
 }
 
-/* Free the header lines. */
+/* Free what libcurl borrowed. */
 void
 pgnet_setup_free(Setup *setup)
 {
+	pgnet_parsed_url_end(setup->url);
+	setup->url = NULL;
 	curl_slist_free_all(setup->header_lines);
 	curl_slist_free_all(setup->connect_to);
 	setup->header_lines = setup->connect_to = NULL;
 }
 
-/* The URL, times, and what is off. */
+/* The URL, parsed if that was done before; then its normal form is known. */
+static bool
+set_url(Setup *setup, const Hop *hop)
+{
+	setup->url = pgnet_parsed_urls_find(setup->urls, hop->url);
+	if (setup->url == NULL)
+		return SET(CURLOPT_URL, hop->url);
+	return SET(CURLOPT_URL, setup->url->normal) &&
+		SET(CURLOPT_CURLU, setup->url->handle);
+}
+
+/* Times, and what is off. */
 static bool
 set_basics(Setup *setup, const HttpRequest *request, const Hop *hop,
 		   const HttpDefaults *defaults)
@@ -90,7 +105,7 @@ set_basics(Setup *setup, const HttpRequest *request, const Hop *hop,
 	setup->connect_timeout_ms = connect_timeout_ms(request, hop, defaults);
 	if (OPTION(decompress) && !SET(CURLOPT_ACCEPT_ENCODING, ""))
 		return false;
-	return SET(CURLOPT_URL, hop->url) &&
+	return
 #ifdef PGNET_CURL_PROTOCOLS_STR
 		SET(CURLOPT_PROTOCOLS_STR, "http,https") &&
 #else

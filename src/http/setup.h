@@ -11,11 +11,14 @@
 #include <curl/curl.h>
 
 #include "http/defaults.h"
+#include "http/parsed_urls.h"
 #include "http/redirect.h"
 
 typedef struct Setup
 {
 	CURL	   *easy;
+	ParsedUrls *urls;
+	ParsedUrl  *url;			/* NULL: not one of those */
 	struct curl_slist *header_lines;	/* libcurl's memory */
 	struct curl_slist *connect_to;	/* likewise */
 	bool		to_unix_socket; /* not to an address */

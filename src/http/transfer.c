@@ -232,7 +232,7 @@ prepare(Transfer *transfer, CURL *easy)
 
 	transfer->watch.easy = transfer->sending.easy = easy;
 	pgnet_setup_free(setup);
-	*setup = (Setup) {.easy = easy};
+	*setup = (Setup) {.easy = easy, .urls = transfer->options->urls};
 	transfer->error_detail[0] = '\0';
 	if (set_callbacks(transfer) &&
 		pgnet_setup_hop(setup, transfer->request, &transfer->hop,

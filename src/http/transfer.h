@@ -13,6 +13,7 @@
 
 #include "exchange.h"
 #include "http/defaults.h"
+#include "http/parsed_urls.h"
 #include "http/sending.h"
 #include "http/sockets.h"
 #include "policy/networks.h"
@@ -21,6 +22,7 @@
 typedef struct TransferOptions
 {
 	Sockets    *sockets;
+	ParsedUrls *urls;
 	const HttpDefaults *defaults;
 	const Networks *denied_networks;
 	size_t		max_all_response_bytes;

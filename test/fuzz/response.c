@@ -69,7 +69,9 @@ fuzz_response(const uint8 *data, size_t size)
 		.connect_to = &no_routes,
 		.unix_sockets = &no_routes,
 	};
+	static ParsedUrls urls;
 	static TransferOptions options = {
+		.urls = &urls,
 		.sending = &sending,
 		.defaults = &defaults,
 		.all_response_bytes = &response_bytes,
