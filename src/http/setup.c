@@ -36,7 +36,9 @@ static bool set_header_lines(Setup *setup, const HttpRequest *request,
 							 const Hop *hop);
 static bool add_header(Setup *setup, const HttpRequest *request,
 					   const HttpHeader *header);
-static bool add_header_line(Setup *setup, const char *line);
+static bool add_header_line(Setup *setup, const HttpRequest *request,
+							const char *name, const char *separator,
+							const char *value);
 static bool is_https(const char *url);
 
 #define SET(option, value) PGNET_SETUP(setup, option, value)
@@ -77,9 +79,15 @@ pgnet_setup_free(Setup *setup)
 {
 	pgnet_parsed_url_end(setup->url);
 	setup->url = NULL;
-	curl_slist_free_all(setup->header_lines);
+	while (setup->header_lines != NULL)
+	{
+		struct curl_slist *line = setup->header_lines;
+
+		setup->header_lines = line->next;
+		pfree(line);
+	}
 	curl_slist_free_all(setup->connect_to);
-	setup->header_lines = setup->connect_to = NULL;
+	setup->last_line = setup->connect_to = NULL;
 }
 
 /* The URL, parsed if that was done before; then its normal form is known. */
@@ -239,8 +247,9 @@ set_header_lines(Setup *setup, const HttpRequest *request, const Hop *hop)
 	 * wait of a second for servers that do not know "100 Continue".
 	 */
 	if ((body && !has_content_type &&
-		 !add_header_line(setup, "Content-Type:")) ||
-		(body && request->body_len > 0 && !add_header_line(setup, "Expect:")))
+		 !add_header_line(setup, request, "Content-Type", ":", "")) ||
+		(body && request->body_len > 0 &&
+		 !add_header_line(setup, request, "Expect", ":", "")))
 		return false;
 	return setup->header_lines == NULL ||
 		SET(CURLOPT_HTTPHEADER, setup->header_lines);
@@ -253,32 +262,45 @@ set_header_lines(Setup *setup, const HttpRequest *request, const Hop *hop)
 static bool
 add_header(Setup *setup, const HttpRequest *request, const HttpHeader *header)
 {
-	size_t		size = strlen(header->name) + strlen(header->value) + 3;
-	char	   *line = MemoryContextAllocExtended(request->context, size,
-												  MCXT_ALLOC_NO_OOM);
 	const char *value = header->value + strspn(header->value, " \t");
-	bool		added;
 
+	return add_header_line(setup, request, header->name,
+						   *value == '\0' ? ";" : ": ", value);
+}
+
+/*
+ * Add one line, as curl_slist_append() does, which would look for the end of
+ * the list and have two pieces of memory for each from malloc().
+ */
+static bool
+add_header_line(Setup *setup, const HttpRequest *request, const char *name,
+				const char *separator, const char *value)
+{
+	size_t		name_length = strlen(name);
+	size_t		separator_length = strlen(separator);
+	size_t		value_length = strlen(value);
+	struct curl_slist *line;
+	char	   *end;
+
+	line = MemoryContextAllocExtended(request->context,
+									  sizeof(*line) + name_length +
+										  separator_length + value_length + 1,
+									  MCXT_ALLOC_NO_OOM);
 	if (line == NULL)
 		return pgnet_setup_taken(setup, CURLE_OUT_OF_MEMORY,
 								 "CURLOPT_HTTPHEADER");
-	snprintf(line, size, *value == '\0' ? "%s;" : "%s: %s", header->name,
-			 value);
-	added = add_header_line(setup, line);
-	pfree(line);
-	return added;
-}
-
-/* Add one line to the list. */
-static bool
-add_header_line(Setup *setup, const char *line)
-{
-	struct curl_slist *longer = curl_slist_append(setup->header_lines, line);
-
-	if (longer == NULL)
-		return pgnet_setup_taken(setup, CURLE_OUT_OF_MEMORY,
-								 "CURLOPT_HTTPHEADER");
-	setup->header_lines = longer;
+	line->next = NULL;
+	line->data = end = (char *) (line + 1);
+	memcpy(end, name, name_length);
+	end += name_length;
+	memcpy(end, separator, separator_length);
+	end += separator_length;
+	memcpy(end, value, value_length + 1);
+	if (setup->last_line == NULL)
+		setup->header_lines = line;
+	else
+		setup->last_line->next = line;
+	setup->last_line = line;
 	return true;
 }
 

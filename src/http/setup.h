@@ -19,8 +19,9 @@ typedef struct Setup
 	CURL	   *easy;
 	ParsedUrls *urls;
 	ParsedUrl  *url;			/* NULL: not one of those */
-	struct curl_slist *header_lines;	/* libcurl's memory */
-	struct curl_slist *connect_to;	/* likewise */
+	struct curl_slist *header_lines;	/* in the request's memory context */
+	struct curl_slist *last_line;
+	struct curl_slist *connect_to;	/* libcurl's memory */
 	bool		to_unix_socket; /* not to an address */
 	CURLcode	refused;		/* CURLE_OK: every option was taken */
 	const char *refused_option; /* the first that was not */

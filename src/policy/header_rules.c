@@ -46,13 +46,13 @@ bool
 pgnet_header_is_libcurls(const char *name)
 {
 	static const char *const names[] = {
-		"Connection", "Content-Length", "Expect", "Keep-Alive",
-		"Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade"
+		"connection", "content-length", "expect", "keep-alive",
+		"proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"
 	};
+	char		first = (char) pg_ascii_tolower((unsigned char) *name);
 
 	for (int i = 0; i < (int) lengthof(names); i++)
-		if (pg_ascii_tolower(*name) == pg_ascii_tolower(*names[i]) &&
-			pg_strcasecmp(name, names[i]) == 0)
+		if (*names[i] == first && pg_strcasecmp(name, names[i]) == 0)
 			return true;
 	return false;
 }
