@@ -19,10 +19,6 @@
 /* More than a scheme, a host name and a port can be. */
 #define MAX_KEY_BYTES 300
 
-/* RFC 3986, section 3.1. */
-#define SCHEME_CHARACTERS \
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-."
-
 /* How much of a URL an error message shows. */
 #define SHOWN_URL_BYTES 200
 
@@ -35,6 +31,8 @@ static char *url_normalize(const char *url, char **pairs, int npairs,
 static const char *to_utf8(const char *text);
 static char *url_assemble(const char *url, char **pairs, int npairs);
 static const char *authority_start(const char *url);
+static inline bool is_scheme_character(char c);
+static inline char lower(char c);
 static size_t authority_end(const char *url);
 static bool copy_part(CURLU *handle, CURLUPart part, char *place, size_t size);
 static bool normalize_host(char *host);
@@ -111,7 +109,7 @@ pgnet_url_host_key(const char *url)
 		if (url[i] == '@')
 			length = 0;
 		else if (length < MAX_KEY_BYTES)
-			key[length++] = pg_tolower((unsigned char) url[i]);
+			key[length++] = lower(url[i]);
 	}
 	return hash_bytes_extended((unsigned char *) key, (int) length, 0);
 }
@@ -263,11 +261,30 @@ to_utf8(const char *text)
 static const char *
 authority_start(const char *url)
 {
-	const char *scheme_end = url + strspn(url, SCHEME_CHARACTERS);
+	const char *scheme_end = url;
 
+	while (is_scheme_character(*scheme_end))
+		scheme_end++;
 	if (*scheme_end != ':' || scheme_end[1] != '/')
 		return url;
 	return scheme_end + 1 + strspn(scheme_end + 1, "/");
+}
+
+/* RFC 3986, section 3.1. */
+static inline bool
+is_scheme_character(char c)
+{
+	char		letter = lower(c);
+
+	return (letter >= 'a' && letter <= 'z') || (c >= '0' && c <= '9') ||
+		c == '+' || c == '-' || c == '.';
+}
+
+/* A small letter in the place of a capital one of ASCII. */
+static inline char
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
 }
 
 /* Where scheme, user, host and port end. */

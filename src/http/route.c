@@ -43,13 +43,13 @@ pgnet_route_set(Setup *setup, const char *url, const HttpDefaults *defaults)
 static bool
 set_proxy(Setup *setup, const HttpDefaults *defaults)
 {
-	if (!SET(CURLOPT_PROXY, defaults->proxy))
+	if (!SET(CURLOPT_PROXY, defaults->proxy) ||
+		!SET(CURLOPT_NOPROXY, defaults->no_proxy))
 		return false;
 	if (defaults->proxy[0] == '\0')
 		return true;
 	/* its answers are not those to the request, nor its headers */
-	return SET(CURLOPT_NOPROXY, defaults->no_proxy) &&
-		SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) &&
+	return SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) &&
 		SET(CURLOPT_HEADEROPT, (long) CURLHEADER_SEPARATE) &&
 		(defaults->ca_file[0] == '\0' ||
 		 SET(CURLOPT_PROXY_CAINFO, defaults->ca_file)) &&
