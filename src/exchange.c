@@ -16,8 +16,8 @@
 /* Registered methods have 17 at most. */
 #define MAX_METHOD_BYTES 64
 
-/* Most requests, with what is added while they are under way, fit in this. */
-#define CONTEXT_SIZES 0, (Size) 2048, (Size) 8192
+/* Most requests, with what is added under way, fit in the first block. */
+#define CONTEXT_SIZES 0, (Size) 4096, (Size) 65536
 
 /* Contexts of ended requests, empty, for the next ones. */
 #define MAX_SPARE_CONTEXTS 1024
@@ -43,8 +43,8 @@ pgnet_request_create(MemoryContext parent)
 	if (nspare_contexts > 0)
 		context = spare_contexts[--nspare_contexts];
 	else
-		context = AllocSetContextCreate(parent, "pg_net request",
-										CONTEXT_SIZES);
+		context = GenerationContextCreate(parent, "pg_net request",
+										  CONTEXT_SIZES);
 	request = MemoryContextAllocZero(context, sizeof(HttpRequest));
 	request->context = context;
 	return request;
