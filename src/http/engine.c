@@ -34,8 +34,8 @@
 #include "http/sockets.h"
 #include "http/transfer.h"
 
-/* Idle handles kept; each holds a few kB. */
-#define MAX_SPARE_HANDLES 256
+/* Handles cleaned before sleep while an answer may come: some 50 us. */
+#define CLEAN_AT_ONCE 16
 
 /* What we keep of all responses until they are recorded, and of headers. */
 #define MAX_ALL_RESPONSE_BYTES ((size_t) 512 * 1024 * 1024)
@@ -61,8 +61,7 @@ struct HttpEngine
 	Multi		multi;
 	ParsedUrls	urls;
 
-	CURL	   *spare[MAX_SPARE_HANDLES];
-	int			nspare;
+	Handles		handles;
 
 	dlist_head	starting;		/* handed over, not yet libcurl's */
 	int			in_flight;		/* starting ones included */
@@ -82,8 +81,7 @@ static void connect_now(HttpEngine *engine);
 static int	drive_sockets(HttpEngine *engine);
 static void reap(HttpEngine *engine);
 static void finish(HttpEngine *engine, HttpRequest *request);
-static CURL *take_handle(HttpEngine *engine);
-static void put_handle(HttpEngine *engine, CURL *easy);
+static void clean_handles(HttpEngine *engine);
 static void block_signals(sigset_t *before);
 static void restore_signals(const sigset_t *before);
 
@@ -220,6 +218,7 @@ pgnet_engine_wait(HttpEngine *engine, long timeout_ms)
 											  "PgNetWorkerMain");
 	WaitEvent	event;
 
+	clean_handles(engine);
 	if (due_ms >= 0 && (timeout_ms < 0 || due_ms < timeout_ms))
 		timeout_ms = due_ms;
 	if (WaitEventSetWait(engine->wait_set, timeout_ms, &event, 1,
@@ -305,7 +304,7 @@ start_requests(HttpEngine *engine)
 static void
 start_request(HttpEngine *engine, HttpRequest *request)
 {
-	CURL	   *easy = take_handle(engine);
+	CURL	   *easy = pgnet_handle_take(&engine->handles);
 	Transfer   *transfer;
 
 	pgnet_metrics_begin(request);
@@ -324,7 +323,7 @@ start_request(HttpEngine *engine, HttpRequest *request)
 	}
 	if (transfer != NULL)
 		pgnet_transfer_finish(transfer, easy, CURLE_OUT_OF_MEMORY);
-	put_handle(engine, easy);
+	pgnet_handle_put(&engine->handles, easy);
 	finish(engine, request);
 }
 
@@ -371,7 +370,7 @@ reap(HttpEngine *engine)
 			result = CURLE_OUT_OF_MEMORY;
 		}
 		request = pgnet_transfer_finish(transfer, easy, result);
-		put_handle(engine, easy);
+		pgnet_handle_put(&engine->handles, easy);
 		finish(engine, request);
 	}
 }
@@ -390,27 +389,20 @@ finish(HttpEngine *engine, HttpRequest *request)
 	dlist_push_tail(&engine->finished, &request->node);
 }
 
-/* A handle, clean; NULL when memory is out. */
-static CURL *
-take_handle(HttpEngine *engine)
-{
-	if (engine->nspare > 0)
-		return engine->spare[--engine->nspare];
-	return curl_easy_init();
-}
-
-/* Keep a handle for the next request, or not. */
+/* Prepare for the next requests. */
 static void
-put_handle(HttpEngine *engine, CURL *easy)
+clean_handles(HttpEngine *engine)
 {
-	CURL	   *spare = NULL;
+	int			max = PGNET_SPARE_HANDLES;
+	sigset_t	before;
 
-	if (engine->nspare < MAX_SPARE_HANDLES)
-		spare = pgnet_handle_renew(easy);
-	if (spare != NULL)
-		engine->spare[engine->nspare++] = spare;
-	else
-		curl_easy_cleanup(easy);
+	if (engine->in_flight > 0)
+		max = CLEAN_AT_ONCE;
+	if (engine->handles.nused == 0)
+		return;
+	block_signals(&before);
+	pgnet_handles_clean(&engine->handles, max);
+	restore_signals(&before);
 }
 
 /* Block every signal. */

@@ -10,6 +10,50 @@
 #include "compat.h"
 #include "http/handle.h"
 
+/* Take a clean one. */
+CURL *
+pgnet_handle_take(Handles *handles)
+{
+	CURL	   *easy;
+
+	if (handles->nclean > 0)
+		return handles->clean[--handles->nclean];
+	if (handles->nused == 0)
+		return curl_easy_init();
+	easy = pgnet_handle_renew(handles->used[handles->nused - 1]);
+	if (easy != NULL)
+		handles->nused--;
+	return easy;
+}
+
+/* Keep one, as it is: cleaning takes time, and its answer waits. */
+void
+pgnet_handle_put(Handles *handles, CURL *easy)
+{
+	/* that was the transfer's */
+	(void) curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, NULL);
+	if (handles->nclean + handles->nused < PGNET_SPARE_HANDLES)
+		handles->used[handles->nused++] = easy;
+	else
+		curl_easy_cleanup(easy);
+}
+
+/* Clean some. */
+void
+pgnet_handles_clean(Handles *handles, int max)
+{
+	for (; max > 0 && handles->nused > 0; max--)
+	{
+		CURL	   *used = handles->used[handles->nused - 1];
+		CURL	   *clean = pgnet_handle_renew(used);
+
+		if (clean == NULL)
+			return;
+		handles->nused--;
+		handles->clean[handles->nclean++] = clean;
+	}
+}
+
 /*
  * Make a handle new.  With an old libcurl that is another one.  One whose
  * HTTP/2 connection had other transfers at its end keeps its buffer (libcurl

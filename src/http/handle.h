@@ -1,7 +1,7 @@
 /*
  * handle.h -- libcurl's easy handles, used again.
  *
- * Runs in: workers.
+ * Runs in: workers.  Nothing here throws.
  */
 #ifndef PGNET_HANDLE_H
 #define PGNET_HANDLE_H
@@ -10,10 +10,30 @@
 
 #include <curl/curl.h>
 
+/* Handles kept for the next requests. */
+#define PGNET_SPARE_HANDLES 256
+
+/* One of zeros has none. */
+typedef struct Handles
+{
+	CURL	   *clean[PGNET_SPARE_HANDLES];
+	int			nclean;
+	CURL	   *used[PGNET_SPARE_HANDLES];
+	int			nused;
+} Handles;
+
+/* A clean handle, or NULL when memory is out; give it back, or clean it up. */
+extern CURL *pgnet_handle_take(Handles *handles);
+
+/* Give a handle back that libcurl has let go of. */
+extern void pgnet_handle_put(Handles *handles, CURL *easy);
+
+/* Nothing is urgent: clean those that came back, max of them. */
+extern void pgnet_handles_clean(Handles *handles, int max);
+
 /*
- * A handle as if it were new, in place of one that libcurl is through with:
- * the same or another one, whose caller it is then; the one given is gone.
- * NULL when memory is out; then the one given stays as it is.
+ * Make a handle clean, which may be another one then.  NULL when memory is
+ * out; the old one is still there.
  */
 extern CURL *pgnet_handle_renew(CURL *easy);
 
