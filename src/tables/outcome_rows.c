@@ -16,13 +16,12 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 #include "utils/memutils.h"
 #include "utils/queryenvironment.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
-#include "tables/headers.h"
+#include "tables/last_fields.h"
 #include "tables/outcome_rows.h"
 #include "tables/text.h"
 #include "url.h"
@@ -65,10 +64,6 @@ static void fill_request(OutcomeRows *rows, const HttpRequest *request);
 static void fill_metrics(OutcomeRows *rows, const HttpMetrics *metrics);
 static void fill_remote(OutcomeRows *rows, const HttpMetrics *metrics);
 static void set_ms(OutcomeRows *rows, int column, int64 microseconds);
-static Datum fields_datum(OutcomeRows *rows, const HttpHeader *headers,
-						  int nheaders);
-static bool same_fields(const OutcomeRows *rows, const HttpHeader *headers,
-						int nheaders);
 static void set(OutcomeRows *rows, int column, Datum value);
 static Datum text_datum(const char *received);
 
@@ -76,12 +71,9 @@ static Datum text_datum(const char *received);
 void
 pgnet_outcome_rows_init(OutcomeRows *rows)
 {
-	rows->context = CurrentMemoryContext;
 	rows->row_context = AllocSetContextCreate(CurrentMemoryContext,
 											  "pg_net outcome row",
 											  ALLOCSET_DEFAULT_SIZES);
-	rows->jsonb = (Datum) 0;
-	rows->headers = NULL;
 	rows->address[0] = '\0';
 	/* its macros look at the length before it is set (utils/inet.h) */
 	memset(&rows->remote, 0, sizeof(rows->remote));
@@ -183,7 +175,8 @@ fill_answer(OutcomeRows *rows, const HttpOutcome *outcome)
 
 	set(rows, RESPONSE_STATUS_CODE, Int32GetDatum(outcome->status_code));
 	set(rows, RESPONSE_HEADERS,
-		fields_datum(rows, outcome->headers, outcome->nheaders));
+		PointerGetDatum(pgnet_last_fields_jsonb(outcome->headers,
+												outcome->nheaders)));
 	if (outcome->content_type != NULL)
 		set(rows, RESPONSE_CONTENT_TYPE, text_datum(outcome->content_type));
 	if (content != NULL)
@@ -255,40 +248,6 @@ set_ms(OutcomeRows *rows, int column, int64 microseconds)
 {
 	if (microseconds != PGNET_NOT_MEASURED)
 		set(rows, column, Float8GetDatum(microseconds / 1000.0));
-}
-
-/* Header fields as jsonb. */
-static Datum
-fields_datum(OutcomeRows *rows, const HttpHeader *headers, int nheaders)
-{
-	MemoryContext before;
-	Datum		jsonb;
-
-	if (same_fields(rows, headers, nheaders))
-		return rows->jsonb;
-	jsonb = JsonbPGetDatum(pgnet_headers_to_jsonb(headers, nheaders));
-
-	before = MemoryContextSwitchTo(rows->context);
-	if (rows->headers != NULL)
-		pfree(DatumGetPointer(rows->jsonb));
-	rows->jsonb = datumCopy(jsonb, false, -1);
-	MemoryContextSwitchTo(before);
-	rows->headers = headers;
-	rows->nheaders = nheaders;
-	return rows->jsonb;
-}
-
-/* Are these the fields converted last? */
-static bool
-same_fields(const OutcomeRows *rows, const HttpHeader *headers, int nheaders)
-{
-	if (rows->headers == NULL || nheaders != rows->nheaders)
-		return false;
-	for (int i = 0; i < nheaders; i++)
-		if (strcmp(headers[i].value, rows->headers[i].value) != 0 ||
-			strcmp(headers[i].name, rows->headers[i].name) != 0)
-			return false;
-	return true;
 }
 
 /* Give a column its value. */

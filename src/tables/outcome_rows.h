@@ -44,21 +44,12 @@ enum
 	RESPONSE_COLUMNS
 };
 
-/*
- * Makes one row after the other.  The header fields and the address converted
- * last are kept: the answers of one server within a batch often have the same,
- * and building a jsonb is most of the work on a row.
- */
+/* Makes one row after the other; keeps the address converted last. */
 typedef struct OutcomeRows
 {
 	Datum		values[RESPONSE_COLUMNS];	/* of the current row */
 	bool		nulls[RESPONSE_COLUMNS];
 	MemoryContext row_context;	/* of its values */
-
-	MemoryContext context;		/* of jsonb */
-	const HttpHeader *headers;
-	int			nheaders;
-	Datum		jsonb;
 
 	char		address[PGNET_ADDRESS_SIZE];	/* "": none */
 	inet		remote;			/* what address means */
