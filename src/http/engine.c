@@ -14,9 +14,6 @@
 #include "postgres.h"
 
 #include <curl/curl.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #include <pthread.h>
 #include <signal.h>
 
@@ -26,8 +23,10 @@
 
 #include "compat.h"
 #include "exchange.h"
+#include "http/crowd.h"
 #include "http/engine.h"
 #include "http/handle.h"
+#include "http/heap.h"
 #include "http/metrics.h"
 #include "http/multi.h"
 #include "http/outcome.h"
@@ -37,12 +36,15 @@
 /* Handles cleaned before sleep while an answer may come: some 50 us. */
 #define CLEAN_AT_ONCE 16
 
-/* What we keep of all responses until they are recorded, and of headers. */
-#define MAX_ALL_RESPONSE_BYTES ((size_t) 512 * 1024 * 1024)
-#define MAX_HEADER_BYTES ((size_t) 256 * 1024)
+/*
+ * What all bodies may take until they are recorded: a crowd, the largest of
+ * one that goes on, and what comes on the way.
+ */
+#define MAX_ALL_BODY_BYTES \
+	(PGNET_CROWDED_BYTES + PGNET_MAX_RESPONSE_BYTES + 64 * 1024 * 1024)
 
-/* Free memory that is kept; enough for the buffers of some transfers. */
-#define KEPT_BYTES (8 * 1024 * 1024)
+/* What the headers of one answer may be. */
+#define MAX_HEADER_BYTES ((size_t) 256 * 1024)
 
 /* Descriptors beyond this are not used. */
 #define MAX_FD 262144
@@ -70,10 +72,9 @@ struct HttpEngine
 	dlist_head	finished;
 	dlist_head	unsent;			/* the last one first */
 
-	size_t		response_bytes; /* of responses not recorded yet */
+	Crowd		crowd;
 };
 
-static void keep_freed_memory(void);
 static void create_wait_set(HttpEngine *engine);
 static int	start_requests(HttpEngine *engine);
 static void start_request(HttpEngine *engine, HttpRequest *request);
@@ -81,7 +82,7 @@ static void connect_now(HttpEngine *engine);
 static int	drive_sockets(HttpEngine *engine);
 static void reap(HttpEngine *engine);
 static void finish(HttpEngine *engine, HttpRequest *request);
-static void clean_handles(HttpEngine *engine);
+static void tidy_up(HttpEngine *engine);
 static void block_signals(sigset_t *before);
 static void restore_signals(const sigset_t *before);
 
@@ -109,17 +110,17 @@ pgnet_engine_create(MemoryContext parent, int max_in_flight,
 		*error = strerror(errno);
 		return NULL;
 	}
+	pgnet_crowd_init(&engine->crowd, MAX_ALL_BODY_BYTES);
 	engine->options = (TransferOptions) {
 		.sockets = engine->sockets,
 		.urls = &engine->urls,
 		.defaults = &engine->defaults,
-		.max_all_response_bytes = MAX_ALL_RESPONSE_BYTES,
-		.all_response_bytes = &engine->response_bytes,
+		.crowd = &engine->crowd,
 		.sending = &engine->sending,
 		.max_header_bytes = MAX_HEADER_BYTES,
 	};
 
-	keep_freed_memory();
+	pgnet_heap_prepare();
 	block_signals(&before);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		*error = "libcurl could not be initialized";
@@ -131,22 +132,6 @@ pgnet_engine_create(MemoryContext parent, int max_in_flight,
 		return NULL;
 	create_wait_set(engine);
 	return engine;
-}
-
-/*
- * libcurl's buffers come and go with each request.  glibc would give them back
- * to the kernel each time and have them again, page by page; and go through
- * its fast bins for each large one, to join what lies there.
- */
-static void
-keep_freed_memory(void)
-{
-#ifdef M_TRIM_THRESHOLD
-	(void) mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
-#endif
-#ifdef M_MXFAST
-	(void) mallopt(M_MXFAST, 0);
-#endif
 }
 
 /* Keep connections for another limit. */
@@ -201,6 +186,7 @@ pgnet_engine_drive(HttpEngine *engine)
 
 	block_signals(&before);
 	acts = start_requests(engine);
+	acts += pgnet_crowd_resume(&engine->crowd);
 	acts += drive_sockets(engine);
 	acts += pgnet_multi_run_timer(&engine->multi);
 	if (engine->multi.touched)
@@ -218,7 +204,10 @@ pgnet_engine_wait(HttpEngine *engine, long timeout_ms)
 											  "PgNetWorkerMain");
 	WaitEvent	event;
 
-	clean_handles(engine);
+	tidy_up(engine);
+	if (engine->crowd.npaused > 0 &&
+		(timeout_ms < 0 || timeout_ms > PGNET_CROWD_PATIENCE_MS))
+		timeout_ms = PGNET_CROWD_PATIENCE_MS;
 	if (due_ms >= 0 && (timeout_ms < 0 || due_ms < timeout_ms))
 		timeout_ms = due_ms;
 	if (WaitEventSetWait(engine->wait_set, timeout_ms, &event, 1,
@@ -232,6 +221,13 @@ int
 pgnet_engine_in_flight(const HttpEngine *engine)
 {
 	return engine->in_flight;
+}
+
+/* Should it be given no more for now? */
+bool
+pgnet_engine_is_dense(const HttpEngine *engine)
+{
+	return pgnet_crowd_is_dense(&engine->crowd);
 }
 
 /* Send no more. */
@@ -389,15 +385,20 @@ finish(HttpEngine *engine, HttpRequest *request)
 	dlist_push_tail(&engine->finished, &request->node);
 }
 
-/* Prepare for the next requests. */
+/* Nothing is urgent: prepare for the next requests, and keep no more memory. */
 static void
-clean_handles(HttpEngine *engine)
+tidy_up(HttpEngine *engine)
 {
 	int			max = PGNET_SPARE_HANDLES;
 	sigset_t	before;
 
 	if (engine->in_flight > 0)
 		max = CLEAN_AT_ONCE;
+	else if (pgnet_heap_is_large(engine->crowd.memory.highest))
+	{
+		engine->crowd.memory.highest = 0;
+		pgnet_heap_give_back();
+	}
 	if (engine->handles.nused == 0)
 		return;
 	block_signals(&before);

@@ -62,6 +62,9 @@ extern void pgnet_engine_close(HttpEngine *engine);
 
 /* How many requests are under way, and how many of them may have arrived. */
 extern int	pgnet_engine_in_flight(const HttpEngine *engine);
+
+/* Do bodies take so much memory that it should be given no more for now? */
+extern bool pgnet_engine_is_dense(const HttpEngine *engine);
 extern int	pgnet_engine_sent(const HttpEngine *engine);
 
 /* Move all finished requests, decided, to the end of list; how many. */

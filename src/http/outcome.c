@@ -14,44 +14,11 @@
 #include "http/outcome.h"
 #include "url.h"
 
-/* The first piece of memory a body gets. */
-#define FIRST_ALLOCATION 1024
-
 static bool comes_from_host(CURLcode result);
-static bool body_grow(TransferBody *body, size_t needed);
 static const char *find_content_type(const HttpOutcome *outcome);
 static double milliseconds(CURL *easy, CURLINFO what);
 static void *allocate(HttpRequest *request, size_t size);
 static char *copy_string(HttpRequest *request, const char *string);
-
-/* Append to a body. */
-bool
-pgnet_body_append(TransferBody *body, const char *bytes, size_t length)
-{
-	if (length > body->limit - body->length)
-	{
-		body->too_large = true;
-		return false;
-	}
-	if (body->length + length > body->allocated &&
-		!body_grow(body, body->length + length))
-		return false;
-	/* nothing may come before there is memory */
-	if (length > 0)
-		memcpy(body->bytes + body->length, bytes, length);
-	body->length += length;
-	return true;
-}
-
-/* Free a body. */
-void
-pgnet_body_free(TransferBody *body)
-{
-	free(body->bytes);
-	*body->all_allocated -= body->allocated;
-	body->bytes = NULL;
-	body->length = body->allocated = 0;
-}
 
 /* Take over a response. */
 void
@@ -186,28 +153,6 @@ comes_from_host(CURLcode result)
 		result != CURLE_URL_MALFORMAT && result != CURLE_OUT_OF_MEMORY &&
 		result != CURLE_FAILED_INIT && result != CURLE_SSL_CACERT_BADFILE &&
 		result != CURLE_TOO_MANY_REDIRECTS;
-}
-
-/* Make room for needed bytes. */
-static bool
-body_grow(TransferBody *body, size_t needed)
-{
-	size_t		size = Max(body->allocated * 2, FIRST_ALLOCATION);
-	char	   *larger;
-
-	size = Min(Max(size, needed), body->limit);
-	if (*body->all_allocated + (size - body->allocated) > body->all_limit)
-	{
-		body->no_room = true;
-		return false;
-	}
-	larger = realloc(body->bytes, size);
-	if (larger == NULL)
-		return false;
-	body->bytes = larger;
-	*body->all_allocated += size - body->allocated;
-	body->allocated = size;
-	return true;
 }
 
 /*

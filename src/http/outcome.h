@@ -13,26 +13,7 @@
 
 #include "exchange.h"
 #include "http/header_section.h"
-
-/* A response body while it arrives; from malloc(). */
-typedef struct TransferBody
-{
-	char	   *bytes;
-	size_t		length;
-	size_t		allocated;
-	size_t		limit;
-	bool		too_large;
-
-	/* what all bodies of the engine have allocated, and may have */
-	size_t	   *all_allocated;
-	size_t		all_limit;
-	bool		no_room;
-} TransferBody;
-
-/* Append; false when it is over the limit or memory is out. */
-extern bool pgnet_body_append(TransferBody *body, const char *bytes,
-							  size_t length);
-extern void pgnet_body_free(TransferBody *body);
+#include "http/transfer_body.h"
 
 /* A response came; its outcome points to the fields and into the body. */
 extern void pgnet_outcome_answered(HttpRequest *request, CURL *easy,

@@ -37,6 +37,7 @@ struct Transfer
 	bool		out_of_time;	/* when it came */
 	bool		unprepared;		/* see error_detail */
 	TransferBody body;
+	CrowdMember member;
 	HeaderSection headers;
 	Sending		sending;
 	ShortageWatch watch;
@@ -57,6 +58,7 @@ static int	before_sending(void *arg, char *remote_ip, char *local_ip,
 						   int remote_port, int local_port);
 static size_t receive_header(char *bytes, size_t size, size_t count, void *arg);
 static size_t receive_body(char *bytes, size_t size, size_t count, void *arg);
+static void begin_body(Transfer *transfer);
 static void free_body(void *arg);
 
 #define SET(option, value) PGNET_SETUP(&transfer->setup, option, value)
@@ -86,8 +88,7 @@ pgnet_transfer_create(CURL *easy, HttpRequest *request,
 	transfer->hop = pgnet_hop_first(request);
 	transfer->headers.max_bytes = options->max_header_bytes;
 	transfer->body.limit = max_response_bytes(request, options->defaults);
-	transfer->body.all_limit = options->max_all_response_bytes;
-	transfer->body.all_allocated = options->all_response_bytes;
+	transfer->body.memory = &options->crowd->memory;
 
 	if (prepare(transfer, easy))
 		return transfer;
@@ -204,6 +205,9 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 		transfer->hop.number == 0;
 	if (request->outcome.kind != PGNET_OUTCOME_NOT_SENT)
 		pgnet_metrics_add(request, easy);
+	/* others may have that memory */
+	if (request->outcome.kind != PGNET_OUTCOME_ANSWERED)
+		pgnet_body_free(&transfer->body);
 	end_transfer(transfer, easy);
 	return request;
 }
@@ -215,6 +219,7 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 static void
 end_transfer(Transfer *transfer, CURL *easy)
 {
+	pgnet_crowd_leave(transfer->options->crowd, &transfer->member);
 	pgnet_setup_free(&transfer->setup);
 	pgnet_sending_end(&transfer->sending);
 	if (transfer->request->outcome.kind != PGNET_OUTCOME_NOT_SENT)
@@ -231,6 +236,7 @@ prepare(Transfer *transfer, CURL *easy)
 	Setup	   *setup = &transfer->setup;
 
 	transfer->watch.easy = transfer->sending.easy = easy;
+	transfer->member.easy = easy;
 	pgnet_setup_free(setup);
 	*setup = (Setup) {.easy = easy, .urls = transfer->options->urls};
 	transfer->error_detail[0] = '\0';
@@ -354,15 +360,28 @@ receive_body(char *bytes, size_t size, size_t count, void *arg)
 	if (transfer->redirected)
 		return size * count;
 	if (transfer->free_body.func == NULL)
-	{
-		transfer->free_body.func = free_body;
-		transfer->free_body.arg = &transfer->body;
-		MemoryContextRegisterResetCallback(transfer->request->context,
-										   &transfer->free_body);
-	}
+		begin_body(transfer);
+	if (!pgnet_crowd_lets_grow(transfer->options->crowd, &transfer->member))
+		return CURL_WRITEFUNC_PAUSE;
 	if (!pgnet_body_append(&transfer->body, bytes, size * count))
 		return 0;
 	return size * count;
+}
+
+/* The first bytes are there. */
+static void
+begin_body(Transfer *transfer)
+{
+	curl_off_t	expected = 0;
+
+	(void) curl_easy_getinfo(transfer->setup.easy,
+							 CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &expected);
+	if (expected > 0)
+		transfer->body.expected = expected;
+	transfer->free_body.func = free_body;
+	transfer->free_body.arg = &transfer->body;
+	MemoryContextRegisterResetCallback(transfer->request->context,
+									   &transfer->free_body);
 }
 
 /* Reset callback of the request's memory context. */

@@ -12,6 +12,7 @@
 #include <curl/curl.h>
 
 #include "exchange.h"
+#include "http/crowd.h"
 #include "http/defaults.h"
 #include "http/parsed_urls.h"
 #include "http/sending.h"
@@ -25,8 +26,7 @@ typedef struct TransferOptions
 	ParsedUrls *urls;
 	const HttpDefaults *defaults;
 	const Networks *denied_networks;
-	size_t		max_all_response_bytes;
-	size_t	   *all_response_bytes; /* of responses not recorded yet */
+	Crowd	   *crowd;
 	SendingShared *sending;
 	size_t		max_header_bytes;
 } TransferOptions;

@@ -207,6 +207,7 @@ send_requests(Loop *loop)
 
 	pgnet_restraint_relax(&loop->restraint, loop->now);
 	while (!loop->stay.finishing && !pgnet_recorder_is_full(&loop->recorder) &&
+		   !pgnet_engine_is_dense(loop->engine) &&
 		   (request = pgnet_backlog_next(loop->backlog)) != NULL)
 		if (!pgnet_suspects_take(loop->suspects, request))
 			pgnet_engine_start(loop->engine, request);

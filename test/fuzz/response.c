@@ -51,7 +51,7 @@ void
 fuzz_response(const uint8 *data, size_t size)
 {
 	static CURL *easy = NULL;
-	static size_t response_bytes = 0;
+	static Crowd crowd;
 	static SendingShared sending = {0};
 	static const Routes no_routes = {0};
 	static const HttpDefaults defaults = {
@@ -74,8 +74,7 @@ fuzz_response(const uint8 *data, size_t size)
 		.urls = &urls,
 		.sending = &sending,
 		.defaults = &defaults,
-		.all_response_bytes = &response_bytes,
-		.max_all_response_bytes = 128 * 1024,
+		.crowd = &crowd,
 		.max_header_bytes = 16 * 1024,
 	};
 	HttpRequest *request;
@@ -87,6 +86,7 @@ fuzz_response(const uint8 *data, size_t size)
 		MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
 		char	   *problem;
 
+		pgnet_crowd_init(&crowd, 128 * 1024);
 		/* one for all, as in the worker, where they are used again */
 		easy = curl_easy_init();
 		options.denied_networks = pgnet_networks_parse("", &problem);
@@ -109,7 +109,7 @@ fuzz_response(const uint8 *data, size_t size)
 
 	/* not pgnet_request_free(), which keeps the context for the next one */
 	MemoryContextDelete(request->context);
-	FUZZ_CHECK(response_bytes == 0 && sending.count == 0);
+	FUZZ_CHECK(crowd.memory.allocated == 0 && sending.count == 0);
 	while (npeers > 0)
 		close(peers[--npeers]);
 }

@@ -245,6 +245,31 @@ is_deeply([ complaints($log_start, $pid) ], [], 'without a complaint');
 
 $node->stop;
 
+# All at once, and more than the worker has memory for.
+$node = new_node('large', conf => 'pg_net.max_in_flight_per_host = 1000');
+
+subtest '600 answers of 1 MB at a time' => sub {
+	my $pid = pid_of_worker();
+	my $peak = 0;
+
+	queue_many('large', 600, "'http://127.0.0.1:$nginx{http_port}/mb'");
+	wait_answered('large', sub {
+		my $memory = worker_memory($pid) // 0;
+		$peak = $memory if $memory > $peak;
+	});
+	all_is_well('large', 'large');
+	is(sql('select count(*) from net._http_response where length(content) = 1048576'), '600', 'large: all of each body');
+  SKIP:
+	{
+		skip 'no /proc', 1 unless defined worker_memory($pid);
+		note("at most $peak MB");
+		cmp_ok($peak, '<', 450, 'large: the memory is bounded');
+		wait_for('the memory to be given back', sub { return worker_memory($pid) < 60 });
+	}
+};
+
+$node->stop;
+
 # One at a time: all others wait.
 $node = new_node('one_at_a_time', conf => 'pg_net.max_in_flight_per_host = 1');
 
