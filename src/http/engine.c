@@ -6,16 +6,10 @@
  * All sockets are in one epoll descriptor, and that descriptor is in one wait
  * event set beside the latch, so there is one place to sleep and its cost is
  * by event, not by open connection.
- *
- * Signals: libcurl's resolver makes threads, and a thread inherits the signal
- * mask of the moment.  PostgreSQL's handlers must not run in one, so all
- * signals are blocked while libcurl is at work.
  */
 #include "postgres.h"
 
 #include <curl/curl.h>
-#include <pthread.h>
-#include <signal.h>
 
 #include "miscadmin.h"
 #include "storage/latch.h"
@@ -30,6 +24,7 @@
 #include "http/metrics.h"
 #include "http/multi.h"
 #include "http/outcome.h"
+#include "http/signals.h"
 #include "http/sockets.h"
 #include "http/transfer.h"
 
@@ -73,6 +68,7 @@ struct HttpEngine
 	dlist_head	unsent;			/* the last one first */
 
 	Crowd		crowd;
+	Deadlines	deadlines;
 };
 
 static void create_wait_set(HttpEngine *engine);
@@ -81,10 +77,12 @@ static void start_request(HttpEngine *engine, HttpRequest *request);
 static void connect_now(HttpEngine *engine);
 static int	drive_sockets(HttpEngine *engine);
 static void reap(HttpEngine *engine);
+static int	expire(HttpEngine *engine);
+static void end_transfer(HttpEngine *engine, Transfer *transfer, CURL *easy,
+						 CURLcode result);
 static void finish(HttpEngine *engine, HttpRequest *request);
+static long sooner(long one_ms, long other_ms);
 static void tidy_up(HttpEngine *engine);
-static void block_signals(sigset_t *before);
-static void restore_signals(const sigset_t *before);
 
 /* Make an engine. */
 HttpEngine *
@@ -111,23 +109,25 @@ pgnet_engine_create(MemoryContext parent, int max_in_flight,
 		return NULL;
 	}
 	pgnet_crowd_init(&engine->crowd, MAX_ALL_BODY_BYTES);
+	pgnet_deadlines_init(&engine->deadlines);
 	engine->options = (TransferOptions) {
 		.sockets = engine->sockets,
 		.urls = &engine->urls,
 		.defaults = &engine->defaults,
 		.crowd = &engine->crowd,
+		.deadlines = &engine->deadlines,
 		.sending = &engine->sending,
 		.max_header_bytes = MAX_HEADER_BYTES,
 	};
 
 	pgnet_heap_prepare();
-	block_signals(&before);
+	pgnet_signals_block(&before);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		*error = "libcurl could not be initialized";
 	else
 		*error = pgnet_multi_init(&engine->multi, engine->sockets,
 								  max_in_flight);
-	restore_signals(&before);
+	pgnet_signals_restore(&before);
 	if (*error != NULL)
 		return NULL;
 	create_wait_set(engine);
@@ -147,9 +147,9 @@ pgnet_engine_set_frugal(HttpEngine *engine, bool frugal)
 {
 	sigset_t	before;
 
-	block_signals(&before);
+	pgnet_signals_block(&before);
 	pgnet_multi_set_frugal(&engine->multi, frugal);
-	restore_signals(&before);
+	pgnet_signals_restore(&before);
 }
 
 /* Send in another way. */
@@ -184,14 +184,17 @@ pgnet_engine_drive(HttpEngine *engine)
 	sigset_t	before;
 	int			acts;
 
-	block_signals(&before);
+	pgnet_signals_block(&before);
+	pgnet_deadlines_look(&engine->deadlines);
 	acts = start_requests(engine);
 	acts += pgnet_crowd_resume(&engine->crowd);
 	acts += drive_sockets(engine);
 	acts += pgnet_multi_run_timer(&engine->multi);
 	if (engine->multi.touched)
 		reap(engine);
-	restore_signals(&before);
+	acts += expire(engine);
+	pgnet_deadlines_look_away(&engine->deadlines);
+	pgnet_signals_restore(&before);
 	return acts > 0;
 }
 
@@ -199,21 +202,28 @@ pgnet_engine_drive(HttpEngine *engine)
 void
 pgnet_engine_wait(HttpEngine *engine, long timeout_ms)
 {
-	long		due_ms = pgnet_multi_due_ms(&engine->multi);
 	uint32		wait_event = pgnet_wait_event(&engine->wait_event,
 											  "PgNetWorkerMain");
 	WaitEvent	event;
 
 	tidy_up(engine);
-	if (engine->crowd.npaused > 0 &&
-		(timeout_ms < 0 || timeout_ms > PGNET_CROWD_PATIENCE_MS))
-		timeout_ms = PGNET_CROWD_PATIENCE_MS;
-	if (due_ms >= 0 && (timeout_ms < 0 || due_ms < timeout_ms))
-		timeout_ms = due_ms;
+	timeout_ms = sooner(timeout_ms, pgnet_multi_due_ms(&engine->multi));
+	timeout_ms = sooner(timeout_ms, pgnet_deadlines_due_ms(&engine->deadlines));
+	if (engine->crowd.npaused > 0)
+		timeout_ms = sooner(timeout_ms, PGNET_CROWD_PATIENCE_MS);
 	if (WaitEventSetWait(engine->wait_set, timeout_ms, &event, 1,
 						 wait_event) == 1 &&
 		(event.events & WL_LATCH_SET))
 		ResetLatch(MyLatch);
+	pgnet_deadlines_look_away(&engine->deadlines);
+}
+
+/* The shorter of two times to wait; less than 0 is for ever. */
+static long
+sooner(long one_ms, long other_ms)
+{
+	return one_ms < 0 || (other_ms >= 0 && other_ms < one_ms) ? other_ms :
+																one_ms;
 }
 
 /* Requests under way. */
@@ -357,7 +367,6 @@ reap(HttpEngine *engine)
 	while ((easy = pgnet_multi_reap(&engine->multi, &result)) != NULL)
 	{
 		Transfer   *transfer = pgnet_transfer_of(easy);
-		HttpRequest *request;
 
 		if (pgnet_transfer_follow(transfer, &easy, result))
 		{
@@ -365,10 +374,38 @@ reap(HttpEngine *engine)
 				continue;
 			result = CURLE_OUT_OF_MEMORY;
 		}
-		request = pgnet_transfer_finish(transfer, easy, result);
-		pgnet_handle_put(&engine->handles, easy);
-		finish(engine, request);
+		end_transfer(engine, transfer, easy, result);
 	}
+}
+
+/* End the transfers whose time is over; how many. */
+static int
+expire(HttpEngine *engine)
+{
+	Deadline   *deadline;
+	int			count = 0;
+
+	while ((deadline = pgnet_deadlines_due(&engine->deadlines)) != NULL)
+	{
+		CURL	   *easy;
+		Transfer   *transfer = pgnet_transfer_due(deadline, &easy);
+
+		pgnet_multi_remove(&engine->multi, easy);
+		end_transfer(engine, transfer, easy, CURLE_OPERATION_TIMEDOUT);
+		count++;
+	}
+	return count;
+}
+
+/* libcurl has let go of a transfer. */
+static void
+end_transfer(HttpEngine *engine, Transfer *transfer, CURL *easy,
+			 CURLcode result)
+{
+	HttpRequest *request = pgnet_transfer_finish(transfer, easy, result);
+
+	pgnet_handle_put(&engine->handles, easy);
+	finish(engine, request);
 }
 
 /* A request has its outcome. */
@@ -401,24 +438,7 @@ tidy_up(HttpEngine *engine)
 	}
 	if (engine->handles.nused == 0)
 		return;
-	block_signals(&before);
+	pgnet_signals_block(&before);
 	pgnet_handles_clean(&engine->handles, max);
-	restore_signals(&before);
-}
-
-/* Block every signal. */
-static void
-block_signals(sigset_t *before)
-{
-	sigset_t	all;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, before);
-}
-
-/* Undo block_signals(). */
-static void
-restore_signals(const sigset_t *before)
-{
-	pthread_sigmask(SIG_SETMASK, before, NULL);
+	pgnet_signals_restore(&before);
 }

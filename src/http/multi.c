@@ -14,15 +14,14 @@
 #include "postgres.h"
 
 #include <curl/curl.h>
-#include <time.h>
 
+#include "http/deadlines.h"
 #include "http/multi.h"
 
 /* Set an option of the multi interface. */
 #define SET(option, value) \
 	(curl_multi_setopt(multi->handle, option, value) == CURLM_OK)
 
-static int64 monotonic_us(void);
 static int	on_socket(CURL *easy, curl_socket_t fd, int what, void *arg,
 					  void *unused);
 static int	on_timer(CURLM *handle, long timeout_ms, void *arg);
@@ -112,7 +111,7 @@ pgnet_multi_run_timer(Multi *multi)
 	int			running;
 
 	if (multi->deadline_us == PGNET_NO_DEADLINE ||
-		multi->deadline_us > monotonic_us())
+		multi->deadline_us > pgnet_monotonic_us())
 		return false;
 	/* libcurl sets the next one through on_timer(), or none */
 	multi->deadline_us = PGNET_NO_DEADLINE;
@@ -138,11 +137,18 @@ pgnet_multi_reap(Multi *multi, CURLcode *result)
 			continue;
 		/* removing the handle ends the life of the message */
 		*result = message->data.result;
-		(void) curl_multi_remove_handle(multi->handle, easy);
-		multi->transfers--;
+		pgnet_multi_remove(multi, easy);
 		return easy;
 	}
 	return NULL;
+}
+
+/* Take a transfer back that has not finished. */
+void
+pgnet_multi_remove(Multi *multi, CURL *easy)
+{
+	(void) curl_multi_remove_handle(multi->handle, easy);
+	multi->transfers--;
 }
 
 /* When is the timer due? */
@@ -153,20 +159,10 @@ pgnet_multi_due_ms(const Multi *multi)
 
 	if (multi->deadline_us == PGNET_NO_DEADLINE)
 		return -1;
-	now_us = monotonic_us();
+	now_us = pgnet_monotonic_us();
 	if (multi->deadline_us <= now_us)
 		return 0;
 	return (long) ((multi->deadline_us - now_us + 999) / 1000);
-}
-
-/* A clock that nobody sets back, in microseconds. */
-static int64
-monotonic_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64) now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 /* CURLMOPT_SOCKETFUNCTION */
@@ -191,6 +187,6 @@ on_timer(CURLM *handle, long timeout_ms, void *arg)
 	if (timeout_ms < 0)
 		multi->deadline_us = PGNET_NO_DEADLINE;
 	else
-		multi->deadline_us = monotonic_us() + (int64) timeout_ms * 1000;
+		multi->deadline_us = pgnet_monotonic_us() + (int64) timeout_ms * 1000;
 	return 0;
 }

@@ -50,4 +50,7 @@ extern long pgnet_multi_due_ms(const Multi *multi);
 /* The next finished transfer, taken back; NULL: no more. */
 extern CURL *pgnet_multi_reap(Multi *multi, CURLcode *result);
 
+/* Take back a transfer that has not finished. */
+extern void pgnet_multi_remove(Multi *multi, CURL *easy);
+
 #endif							/* PGNET_MULTI_H */

@@ -51,9 +51,11 @@ pgnet_outcome_timed_out(HttpRequest *request, CURL *easy,
 	double		total = milliseconds(easy, CURLINFO_TOTAL_TIME_T);
 	double		resolved = milliseconds(easy, CURLINFO_NAMELOOKUP_TIME_T);
 	double		ready = milliseconds(easy, CURLINFO_PRETRANSFER_TIME_T);
-	bool		connecting = ready == 0 &&
-		before + total < request->timeout_ms;
+	bool		connecting = connect_timeout_ms > 0;
 
+	/* libcurl may not have looked at the clock since it last did something */
+	if (!connecting)
+		total = Max(total, request->timeout_ms - before);
 	/* of a connection that was there already no look up is known */
 	if (ready == 0)
 	{

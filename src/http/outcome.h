@@ -21,8 +21,8 @@ extern void pgnet_outcome_answered(HttpRequest *request, CURL *easy,
 								   const TransferBody *body);
 
 /*
- * The timeout went by, or that for having a connection, which was
- * connect_timeout_ms; says in which phase.
+ * The timeout went by, or if connect_timeout_ms is not 0 that for having a
+ * connection; says in which phase.
  */
 extern void pgnet_outcome_timed_out(HttpRequest *request, CURL *easy,
 									int connect_timeout_ms);

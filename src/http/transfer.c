@@ -34,10 +34,11 @@ struct Transfer
 	bool		redirected;		/* the answer is a redirect to be followed */
 	bool		too_many;		/* but there were too many */
 	const char *refusal;		/* but why it was not */
-	bool		out_of_time;	/* when it came */
+	bool		out_of_time;
 	bool		unprepared;		/* see error_detail */
 	TransferBody body;
 	CrowdMember member;
+	Deadline	deadline;
 	HeaderSection headers;
 	Sending		sending;
 	ShortageWatch watch;
@@ -91,7 +92,11 @@ pgnet_transfer_create(CURL *easy, HttpRequest *request,
 	transfer->body.memory = &options->crowd->memory;
 
 	if (prepare(transfer, easy))
+	{
+		pgnet_deadline_set(options->deadlines, &transfer->deadline,
+						   request->timeout_ms);
 		return transfer;
+	}
 
 	if (transfer->setup.refused == CURLE_OUT_OF_MEMORY)
 		pgnet_outcome_not_sent(request, PGNET_SHORT_OF_MEMORY, ENOMEM);
@@ -109,6 +114,18 @@ pgnet_transfer_of(CURL *easy)
 
 	(void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
 	return (Transfer *) transfer;
+}
+
+/* End the time of a transfer. */
+Transfer *
+pgnet_transfer_due(Deadline *deadline, CURL **easy)
+{
+	char	   *start = (char *) deadline - offsetof(Transfer, deadline);
+	Transfer   *transfer = (Transfer *) start;
+
+	transfer->out_of_time = true;
+	*easy = transfer->setup.easy;
+	return transfer;
 }
 
 /* Take the step a redirect asks for. */
@@ -220,6 +237,7 @@ static void
 end_transfer(Transfer *transfer, CURL *easy)
 {
 	pgnet_crowd_leave(transfer->options->crowd, &transfer->member);
+	pgnet_deadline_unset(transfer->options->deadlines, &transfer->deadline);
 	pgnet_setup_free(&transfer->setup);
 	pgnet_sending_end(&transfer->sending);
 	if (transfer->request->outcome.kind != PGNET_OUTCOME_NOT_SENT)

@@ -13,6 +13,7 @@
 
 #include "exchange.h"
 #include "http/crowd.h"
+#include "http/deadlines.h"
 #include "http/defaults.h"
 #include "http/parsed_urls.h"
 #include "http/sending.h"
@@ -27,6 +28,7 @@ typedef struct TransferOptions
 	const HttpDefaults *defaults;
 	const Networks *denied_networks;
 	Crowd	   *crowd;
+	Deadlines  *deadlines;
 	SendingShared *sending;
 	size_t		max_header_bytes;
 } TransferOptions;
@@ -42,6 +44,9 @@ extern Transfer *pgnet_transfer_create(CURL *easy, HttpRequest *request,
 
 /* The transfer a handle carries. */
 extern Transfer *pgnet_transfer_of(CURL *easy);
+
+/* The time of a transfer, which has this deadline and *easy, is over. */
+extern Transfer *pgnet_transfer_due(Deadline *deadline, CURL **easy);
 
 /*
  * A transfer ended with result: if its answer is a redirect to be followed,

@@ -52,6 +52,7 @@ fuzz_response(const uint8 *data, size_t size)
 {
 	static CURL *easy = NULL;
 	static Crowd crowd;
+	static Deadlines deadlines;
 	static SendingShared sending = {0};
 	static const Routes no_routes = {0};
 	static const HttpDefaults defaults = {
@@ -75,6 +76,7 @@ fuzz_response(const uint8 *data, size_t size)
 		.sending = &sending,
 		.defaults = &defaults,
 		.crowd = &crowd,
+		.deadlines = &deadlines,
 		.max_header_bytes = 16 * 1024,
 	};
 	HttpRequest *request;
@@ -87,6 +89,7 @@ fuzz_response(const uint8 *data, size_t size)
 		char	   *problem;
 
 		pgnet_crowd_init(&crowd, 128 * 1024);
+		pgnet_deadlines_init(&deadlines);
 		/* one for all, as in the worker, where they are used again */
 		easy = curl_easy_init();
 		options.denied_networks = pgnet_networks_parse("", &problem);
@@ -145,6 +148,7 @@ perform(CURL *easy)
 
 	SET(CURLOPT_CONNECT_TO, connect_to);
 	SET(CURLOPT_FORBID_REUSE, 1L);
+	SET(CURLOPT_TIMEOUT_MS, 5000L);
 	SET(CURLOPT_OPENSOCKETFUNCTION, open_pair);
 	result = curl_easy_perform(easy);
 	curl_slist_free_all(connect_to);

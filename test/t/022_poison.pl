@@ -118,6 +118,19 @@ subtest 'triggers' => sub {
 
 	hurts_only_itself('sleeps', trigger('_http_response', 'before insert', 'perform pg_sleep(2);'), $drop);
 
+	# What is answered meanwhile does not time out, though nobody looks.
+	sql(trigger('_http_response', 'before insert', 'perform pg_sleep(2.5);'));
+	my ($meanwhile, $sleeps) = split /\n/, sql("select net.http_get('$url/delay/1?meanwhile', timeout_milliseconds := 2000)"
+		  . " union all select net.http_get('$url/echo/poison/sleeps-longer')");
+	my $row = wait_response($node, $meanwhile);
+	is($row->{error_msg}, undef, 'meanwhile: no error');
+	is($row->{status_code}, 200, 'meanwhile: answered');
+	cmp_ok($row->{duration_ms}, '>', 2000, 'meanwhile: late');
+	wait_response($node, $sleeps);
+	is(request($node, "select net.http_get('$url/hang', timeout_milliseconds := 500)")->{timed_out} ? 1 : 0, 1,
+		'after that time goes on');
+	sql($drop);
+
 	# Those beside it do not wait until that is given up.
 	my @targets = map { "/echo/too-long/$_" } 'before', 'poison', 'after';
 	sql(trigger('_http_response', 'before insert', 'perform pg_sleep(3600);'));
