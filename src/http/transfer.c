@@ -192,12 +192,12 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 		pgnet_outcome_failed(request, "%s", transfer->error_detail);
 	else if (transfer->out_of_time)
 		pgnet_outcome_timed_out(request, easy, 0);
-	else if (result == CURLE_OK && transfer->headers.complete)
-		pgnet_outcome_answered(request, easy, &transfer->headers,
-							   &transfer->body);
-	else if (result == CURLE_OK)
+	else if (result == CURLE_OK && !transfer->headers.complete)
 		pgnet_outcome_failed(request, "Server closed the connection within "
 									  "the response headers");
+	else if (result == CURLE_OK && !transfer->body.broken)
+		pgnet_outcome_answered(request, easy, &transfer->headers,
+							   &transfer->body);
 	else if (pgnet_destination_problem(&transfer->destination) != NULL)
 		pgnet_outcome_failed(request, "%s", pgnet_destination_problem(&transfer->destination));
 	else if (result == CURLE_OPERATION_TIMEDOUT)
@@ -214,7 +214,7 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 							 PGNET_MAX_HEADER_LINES);
 	else if (transfer->sending.refused)
 		pgnet_outcome_error(request, easy, CURLE_GOT_NOTHING, "");
-	else if (result == CURLE_WRITE_ERROR)
+	else if (result == CURLE_OK || result == CURLE_WRITE_ERROR)
 		pgnet_outcome_failed(request, "out of memory");
 	else
 		pgnet_outcome_error(request, easy, result, transfer->error_detail);

@@ -12,17 +12,18 @@
 
 static bool grow(TransferBody *body, size_t needed);
 
-/* Append to a body. */
+/*
+ * Append to a body.  One that paused goes on after a piece that was refused,
+ * as if nothing had happened (lib/easy.c, curl_easy_pause()).
+ */
 bool
 pgnet_body_append(TransferBody *body, const char *bytes, size_t length)
 {
-	if (length > body->limit - body->length)
-	{
-		body->too_large = true;
-		return false;
-	}
-	if (body->length + length > body->allocated &&
-		!grow(body, body->length + length))
+	body->too_large = body->too_large || length > body->limit - body->length;
+	body->broken = body->broken || body->too_large ||
+		(body->length + length > body->allocated &&
+		 !grow(body, body->length + length));
+	if (body->broken)
 		return false;
 	/* nothing may come before there is memory */
 	if (length > 0)

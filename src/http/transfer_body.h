@@ -24,12 +24,13 @@ typedef struct TransferBody
 	size_t		allocated;
 	size_t		expected;		/* as the server says; 0: it does not */
 	size_t		limit;
-	bool		too_large;
 	BodyMemory *memory;
-	bool		no_room;		/* in memory */
+	bool		broken;			/* some of it could not be kept, because: */
+	bool		too_large;		/* it is over the limit */
+	bool		no_room;		/* or there was no room in memory */
 } TransferBody;
 
-/* Append; false when it is over a limit or memory is out. */
+/* Append; false when it is over a limit or memory is out, then and later. */
 extern bool pgnet_body_append(TransferBody *body, const char *bytes,
 							  size_t length);
 extern void pgnet_body_free(TransferBody *body);
