@@ -15,7 +15,7 @@
 #include "http/deadlines.h"
 
 /* Shorter absences are part of life. */
-#define NOTICED_US (100 * 1000)
+#define NOTICED_US ((int64) 100 * 1000)
 
 static int	compare(const pairingheap_node *a, const pairingheap_node *b,
 					void *arg);

@@ -36,7 +36,7 @@
  * one that goes on, and what comes on the way.
  */
 #define MAX_ALL_BODY_BYTES \
-	(PGNET_CROWDED_BYTES + PGNET_MAX_RESPONSE_BYTES + 64 * 1024 * 1024)
+	(PGNET_CROWDED_BYTES + PGNET_MAX_RESPONSE_BYTES + (size_t) 64 * 1024 * 1024)
 
 /* What the headers of one answer may be. */
 #define MAX_HEADER_BYTES ((size_t) 256 * 1024)

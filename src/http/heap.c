@@ -17,7 +17,7 @@
 #include "http/heap.h"
 
 /* Free memory that is kept; enough for the buffers of some transfers. */
-#define KEPT_BYTES (8 * 1024 * 1024)
+#define KEPT_BYTES ((size_t) 8 * 1024 * 1024)
 
 /* Larger pieces than this go back at once; glibc takes no larger number. */
 #define LARGEST_KEPT_BYTES (32 * 1024 * 1024)
@@ -27,7 +27,7 @@ void
 pgnet_heap_prepare(void)
 {
 #ifdef __GLIBC__
-	(void) mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+	(void) mallopt(M_TRIM_THRESHOLD, (int) KEPT_BYTES);
 	(void) mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES);
 	(void) mallopt(M_MXFAST, 0);
 #endif

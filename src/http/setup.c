@@ -307,9 +307,9 @@ add_header_line(Setup *setup, const HttpRequest *request, const char *name,
 								 "CURLOPT_HTTPHEADER");
 	line->next = NULL;
 	line->data = end = (char *) (line + 1);
-	memcpy(end, name, name_length);
+	memcpy(end, name, name_length + 1);
 	end += name_length;
-	memcpy(end, separator, separator_length);
+	memcpy(end, separator, separator_length + 1);
 	end += separator_length;
 	memcpy(end, value, value_length + 1);
 	if (setup->last_line == NULL)

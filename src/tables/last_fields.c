@@ -20,7 +20,7 @@
 /* All in one context, made with the first. */
 static MemoryContext context = NULL;
 static const Jsonb *last_jsonb = NULL;
-static const char *last_fields[MAX_FIELDS * 2]; /* names and values in turn */
+static HttpHeader last_fields[MAX_FIELDS];
 static int	last_count = -1;
 
 static bool are_last(const HttpHeader *headers, int nheaders);
@@ -48,8 +48,8 @@ are_last(const HttpHeader *headers, int nheaders)
 	if (nheaders != last_count)
 		return false;
 	for (int i = 0; i < nheaders; i++)
-		if (strcmp(headers[i].value, last_fields[2 * i + 1]) != 0 ||
-			strcmp(headers[i].name, last_fields[2 * i]) != 0)
+		if (strcmp(headers[i].value, last_fields[i].value) != 0 ||
+			strcmp(headers[i].name, last_fields[i].name) != 0)
 			return false;
 	return true;
 }
@@ -77,8 +77,8 @@ remember(const HttpHeader *headers, int nheaders, const Jsonb *jsonb)
 	place += MAXALIGN(VARSIZE(jsonb));
 	for (int i = 0; i < nheaders; i++)
 	{
-		place = append(place, headers[i].name, &last_fields[2 * i]);
-		place = append(place, headers[i].value, &last_fields[2 * i + 1]);
+		place = append(place, headers[i].name, &last_fields[i].name);
+		place = append(place, headers[i].value, &last_fields[i].value);
 	}
 	last_count = nheaders;
 }
