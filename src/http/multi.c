@@ -8,8 +8,11 @@
  *
  * It has to be allowed to keep as many connections as may be in use: with
  * fewer it looks for the oldest idle one and closes it after every answer,
- * which halves the speed.  One handle for all hosts is as fast as many, and
- * the connections that are idle have one bound.
+ * which halves the speed.  One handle for all hosts means one bound for the
+ * connections that are idle.  With some hundreds of them it is as fast as many
+ * handles; but whenever a transfer is taken back, libcurl 7.88 goes through
+ * the connections until it meets that of the transfer (lib/multi.c,
+ * close_connect_only()), which with thousands takes longer than the rest.
  */
 #include "postgres.h"
 
