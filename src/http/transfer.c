@@ -47,6 +47,7 @@ struct Transfer
 	MemoryContextCallback free_body;
 };
 
+static bool has_status(CURL *easy);
 static void end_transfer(Transfer *transfer, CURL *easy);
 static bool prepare(Transfer *transfer, CURL *easy);
 static bool set_callbacks(Transfer *transfer);
@@ -195,6 +196,8 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 	else if (result == CURLE_OK && !transfer->headers.complete)
 		pgnet_outcome_failed(request, "Server closed the connection within "
 									  "the response headers");
+	else if (result == CURLE_OK && !has_status(easy))
+		pgnet_outcome_error(request, easy, CURLE_WEIRD_SERVER_REPLY, "");
 	else if (result == CURLE_OK && !transfer->body.broken)
 		pgnet_outcome_answered(request, easy, &transfer->headers,
 							   &transfer->body);
@@ -227,6 +230,19 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 		pgnet_body_free(&transfer->body);
 	end_transfer(transfer, easy);
 	return request;
+}
+
+/*
+ * Is the status one (RFC 9110, section 15)?  libcurl 7.88 takes the digits of
+ * "HTTP/2222222222.1 200" for it (lib/http.c).
+ */
+static bool
+has_status(CURL *easy)
+{
+	long		status = 0;
+
+	(void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	return status >= 0 && status <= 999;
 }
 
 /*
