@@ -149,6 +149,15 @@ SKIP: {
 	};
 }
 
+# Does a statement succeed?  A server that goes down may end psql before it has
+# read the statement, and then IPC::Run dies of the broken pipe.
+sub succeeds
+{
+	my ($sql) = @_;
+	my $status = eval { $node->psql('postgres', $sql, stdout => \my $out, stderr => \my $err) };
+	return defined $status && $status == 0;
+}
+
 # Write WAL until the server goes down for it, then give it room again.
 sub run_out_of_wal
 {
@@ -157,18 +166,17 @@ sub run_out_of_wal
 
 	fill($disk);
 	wait_for('the server to panic', sub {
-		$node->psql('postgres', "insert into wasted select repeat('x', 1000) from generate_series(1, 20000)",
-			stdout => \my $out, stderr => \my $err);
+		succeeds("insert into wasted select repeat('x', 1000) from generate_series(1, 20000)");
 		return log_contains($node, qr/PANIC:.*No space left on device/, $start);
 	});
 	unlink "$disk/filler";
 
 	# It starts anew, or gives that up for want of room.
 	wait_for('the server to be up or down', sub {
-		return 1 if $node->psql('postgres', 'truncate wasted', stdout => \my $out, stderr => \my $err) == 0;
+		return 1 if succeeds('truncate wasted');
 		return log_contains($node, qr/database system is shut down/, $start);
 	});
-	if ($node->psql('postgres', 'select 1', stdout => \my $out, stderr => \my $err) != 0)
+	unless (succeeds('select 1'))
 	{
 		$node->_update_pid(0);
 		$node->start;
