@@ -2,7 +2,7 @@
  * compat.h -- every difference between PostgreSQL and libcurl versions.
  *
  * No other file tests PG_VERSION_NUM or LIBCURL_VERSION_NUM.  Supported are
- * PostgreSQL 15 and later and libcurl 7.83 and later (curl_easy_nextheader).
+ * PostgreSQL 15 and later and libcurl 7.83 and later.
  */
 #ifndef PGNET_COMPAT_H
 #define PGNET_COMPAT_H

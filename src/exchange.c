@@ -136,6 +136,16 @@ pgnet_header_problem(const HttpHeader *header)
 	return NULL;
 }
 
+/* Find a field by name. */
+const char *
+pgnet_headers_find(const HttpHeader *headers, int nheaders, const char *name)
+{
+	for (int i = 0; i < nheaders; i++)
+		if (pg_strcasecmp(headers[i].name, name) == 0)
+			return headers[i].value;
+	return NULL;
+}
+
 /* A request without an end would hold its place for ever. */
 char *
 pgnet_timeout_problem(int timeout_ms)

@@ -201,6 +201,10 @@ extern void pgnet_request_free(HttpRequest *request);
 extern void pgnet_requests_free(dlist_head *requests);
 extern void pgnet_request_fail(HttpRequest *request, const char *error);
 
+/* The value of the first field of that name, in any case; or NULL. */
+extern const char *pgnet_headers_find(const HttpHeader *headers, int nheaders,
+									  const char *name);
+
 /*
  * What is wrong with one part of a request, as a palloc'd sentence without a
  * period, or NULL when nothing is.  The same words serve the error at the

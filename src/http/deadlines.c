@@ -79,20 +79,26 @@ pgnet_deadlines_due(Deadlines *deadlines)
 	return first->at_us <= clock_us(deadlines) ? first : NULL;
 }
 
+/* How long is left of one? */
+long
+pgnet_deadline_left_ms(const Deadlines *deadlines, const Deadline *deadline)
+{
+	int64		left_us = deadline->at_us - clock_us(deadlines);
+
+	return left_us <= 0 ? 0 : (long) ((left_us + 999) / 1000);
+}
+
 /* When is the first over? */
 long
 pgnet_deadlines_due_ms(const Deadlines *deadlines)
 {
 	pairingheap *heap = unconstify(pairingheap *, &deadlines->heap);
-	int64		left_us;
+	const Deadline *first;
 
 	if (pairingheap_is_empty(heap))
 		return -1;
-	left_us = pairingheap_container(Deadline, node,
-									pairingheap_first(heap))
-				  ->at_us -
-		clock_us(deadlines);
-	return left_us <= 0 ? 0 : (long) ((left_us + 999) / 1000);
+	first = pairingheap_container(Deadline, node, pairingheap_first(heap));
+	return pgnet_deadline_left_ms(deadlines, first);
 }
 
 /* Microseconds since some time that stays the same. */

@@ -43,6 +43,10 @@ extern void pgnet_deadline_unset(Deadlines *deadlines, Deadline *deadline);
 /* The first that is over, which stays set; NULL: none. */
 extern Deadline *pgnet_deadlines_due(Deadlines *deadlines);
 
+/* Milliseconds until one that is set is over, rounded up; 0: it is. */
+extern long pgnet_deadline_left_ms(const Deadlines *deadlines,
+								   const Deadline *deadline);
+
 /* Milliseconds until the first is over, rounded up; -1: there is none. */
 extern long pgnet_deadlines_due_ms(const Deadlines *deadlines);
 

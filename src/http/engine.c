@@ -206,6 +206,7 @@ pgnet_engine_wait(HttpEngine *engine, long timeout_ms)
 											  "PgNetWorkerMain");
 	WaitEvent	event;
 
+	pgnet_deadlines_look(&engine->deadlines);
 	tidy_up(engine);
 	timeout_ms = sooner(timeout_ms, pgnet_multi_due_ms(&engine->multi));
 	timeout_ms = sooner(timeout_ms, pgnet_deadlines_due_ms(&engine->deadlines));

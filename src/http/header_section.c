@@ -65,16 +65,6 @@ pgnet_header_section_clear(HeaderSection *section)
 	section->begun = section->complete = false;
 }
 
-/* Find a field. */
-const char *
-pgnet_header_section_find(const HeaderSection *section, const char *name)
-{
-	for (int i = 0; i < section->nfields; i++)
-		if (pg_strcasecmp(section->fields[i].name, name) == 0)
-			return section->fields[i].value;
-	return NULL;
-}
-
 /* Does another section begin? */
 static bool
 is_status_line(const HeaderSection *section, const char *line, size_t length)

@@ -41,8 +41,4 @@ extern bool pgnet_header_section_take(HeaderSection *section,
 /* Begin the next section. */
 extern void pgnet_header_section_clear(HeaderSection *section);
 
-/* The value of the first field of that name, or NULL. */
-extern const char *pgnet_header_section_find(const HeaderSection *section,
-											 const char *name);
-
 #endif							/* PGNET_HEADER_SECTION_H */

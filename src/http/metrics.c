@@ -42,13 +42,6 @@ pgnet_metrics_begin(HttpRequest *request)
 	};
 }
 
-/* How long? */
-int64
-pgnet_metrics_elapsed_us(const HttpRequest *request, CURL *easy)
-{
-	return request->metrics.duration_us + number(easy, CURLINFO_TOTAL_TIME_T);
-}
-
 /* Add a transfer. */
 void
 pgnet_metrics_add(HttpRequest *request, CURL *easy)

@@ -15,9 +15,6 @@
 /* A request is about to be sent: forget what was measured of it before. */
 extern void pgnet_metrics_begin(HttpRequest *request);
 
-/* Microseconds from the start of a request to the end of its transfer. */
-extern int64 pgnet_metrics_elapsed_us(const HttpRequest *request, CURL *easy);
-
 /*
  * A transfer of the request has ended, well or not: add it to what was
  * measured before it, for a redirect that is followed by another transfer.

@@ -21,7 +21,7 @@
 /* What a body that fits needs no larger buffer than; libcurl's least. */
 #define SMALL_BODY_BYTES ((size_t) 16 * 1024)
 
-/* From its documentation. */
+/* What libcurl sets for a connection by itself (CURLOPT_CONNECTTIMEOUT). */
 #define LIBCURLS_CONNECT_TIMEOUT_MS (300 * 1000)
 
 static bool set_url(Setup *setup, const Hop *hop);

@@ -136,7 +136,6 @@ pgnet_transfer_follow(Transfer *transfer, CURL **handle, CURLcode result)
 	HttpRequest *request = transfer->request;
 	Hop		   *hop = &transfer->hop;
 	CURL	   *easy = *handle;
-	int64		elapsed_us;
 	long		status = 0;
 
 	if (result != CURLE_OK || !transfer->redirected)
@@ -149,8 +148,8 @@ pgnet_transfer_follow(Transfer *transfer, CURL **handle, CURLcode result)
 											  location(transfer));
 	if (transfer->refusal != NULL)
 		return false;
-	elapsed_us = pgnet_metrics_elapsed_us(request, easy);
-	hop->timeout_ms = request->timeout_ms - (int) (elapsed_us / 1000);
+	hop->timeout_ms = (int) pgnet_deadline_left_ms(transfer->options->deadlines,
+												   &transfer->deadline);
 	transfer->out_of_time = hop->timeout_ms <= 0;
 	if (transfer->out_of_time)
 		return false;
@@ -379,8 +378,9 @@ max_redirects(const Transfer *transfer)
 static const char *
 location(const Transfer *transfer)
 {
-	const char *value = pgnet_header_section_find(&transfer->headers,
-												  "Location");
+	const char *value = pgnet_headers_find(transfer->headers.fields,
+										   transfer->headers.nfields,
+										   "Location");
 
 	return value != NULL && *value != '\0' ? value : NULL;
 }

@@ -80,16 +80,6 @@ pgnet_headers_to_jsonb(const HttpHeader *headers, int nheaders)
 	return JsonbValueToJsonb(object);
 }
 
-/* Find a field by name. */
-const char *
-pgnet_headers_find(const HttpHeader *headers, int nheaders, const char *name)
-{
-	for (int i = 0; i < nheaders; i++)
-		if (pg_strcasecmp(headers[i].name, name) == 0)
-			return headers[i].value;
-	return NULL;
-}
-
 /* Turn one value into text. */
 char *
 pgnet_headers_value(const JsonbValue *value)

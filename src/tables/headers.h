@@ -31,8 +31,4 @@ extern char *pgnet_headers_value(const JsonbValue *value);
 /* Received header fields as a jsonb object in the database's encoding. */
 extern Jsonb *pgnet_headers_to_jsonb(const HttpHeader *headers, int nheaders);
 
-/* The value of the first field of that name, in any case; or NULL. */
-extern const char *pgnet_headers_find(const HttpHeader *headers, int nheaders,
-									  const char *name);
-
 #endif							/* PGNET_HEADERS_H */

@@ -120,8 +120,12 @@ subtest 'triggers' => sub {
 
 	# What is answered meanwhile does not time out, though nobody looks.
 	sql(trigger('_http_response', 'before insert', 'perform pg_sleep(2.5);'));
-	my ($meanwhile, $sleeps) = split /\n/, sql("select net.http_get('$url/delay/1?meanwhile', timeout_milliseconds := 2000)"
+	my ($meanwhile, $redirect, $sleeps) = split /\n/, sql("select net.http_get('$url/delay/1?meanwhile', timeout_milliseconds := 2000)"
+		  . " union all select net.http_get('$url/redirect-to?url=/echo/moved&delay=1', timeout_milliseconds := 2000)"
 		  . " union all select net.http_get('$url/echo/poison/sleeps-longer')");
+	my $moved = wait_response($node, $redirect);
+	is($moved->{error_msg}, undef, 'meanwhile: no error after a redirect');
+	is($moved->{status_code}, 200, 'meanwhile: a redirect is followed');
 	my $row = wait_response($node, $meanwhile);
 	is($row->{error_msg}, undef, 'meanwhile: no error');
 	is($row->{status_code}, 200, 'meanwhile: answered');
