@@ -9,10 +9,8 @@
  * It has to be allowed to keep as many connections as may be in use: with
  * fewer it looks for the oldest idle one and closes it after every answer,
  * which halves the speed.  One handle for all hosts means one bound for the
- * connections that are idle.  With some hundreds of them it is as fast as many
- * handles; but whenever a transfer is taken back, libcurl 7.88 goes through
- * the connections until it meets that of the transfer (lib/multi.c,
- * close_connect_only()), which with thousands takes longer than the rest.
+ * connections that are idle, and with what forget_connection() does it is as
+ * fast as many handles.
  */
 #include "postgres.h"
 
@@ -25,6 +23,8 @@
 #define SET(option, value) \
 	(curl_multi_setopt(multi->handle, option, value) == CURLM_OK)
 
+static void clean_up(Multi *multi);
+static void forget_connection(const Multi *multi, CURL *easy);
 static int	on_socket(CURL *easy, curl_socket_t fd, int what, void *arg,
 					  void *unused);
 static int	on_timer(CURLM *handle, long timeout_ms, void *arg);
@@ -36,12 +36,18 @@ pgnet_multi_init(Multi *multi, Sockets *sockets, int max_connections)
 	*multi = (Multi) {
 		.sockets = sockets,
 		.handle = curl_multi_init(),
+		.no_connections = curl_share_init(),
 		.max_connections = max_connections,
 		.deadline_us = PGNET_NO_DEADLINE,
 	};
-	if (multi->handle == NULL)
+	if (multi->handle == NULL || multi->no_connections == NULL)
+	{
+		clean_up(multi);
 		return "out of memory";
-	if (SET(CURLMOPT_SOCKETFUNCTION, on_socket) &&
+	}
+	if (curl_share_setopt(multi->no_connections, CURLSHOPT_SHARE,
+						  CURL_LOCK_DATA_CONNECT) == CURLSHE_OK &&
+		SET(CURLMOPT_SOCKETFUNCTION, on_socket) &&
 		SET(CURLMOPT_SOCKETDATA, multi) &&
 		SET(CURLMOPT_TIMERFUNCTION, on_timer) &&
 		SET(CURLMOPT_TIMERDATA, multi) &&
@@ -67,7 +73,7 @@ pgnet_multi_set_frugal(Multi *multi, bool frugal)
 {
 	if (frugal && multi->used && multi->transfers == 0)
 	{
-		(void) curl_multi_cleanup(multi->handle);
+		clean_up(multi);
 		(void) pgnet_multi_init(multi, multi->sockets, multi->max_connections);
 	}
 	multi->frugal = frugal;
@@ -140,6 +146,7 @@ pgnet_multi_reap(Multi *multi, CURLcode *result)
 			continue;
 		/* removing the handle ends the life of the message */
 		*result = message->data.result;
+		forget_connection(multi, easy);
 		pgnet_multi_remove(multi, easy);
 		return easy;
 	}
@@ -166,6 +173,36 @@ pgnet_multi_due_ms(const Multi *multi)
 	if (multi->deadline_us <= now_us)
 		return 0;
 	return (long) ((multi->deadline_us - now_us + 999) / 1000);
+}
+
+/* Free what libcurl holds. */
+static void
+clean_up(Multi *multi)
+{
+	(void) curl_multi_cleanup(multi->handle);
+	(void) curl_share_cleanup(multi->no_connections);
+	multi->handle = NULL;
+	multi->no_connections = NULL;
+}
+
+/*
+ * Let a finished transfer forget its connection.  Else libcurl looks for it
+ * among all connections when it takes the transfer back, to close it if it was
+ * for CURLOPT_CONNECT_ONLY (lib/multi.c, close_connect_only()), which with
+ * thousands takes longer than all the rest.  What makes it forget is to be
+ * asked for a connection that is not there (lib/connect.c,
+ * Curl_getconnectinfo()), as in a share that has none.
+ */
+static void
+forget_connection(const Multi *multi, CURL *easy)
+{
+	curl_socket_t unused;
+
+	if (curl_easy_setopt(easy, CURLOPT_SHARE, multi->no_connections) !=
+		CURLE_OK)
+		return;
+	(void) curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &unused);
+	(void) curl_easy_setopt(easy, CURLOPT_SHARE, NULL);
 }
 
 /* CURLMOPT_SOCKETFUNCTION */

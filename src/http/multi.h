@@ -19,6 +19,7 @@ typedef struct Multi
 {
 	Sockets    *sockets;
 	CURLM	   *handle;
+	CURLSH	   *no_connections; /* a share without any, for multi.c */
 	int			max_connections;
 	int			transfers;		/* which it has */
 	bool		used;			/* it has had one */
