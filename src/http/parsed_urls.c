@@ -17,6 +17,9 @@
 /* As libcurl parses the URL of a handle (lib/url.c). */
 #define PARSE_FLAGS (CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME)
 
+/* Longer ones are not kept: 2 MB is what all may take. */
+#define MAX_KEPT_BYTES 512
+
 static ParsedUrl *remember(const char *given);
 static bool parse(ParsedUrl *url);
 
@@ -24,11 +27,16 @@ static bool parse(ParsedUrl *url);
 ParsedUrl *
 pgnet_parsed_urls_find(ParsedUrls *urls, const char *url)
 {
-	uint32		hash = hash_bytes((const unsigned char *) url,
-								  (int) strlen(url));
-	ParsedUrl **place = &urls->recent[hash % PGNET_PARSED_URLS];
-	ParsedUrl  *found = *place;
+	size_t		length = strlen(url);
+	ParsedUrl **place;
+	ParsedUrl  *found;
 
+	if (length > MAX_KEPT_BYTES)
+		return NULL;
+	place = &urls->recent[hash_bytes((const unsigned char *) url,
+									 (int) length) %
+						  PGNET_PARSED_URLS];
+	found = *place;
 	if (found == NULL || strcmp(found->given, url) != 0)
 	{
 		pgnet_parsed_url_end(found);

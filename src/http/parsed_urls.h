@@ -19,7 +19,8 @@ typedef struct ParsedUrl
 	int			users;
 } ParsedUrl;
 
-#define PGNET_PARSED_URLS 16
+/* For some hundreds of hosts, most of them with a place of their own. */
+#define PGNET_PARSED_URLS 1024
 
 /* One of zeros is an empty one. */
 typedef struct ParsedUrls
