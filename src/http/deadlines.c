@@ -7,6 +7,9 @@
  * A worker that records responses, with a trigger that sleeps perhaps, would
  * have requests time out that were answered meanwhile.  So sockets are read
  * first, and time in which the worker could not do that is given back.
+ *
+ * Libcurl still has the timeout for having a connection, because it divides
+ * that among the addresses of a host; see connect_again() of transfer.c.
  */
 #include "postgres.h"
 
@@ -19,7 +22,6 @@
 
 static int	compare(const pairingheap_node *a, const pairingheap_node *b,
 					void *arg);
-static int64 clock_us(const Deadlines *deadlines);
 
 /* Start with none. */
 void
@@ -48,11 +50,19 @@ pgnet_deadlines_look_away(Deadlines *deadlines)
 	deadlines->seen_us = pgnet_monotonic_us();
 }
 
+/* The time without what was lost. */
+int64
+pgnet_deadlines_clock_us(const Deadlines *deadlines)
+{
+	return pgnet_monotonic_us() - deadlines->lost_us;
+}
+
 /* Set one. */
 void
 pgnet_deadline_set(Deadlines *deadlines, Deadline *deadline, int timeout_ms)
 {
-	deadline->at_us = clock_us(deadlines) + (int64) timeout_ms * 1000;
+	deadline->at_us = pgnet_deadlines_clock_us(deadlines) +
+		(int64) timeout_ms * 1000;
 	deadline->set = true;
 	pairingheap_add(&deadlines->heap, &deadline->node);
 }
@@ -76,14 +86,14 @@ pgnet_deadlines_due(Deadlines *deadlines)
 		return NULL;
 	first = pairingheap_container(Deadline, node,
 								  pairingheap_first(&deadlines->heap));
-	return first->at_us <= clock_us(deadlines) ? first : NULL;
+	return first->at_us <= pgnet_deadlines_clock_us(deadlines) ? first : NULL;
 }
 
 /* How long is left of one? */
 long
 pgnet_deadline_left_ms(const Deadlines *deadlines, const Deadline *deadline)
 {
-	int64		left_us = deadline->at_us - clock_us(deadlines);
+	int64		left_us = deadline->at_us - pgnet_deadlines_clock_us(deadlines);
 
 	return left_us <= 0 ? 0 : (long) ((left_us + 999) / 1000);
 }
@@ -121,11 +131,4 @@ compare(const pairingheap_node *a, const pairingheap_node *b, void *arg)
 	(void) arg;
 	return one < other ? 1 : one > other ? -1 :
 										   0;
-}
-
-/* The time without what was lost. */
-static int64
-clock_us(const Deadlines *deadlines)
-{
-	return pgnet_monotonic_us() - deadlines->lost_us;
 }

@@ -35,6 +35,9 @@ extern void pgnet_deadlines_init(Deadlines *deadlines);
 extern void pgnet_deadlines_look(Deadlines *deadlines);
 extern void pgnet_deadlines_look_away(Deadlines *deadlines);
 
+/* That clock, in microseconds since some time. */
+extern int64 pgnet_deadlines_clock_us(const Deadlines *deadlines);
+
 /* Set one, so many milliseconds from now, or take it back. */
 extern void pgnet_deadline_set(Deadlines *deadlines, Deadline *deadline,
 							   int timeout_ms);

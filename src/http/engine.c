@@ -369,7 +369,7 @@ reap(HttpEngine *engine)
 	{
 		Transfer   *transfer = pgnet_transfer_of(easy);
 
-		if (pgnet_transfer_follow(transfer, &easy, result))
+		if (pgnet_transfer_go_on(transfer, &easy, result))
 		{
 			if (pgnet_multi_add(&engine->multi, easy))
 				continue;

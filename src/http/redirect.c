@@ -61,8 +61,7 @@ pgnet_hop_first(const HttpRequest *request)
 		.url = request->url,
 		.method = pgnet_method_canonical(request->method),
 		.with_body = true,
-		.with_secrets = true,
-		.timeout_ms = request->timeout_ms
+		.with_secrets = true
 	};
 }
 

@@ -21,15 +21,9 @@
 /* What a body that fits needs no larger buffer than; libcurl's least. */
 #define SMALL_BODY_BYTES ((size_t) 16 * 1024)
 
-/* What libcurl sets for a connection by itself (CURLOPT_CONNECTTIMEOUT). */
-#define LIBCURLS_CONNECT_TIMEOUT_MS (300 * 1000)
-
 static bool set_url(Setup *setup, const Hop *hop);
 static bool set_basics(Setup *setup, const HttpRequest *request,
 					   const Hop *hop, const HttpDefaults *defaults);
-static int	connect_timeout_ms(const HttpRequest *request, const Hop *hop,
-							   const HttpDefaults *defaults);
-static bool set_connect_timeout(Setup *setup, const Hop *hop);
 static bool set_version(Setup *setup, const HttpRequest *request,
 						const Hop *hop, const HttpDefaults *defaults);
 static bool set_tls(Setup *setup, const HttpDefaults *defaults);
@@ -105,7 +99,11 @@ set_url(Setup *setup, const Hop *hop)
 		SET(CURLOPT_CURLU, setup->url->handle);
 }
 
-/* Times, and what is off. */
+/*
+ * What is off, and how long libcurl may take to have a connection, which it
+ * divides among the addresses of the host.  The timeout of the whole request
+ * is ours (deadlines.c).
+ */
 static bool
 set_basics(Setup *setup, const HttpRequest *request, const Hop *hop,
 		   const HttpDefaults *defaults)
@@ -114,7 +112,6 @@ set_basics(Setup *setup, const HttpRequest *request, const Hop *hop,
 
 	if (*user_agent == '\0')
 		user_agent = NULL;
-	setup->connect_timeout_ms = connect_timeout_ms(request, hop, defaults);
 	if (OPTION(decompress) && !SET(CURLOPT_ACCEPT_ENCODING, ""))
 		return false;
 	return
@@ -129,30 +126,7 @@ set_basics(Setup *setup, const HttpRequest *request, const Hop *hop,
 #endif
 		SET(CURLOPT_NOSIGNAL, 1L) &&
 		SET(CURLOPT_USERAGENT, user_agent) &&
-		set_connect_timeout(setup, hop);
-}
-
-/* How long it may take to have a connection. */
-static int
-connect_timeout_ms(const HttpRequest *request, const Hop *hop,
-				   const HttpDefaults *defaults)
-{
-	int			connect_ms = OPTION(connect_timeout_ms);
-
-	return connect_ms > 0 ? Min(connect_ms, hop->timeout_ms) : hop->timeout_ms;
-}
-
-/*
- * The timeout of the whole request is ours (deadlines.c), and one for having a
- * connection libcurl's, if it is shorter; libcurl has one of 300 s of its own.
- */
-static bool
-set_connect_timeout(Setup *setup, const Hop *hop)
-{
-	if (setup->connect_timeout_ms == hop->timeout_ms &&
-		hop->timeout_ms < LIBCURLS_CONNECT_TIMEOUT_MS)
-		return true;
-	return SET(CURLOPT_CONNECTTIMEOUT_MS, (long) setup->connect_timeout_ms);
+		SET(CURLOPT_CONNECTTIMEOUT_MS, (long) hop->connect_timeout_ms);
 }
 
 /*

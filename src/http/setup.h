@@ -25,7 +25,6 @@ typedef struct Setup
 	bool		to_unix_socket; /* not to an address */
 	CURLcode	refused;		/* CURLE_OK: every option was taken */
 	const char *refused_option; /* the first that was not */
-	int			connect_timeout_ms; /* what was set */
 } Setup;
 
 /*

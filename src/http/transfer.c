@@ -14,41 +14,16 @@
 #include "utils/memutils.h"
 
 #include "exchange.h"
-#include "http/destination.h"
 #include "http/handle.h"
-#include "http/header_section.h"
 #include "http/metrics.h"
 #include "http/outcome.h"
-#include "http/redirect.h"
-#include "http/sending.h"
-#include "http/setup.h"
-#include "http/shortage.h"
-#include "http/transfer.h"
+#include "http/transfer_state.h"
+#include "http/verdict.h"
 
-struct Transfer
-{
-	HttpRequest *request;
-	const TransferOptions *options;
-	Hop			hop;
-	Setup		setup;
-	bool		redirected;		/* the answer is a redirect to be followed */
-	bool		too_many;		/* but there were too many */
-	const char *refusal;		/* but why it was not */
-	bool		out_of_time;
-	bool		unprepared;		/* see error_detail */
-	TransferBody body;
-	CrowdMember member;
-	Deadline	deadline;
-	HeaderSection headers;
-	Sending		sending;
-	ShortageWatch watch;
-	Destination destination;
-	char		error_detail[CURL_ERROR_SIZE];
-	MemoryContextCallback free_body;
-};
-
-static bool has_status(CURL *easy);
+static bool connect_again(Transfer *transfer, CURLcode result);
+static bool follow(Transfer *transfer, CURL *easy, CURLcode result);
 static void end_transfer(Transfer *transfer, CURL *easy);
+static void begin_step(Transfer *transfer, int left_ms);
 static bool prepare(Transfer *transfer, CURL *easy);
 static bool set_callbacks(Transfer *transfer);
 static size_t max_response_bytes(const HttpRequest *request,
@@ -92,6 +67,7 @@ pgnet_transfer_create(CURL *easy, HttpRequest *request,
 	transfer->body.limit = max_response_bytes(request, options->defaults);
 	transfer->body.memory = &options->crowd->memory;
 
+	begin_step(transfer, request->timeout_ms);
 	if (prepare(transfer, easy))
 	{
 		pgnet_deadline_set(options->deadlines, &transfer->deadline,
@@ -129,39 +105,21 @@ pgnet_transfer_due(Deadline *deadline, CURL **easy)
 	return transfer;
 }
 
-/* Take the step a redirect asks for. */
+/* Go on with another transfer of libcurl's. */
 bool
-pgnet_transfer_follow(Transfer *transfer, CURL **handle, CURLcode result)
+pgnet_transfer_go_on(Transfer *transfer, CURL **handle, CURLcode result)
 {
-	HttpRequest *request = transfer->request;
-	Hop		   *hop = &transfer->hop;
-	CURL	   *easy = *handle;
-	long		status = 0;
+	CURL	   *easy;
 
-	if (result != CURLE_OK || !transfer->redirected)
+	if (!connect_again(transfer, result) && !follow(transfer, *handle, result))
 		return false;
-	transfer->too_many = hop->number >= max_redirects(transfer);
-	if (transfer->too_many)
-		return false;
-	(void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-	transfer->refusal = pgnet_redirect_follow(hop, request, status,
-											  location(transfer));
-	if (transfer->refusal != NULL)
-		return false;
-	hop->timeout_ms = (int) pgnet_deadline_left_ms(transfer->options->deadlines,
-												   &transfer->deadline);
-	transfer->out_of_time = hop->timeout_ms <= 0;
-	if (transfer->out_of_time)
-		return false;
-
-	pgnet_metrics_add(request, easy);
-	request->metrics.final_url = hop->url;
+	pgnet_metrics_add(transfer->request, *handle);
 	transfer->redirected = false;
 	pgnet_header_section_clear(&transfer->headers);
 	transfer->sending.again = false;
 	transfer->sending.bytes_before = 0;
 	transfer->destination.denied = false;
-	easy = pgnet_handle_renew(easy);
+	easy = pgnet_handle_renew(*handle);
 	if (easy != NULL)
 		*handle = easy;
 	transfer->unprepared = easy == NULL || !prepare(transfer, easy);
@@ -174,54 +132,7 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 {
 	HttpRequest *request = transfer->request;
 
-	if (transfer->sending.held_back)
-		pgnet_outcome_not_sent(request, PGNET_SHORT_OF_NOTHING, 0);
-	else if (!transfer->sending.unanswered && transfer->headers.lines == 0 &&
-			 result != CURLE_OK &&
-			 pgnet_shortage_explains(&transfer->watch, result,
-									 transfer->error_detail))
-		pgnet_outcome_not_sent(request, transfer->watch.shortage,
-							   transfer->watch.shortage_errno);
-	else if (transfer->too_many)
-		pgnet_outcome_failed(request,
-							 "Number of redirects hit maximum amount: %d",
-							 transfer->hop.number);
-	else if (transfer->refusal != NULL)
-		pgnet_outcome_failed(request, "%s", transfer->refusal);
-	else if (transfer->unprepared)
-		pgnet_outcome_failed(request, "%s", transfer->error_detail);
-	else if (transfer->out_of_time)
-		pgnet_outcome_timed_out(request, easy, 0);
-	else if (result == CURLE_OK && !transfer->headers.complete)
-		pgnet_outcome_failed(request, "Server closed the connection within "
-									  "the response headers");
-	else if (result == CURLE_OK && !has_status(easy))
-		pgnet_outcome_error(request, easy, CURLE_WEIRD_SERVER_REPLY, "");
-	else if (result == CURLE_OK && !transfer->body.broken)
-		pgnet_outcome_answered(request, easy, &transfer->headers,
-							   &transfer->body);
-	else if (pgnet_destination_problem(&transfer->destination) != NULL)
-		pgnet_outcome_failed(request, "%s", pgnet_destination_problem(&transfer->destination));
-	else if (result == CURLE_OPERATION_TIMEDOUT)
-		pgnet_outcome_timed_out(request, easy,
-								transfer->setup.connect_timeout_ms);
-	else if (transfer->body.too_large)
-		pgnet_outcome_failed(request, "response body is larger than %zu bytes",
-							 transfer->body.limit);
-	else if (transfer->body.no_room)
-		pgnet_outcome_failed(request, "the worker's memory for responses is used up");
-	else if (transfer->headers.too_large)
-		pgnet_outcome_failed(request, "response headers are larger than %zu bytes or %d lines",
-							 transfer->headers.max_bytes,
-							 PGNET_MAX_HEADER_LINES);
-	else if (transfer->sending.refused)
-		pgnet_outcome_error(request, easy, CURLE_GOT_NOTHING, "");
-	else if (result == CURLE_OK || result == CURLE_WRITE_ERROR)
-		pgnet_outcome_failed(request, "out of memory");
-	else
-		pgnet_outcome_error(request, easy, result, transfer->error_detail);
-	request->outcome.bad_url = result == CURLE_URL_MALFORMAT &&
-		transfer->hop.number == 0;
+	pgnet_verdict(transfer, easy, result);
 	if (request->outcome.kind != PGNET_OUTCOME_NOT_SENT)
 		pgnet_metrics_add(request, easy);
 	/* others may have that memory */
@@ -232,16 +143,50 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 }
 
 /*
- * Is the status one (RFC 9110, section 15)?  libcurl 7.88 takes the digits of
- * "HTTP/2222222222.1 200" for it (lib/http.c).
+ * Did libcurl give up to connect too early?  Its clock went on while the
+ * worker was away, and it looks at that before it looks whether there is a
+ * connection.
  */
 static bool
-has_status(CURL *easy)
+connect_again(Transfer *transfer, CURLcode result)
 {
-	long		status = 0;
+	int64		left_us = transfer->connect_by_us -
+		pgnet_deadlines_clock_us(transfer->options->deadlines);
 
+	if (result != CURLE_OPERATION_TIMEDOUT || transfer->sending.unanswered ||
+		left_us <= 0)
+		return false;
+	transfer->hop.connect_timeout_ms = (int) ((left_us + 999) / 1000);
+	return true;
+}
+
+/* Take the step a redirect asks for. */
+static bool
+follow(Transfer *transfer, CURL *easy, CURLcode result)
+{
+	HttpRequest *request = transfer->request;
+	Hop		   *hop = &transfer->hop;
+	long		status = 0;
+	int			left_ms;
+
+	if (result != CURLE_OK || !transfer->redirected)
+		return false;
+	transfer->too_many = hop->number >= max_redirects(transfer);
+	if (transfer->too_many)
+		return false;
 	(void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-	return status >= 0 && status <= 999;
+	transfer->refusal = pgnet_redirect_follow(hop, request, status,
+											  location(transfer));
+	if (transfer->refusal != NULL)
+		return false;
+	left_ms = (int) pgnet_deadline_left_ms(transfer->options->deadlines,
+										   &transfer->deadline);
+	transfer->out_of_time = left_ms <= 0;
+	if (transfer->out_of_time)
+		return false;
+	request->metrics.final_url = hop->url;
+	begin_step(transfer, left_ms);
+	return true;
 }
 
 /*
@@ -262,7 +207,25 @@ end_transfer(Transfer *transfer, CURL *easy)
 	pfree(transfer);
 }
 
-/* Take a step, the first or another; false when an option was refused. */
+/* Begin a step when so much is left: until when may it connect? */
+static void
+begin_step(Transfer *transfer, int left_ms)
+{
+	const HttpOptions *options = &transfer->request->options;
+	int			connect_ms = options->connect_timeout_ms != PGNET_UNSET ?
+		options->connect_timeout_ms :
+		transfer->options->defaults->options.connect_timeout_ms;
+
+	transfer->connect_timeout_ms = connect_ms < left_ms ? connect_ms : 0;
+	if (transfer->connect_timeout_ms > 0)
+		left_ms = transfer->connect_timeout_ms;
+	transfer->hop.connect_timeout_ms = left_ms;
+	transfer->connect_by_us =
+		pgnet_deadlines_clock_us(transfer->options->deadlines) +
+		(int64) left_ms * 1000;
+}
+
+/* Set libcurl up for a step; false when an option was refused. */
 static bool
 prepare(Transfer *transfer, CURL *easy)
 {

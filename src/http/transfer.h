@@ -49,12 +49,13 @@ extern Transfer *pgnet_transfer_of(CURL *easy);
 extern Transfer *pgnet_transfer_due(Deadline *deadline, CURL **easy);
 
 /*
- * A transfer ended with result: if its answer is a redirect to be followed,
- * prepare a handle for that, which may be another one than that which libcurl
- * has let go of.  Otherwise false, and the request can be finished.
+ * A transfer of libcurl's ended with result.  If that is not the end of it, as
+ * after a redirect to be followed, prepare a handle to go on with, which may
+ * be another one than that which libcurl has let go of.  Otherwise false, and
+ * the request can be finished.
  */
-extern bool pgnet_transfer_follow(Transfer *transfer, CURL **easy,
-								  CURLcode result);
+extern bool pgnet_transfer_go_on(Transfer *transfer, CURL **easy,
+								 CURLcode result);
 
 /*
  * Take the result over into the request's outcome, free what libcurl holds of

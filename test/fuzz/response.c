@@ -105,7 +105,7 @@ fuzz_response(const uint8 *data, size_t size)
 	FUZZ_CHECK(pgnet_transfer_of(easy) == transfer);
 	do
 		result = perform(easy);
-	while (pgnet_transfer_follow(transfer, &easy, result));
+	while (pgnet_transfer_go_on(transfer, &easy, result));
 	FUZZ_CHECK(pgnet_transfer_finish(transfer, easy, result) == request);
 	check_outcome(&request->outcome);
 	easy = pgnet_handle_renew(easy);

@@ -133,6 +133,22 @@ subtest 'triggers' => sub {
 	wait_response($node, $sleeps);
 	is(request($node, "select net.http_get('$url/hang', timeout_milliseconds := 500)")->{timed_out} ? 1 : 0, 1,
 		'after that time goes on');
+
+	# Neither does what nginx agrees on TLS with meanwhile.
+	my %nginx = start_nginx();
+	my @workers = split ' ', `ps -o pid= --ppid \$(cat $nginx{tls_dir}/../nginx.pid)`;
+	sql("alter system set pg_net.ca_file = '$nginx{ca_file}'");
+	$node->reload;
+	is(kill(STOP => @workers), scalar @workers, 'nginx holds still');
+	my ($connecting) = split /\n/, sql("select net.http_request('GET', 'https://127.0.0.1:$nginx{https_port}/',"
+		  . ' connect_timeout_milliseconds := 2000, timeout_milliseconds := 20000)'
+		  . " union all select net.http_get('$url/echo/poison/sleeps-again')");
+	wait_for('the worker to sleep', sub { sql("select count(*) from pg_stat_activity where wait_event = 'PgSleep'") });
+	kill CONT => @workers;
+	$row = wait_response($node, $connecting);
+	is($row->{error_msg}, undef, 'meanwhile: no error of one that is connected');
+	is($row->{status_code}, 200, 'meanwhile: it is answered');
+	cmp_ok($row->{duration_ms}, '>', 2000, 'meanwhile: late');
 	sql($drop);
 
 	# Those beside it do not wait until that is given up.

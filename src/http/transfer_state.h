@@ -1,0 +1,50 @@
+/*
+ * transfer_state.h -- what a transfer consists of.
+ *
+ * Runs in: workers.  For transfer.c, which fills it in, and verdict.c, which
+ * judges it; for others it is opaque.
+ */
+#ifndef PGNET_TRANSFER_STATE_H
+#define PGNET_TRANSFER_STATE_H
+
+#include "postgres.h"
+
+#include <curl/curl.h>
+
+#include "exchange.h"
+#include "http/crowd.h"
+#include "http/deadlines.h"
+#include "http/destination.h"
+#include "http/header_section.h"
+#include "http/redirect.h"
+#include "http/sending.h"
+#include "http/setup.h"
+#include "http/shortage.h"
+#include "http/transfer.h"
+#include "http/transfer_body.h"
+
+struct Transfer
+{
+	HttpRequest *request;
+	const TransferOptions *options;
+	Hop			hop;
+	Setup		setup;
+	bool		redirected;		/* the answer is a redirect to be followed */
+	bool		too_many;		/* but there were too many */
+	const char *refusal;		/* but why it was not */
+	bool		out_of_time;
+	bool		unprepared;		/* see error_detail */
+	int			connect_timeout_ms; /* if shorter than what is left; or 0 */
+	int64		connect_by_us;	/* by the clock of the deadlines */
+	TransferBody body;
+	CrowdMember member;
+	Deadline	deadline;
+	HeaderSection headers;
+	Sending		sending;
+	ShortageWatch watch;
+	Destination destination;
+	char		error_detail[CURL_ERROR_SIZE];
+	MemoryContextCallback free_body;
+};
+
+#endif							/* PGNET_TRANSFER_STATE_H */

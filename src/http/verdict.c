@@ -1,0 +1,137 @@
+/*
+ * verdict.c -- what became of the request of a transfer that ended.
+ *
+ * Runs in: workers.
+ *
+ * libcurl says how the transfer ended.  Where we ended it ourselves, through a
+ * callback or between two steps, we know better why.
+ */
+#include "postgres.h"
+
+#include <curl/curl.h>
+
+#include "http/outcome.h"
+#include "http/transfer_state.h"
+#include "http/verdict.h"
+
+static bool was_not_sent(Transfer *transfer, CURLcode result);
+static bool ended_between_steps(Transfer *transfer, CURL *easy);
+static void judge_answer(Transfer *transfer, CURL *easy);
+static void judge_failure(Transfer *transfer, CURL *easy, CURLcode result);
+static bool has_status(CURL *easy);
+
+/* Judge. */
+void
+pgnet_verdict(Transfer *transfer, CURL *easy, CURLcode result)
+{
+	if (was_not_sent(transfer, result))
+		return;
+	if (!ended_between_steps(transfer, easy))
+	{
+		if (result == CURLE_OK && !transfer->body.broken)
+			judge_answer(transfer, easy);
+		else
+			judge_failure(transfer, easy, result);
+	}
+	transfer->request->outcome.bad_url = result == CURLE_URL_MALFORMAT &&
+		transfer->hop.number == 0;
+}
+
+/* Can it be sent later, as nothing of it has left this machine? */
+static bool
+was_not_sent(Transfer *transfer, CURLcode result)
+{
+	const ShortageWatch *watch = &transfer->watch;
+
+	if (transfer->sending.held_back)
+	{
+		pgnet_outcome_not_sent(transfer->request, PGNET_SHORT_OF_NOTHING, 0);
+		return true;
+	}
+	if (transfer->sending.unanswered || transfer->headers.lines > 0 ||
+		result == CURLE_OK ||
+		!pgnet_shortage_explains(&transfer->watch, result,
+								 transfer->error_detail))
+		return false;
+	pgnet_outcome_not_sent(transfer->request, watch->shortage,
+						   watch->shortage_errno);
+	return true;
+}
+
+/* Did it end although libcurl may have found nothing wrong? */
+static bool
+ended_between_steps(Transfer *transfer, CURL *easy)
+{
+	HttpRequest *request = transfer->request;
+
+	if (transfer->too_many)
+		pgnet_outcome_failed(request,
+							 "Number of redirects hit maximum amount: %d",
+							 transfer->hop.number);
+	else if (transfer->refusal != NULL)
+		pgnet_outcome_failed(request, "%s", transfer->refusal);
+	else if (transfer->unprepared)
+		pgnet_outcome_failed(request, "%s", transfer->error_detail);
+	else if (transfer->out_of_time)
+		pgnet_outcome_timed_out(request, easy, 0);
+	else
+		return false;
+	return true;
+}
+
+/* Is what libcurl takes for an answer one? */
+static void
+judge_answer(Transfer *transfer, CURL *easy)
+{
+	HttpRequest *request = transfer->request;
+
+	if (!transfer->headers.complete)
+		pgnet_outcome_failed(request, "Server closed the connection within "
+									  "the response headers");
+	else if (!has_status(easy))
+		pgnet_outcome_error(request, easy, CURLE_WEIRD_SERVER_REPLY, "");
+	else
+		pgnet_outcome_answered(request, easy, &transfer->headers,
+							   &transfer->body);
+}
+
+/* Why is there no answer?  For a reason of ours, or else libcurl's. */
+static void
+judge_failure(Transfer *transfer, CURL *easy, CURLcode result)
+{
+	HttpRequest *request = transfer->request;
+	const char *problem = pgnet_destination_problem(&transfer->destination);
+
+	if (problem != NULL)
+		pgnet_outcome_failed(request, "%s", problem);
+	else if (result == CURLE_OPERATION_TIMEDOUT)
+		pgnet_outcome_timed_out(request, easy, transfer->connect_timeout_ms);
+	else if (transfer->body.too_large)
+		pgnet_outcome_failed(request, "response body is larger than %zu bytes",
+							 transfer->body.limit);
+	else if (transfer->body.no_room)
+		pgnet_outcome_failed(request, "the worker's memory for responses is used up");
+	else if (transfer->headers.too_large)
+		pgnet_outcome_failed(request, "response headers are larger than %zu bytes or %d lines",
+							 transfer->headers.max_bytes,
+							 PGNET_MAX_HEADER_LINES);
+	else if (transfer->sending.refused)
+		pgnet_outcome_error(request, easy, CURLE_GOT_NOTHING, "");
+	else if (result == CURLE_OK || result == CURLE_WRITE_ERROR)
+		pgnet_outcome_failed(request, "out of memory");
+	else
+		pgnet_outcome_error(request, easy, result, transfer->error_detail);
+}
+
+/*
+ * Is the status one (RFC 9110, section 15)?  libcurl 7.88 takes the digits of
+ * "HTTP/2222222222.1 200" for it (lib/http.c).
+ */
+static bool
+has_status(CURL *easy)
+{
+	long		status = 0;
+
+	(void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	return status >= 0 && status <= 999;
+}
