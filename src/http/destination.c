@@ -21,11 +21,9 @@ static bool leads_to_same(const char *one, const char *other);
 
 /* Open a socket for an address that is not denied. */
 curl_socket_t
-pgnet_destination_open_socket(void *arg, curlsocktype purpose,
+pgnet_destination_open_socket(Destination *destination, curlsocktype purpose,
 							  struct curl_sockaddr *address)
 {
-	Destination *destination = arg;
-
 	if (!url_is_allowed(destination))
 		return CURL_SOCKET_BAD;
 	if (!destination->to_unix_socket &&

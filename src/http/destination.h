@@ -28,7 +28,7 @@ typedef struct Destination
 
 /* For CURLOPT_OPENSOCKETFUNCTION: each address, before it is connected to. */
 extern curl_socket_t
-pgnet_destination_open_socket(void *destination, curlsocktype purpose,
+pgnet_destination_open_socket(Destination *destination, curlsocktype purpose,
 							  struct curl_sockaddr *address);
 
 /*

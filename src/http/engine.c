@@ -69,6 +69,7 @@ struct HttpEngine
 
 	Crowd		crowd;
 	Deadlines	deadlines;
+	Attempts	attempts;
 };
 
 static void create_wait_set(HttpEngine *engine);
@@ -110,12 +111,14 @@ pgnet_engine_create(MemoryContext parent, int max_in_flight,
 	}
 	pgnet_crowd_init(&engine->crowd, MAX_ALL_BODY_BYTES);
 	pgnet_deadlines_init(&engine->deadlines);
+	pgnet_attempts_init(&engine->attempts, engine->sockets);
 	engine->options = (TransferOptions) {
 		.sockets = engine->sockets,
 		.urls = &engine->urls,
 		.defaults = &engine->defaults,
 		.crowd = &engine->crowd,
 		.deadlines = &engine->deadlines,
+		.attempts = &engine->attempts,
 		.sending = &engine->sending,
 		.max_header_bytes = MAX_HEADER_BYTES,
 	};
@@ -193,6 +196,7 @@ pgnet_engine_drive(HttpEngine *engine)
 	if (engine->multi.touched)
 		reap(engine);
 	acts += expire(engine);
+	acts += pgnet_attempts_go_on(&engine->attempts);
 	pgnet_deadlines_look_away(&engine->deadlines);
 	pgnet_signals_restore(&before);
 	return acts > 0;

@@ -10,9 +10,11 @@
  * ends it (the kernel then forgets the descriptor by itself).  An event of a
  * socket nobody watches ends the registration.
  *
- * That holds for sockets we opened, whose close we see.  Others are libcurl's
- * for the time of a name lookup, and it closes them behind our back: they are
- * removed at once.
+ * That holds for the sockets of connections, whose close we see.  Others
+ * libcurl closes behind our back, so they are removed at once: those of name
+ * lookups, and up to 7.88 those of attempts to connect that failed
+ * (lib/cf-socket.c, cf_socket_close()).  Where it opens one with the same
+ * number before it lets go of the old one, it takes it for watched.
  *
  * The last descriptors of the process are not for connections: PostgreSQL
  * opens tables, OpenSSL authorities, and the threads that look names up open
@@ -21,6 +23,7 @@
 #include "postgres.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -49,6 +52,8 @@ typedef struct WatchedSocket
 	uint8		wanted;			/* CURL_POLL_... of libcurl; 0: let go */
 	uint8		registered;		/* CURL_POLL_... the kernel knows; 0: none */
 	bool		ours;			/* opened by pgnet_sockets_open() */
+	bool		connected;		/* libcurl keeps it, and will say so if not */
+	uint64		number;			/* if it is ours */
 } WatchedSocket;
 
 struct Sockets
@@ -58,6 +63,8 @@ struct Sockets
 	int			limit;			/* the kernel's own, as read last */
 	int			highest;		/* of all descriptors we have seen */
 	int			lookups;		/* registered sockets that are not ours */
+	uint64		opened;			/* how many ever were */
+	bool		lost_attempt;	/* one that was not connected was closed */
 	WatchedSocket *by_fd;
 };
 
@@ -67,6 +74,7 @@ static bool are_free(const Sockets *sockets, int wanted);
 static void register_socket(Sockets *sockets, curl_socket_t fd, int what);
 static void unregister_socket(Sockets *sockets, curl_socket_t fd);
 static void forget_lookup(Sockets *sockets, curl_socket_t fd);
+static void let_go(Sockets *sockets, curl_socket_t fd);
 
 /* Make an empty set. */
 Sockets *
@@ -77,11 +85,10 @@ pgnet_sockets_create(MemoryContext context, int max_fd)
 	/* may throw: the worker starts, and libcurl has not been called yet */
 	sockets = MemoryContextAllocZero(context, sizeof(Sockets));
 	sockets->max_fd = max_fd;
-	/* may throw: as above */
-	sockets->by_fd = MemoryContextAllocZero(context,
-											sizeof(WatchedSocket) * max_fd);
+	/* of which only what is used takes memory */
+	sockets->by_fd = calloc(max_fd, sizeof(WatchedSocket));
 	sockets->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	return sockets->epoll_fd < 0 ? NULL : sockets;
+	return sockets->by_fd == NULL || sockets->epoll_fd < 0 ? NULL : sockets;
 }
 
 /* The descriptor that is readable when any socket is ready. */
@@ -103,8 +110,8 @@ pgnet_sockets_watch(Sockets *sockets, curl_socket_t fd, int what)
 	if (what == CURL_POLL_REMOVE)
 	{
 		socket->wanted = 0;
-		if (!socket->ours)
-			unregister_socket(sockets, fd);
+		if (!socket->connected)
+			let_go(sockets, fd);
 		return;
 	}
 	socket->wanted = what;
@@ -152,6 +159,7 @@ pgnet_sockets_open(Sockets *sockets, const struct curl_sockaddr *address)
 	int			fd = socket(address->family,
 							address->socktype | SOCK_CLOEXEC,
 							address->protocol);
+	uint8		wanted;
 
 	if (fd < 0)
 	{
@@ -166,7 +174,14 @@ pgnet_sockets_open(Sockets *sockets, const struct curl_sockaddr *address)
 		return CURL_SOCKET_BAD;
 	}
 	forget_lookup(sockets, fd);
-	sockets->by_fd[fd] = (WatchedSocket) {.ours = true};
+	wanted = sockets->by_fd[fd].wanted;
+	sockets->by_fd[fd] = (WatchedSocket) {
+		.wanted = wanted,
+		.ours = true,
+		.number = ++sockets->opened,
+	};
+	if (wanted != 0)
+		register_socket(sockets, fd, wanted);
 	sockets->highest = Max(sockets->highest, fd);
 	return fd;
 }
@@ -177,8 +192,27 @@ pgnet_sockets_close(void *arg, curl_socket_t fd)
 {
 	Sockets    *sockets = arg;
 
+	if (!sockets->by_fd[fd].connected)
+		sockets->lost_attempt = true;
 	sockets->by_fd[fd] = (WatchedSocket) {0};
 	return close(fd);
+}
+
+/* Which one is it? */
+uint64
+pgnet_sockets_number(const Sockets *sockets, curl_socket_t fd)
+{
+	return sockets->by_fd[fd].number;
+}
+
+/* Was one closed that was not connected? */
+bool
+pgnet_sockets_lost_attempt(Sockets *sockets)
+{
+	bool		lost = sockets->lost_attempt;
+
+	sockets->lost_attempt = false;
+	return lost;
 }
 
 /* Shut connections down; libcurl will close them. */
@@ -191,7 +225,7 @@ pgnet_sockets_shut_down_idle(Sockets *sockets, const Networks *networks)
 		struct sockaddr_storage peer;
 		socklen_t	length = sizeof(peer);
 
-		if (watched->ours && watched->wanted == 0 &&
+		if (watched->connected && watched->wanted == 0 &&
 			getpeername(fd, (struct sockaddr *) &peer, &length) == 0 &&
 			pgnet_networks_contain(networks, (struct sockaddr *) &peer))
 			(void) shutdown(fd, SHUT_RDWR);
@@ -315,4 +349,23 @@ forget_lookup(Sockets *sockets, curl_socket_t fd)
 {
 	if (sockets->by_fd[fd].registered && !sockets->by_fd[fd].ours)
 		sockets->lookups--;
+}
+
+/*
+ * libcurl lets go of a socket that was not connected.  If it is still open, it
+ * is a connection now.
+ */
+static void
+let_go(Sockets *sockets, curl_socket_t fd)
+{
+	WatchedSocket *socket = &sockets->by_fd[fd];
+
+	unregister_socket(sockets, fd);
+	if (!socket->ours)
+		return;
+	socket->connected = fcntl(fd, F_GETFD) >= 0;
+	if (socket->connected)
+		return;
+	sockets->lost_attempt = true;
+	*socket = (WatchedSocket) {0};
 }

@@ -31,6 +31,8 @@ static size_t max_response_bytes(const HttpRequest *request,
 static int	max_redirects(const Transfer *transfer);
 static const char *location(const Transfer *transfer);
 static bool is_followed(const Transfer *transfer);
+static curl_socket_t open_socket(void *arg, curlsocktype purpose,
+								 struct curl_sockaddr *address);
 static int	before_sending(void *arg, char *remote_ip, char *local_ip,
 						   int remote_port, int local_port);
 static size_t receive_header(char *bytes, size_t size, size_t count, void *arg);
@@ -111,6 +113,7 @@ pgnet_transfer_go_on(Transfer *transfer, CURL **handle, CURLcode result)
 {
 	CURL	   *easy;
 
+	pgnet_attempt_end(&transfer->attempt);
 	if (!connect_again(transfer, result) && !follow(transfer, *handle, result))
 		return false;
 	pgnet_metrics_add(transfer->request, *handle);
@@ -196,6 +199,7 @@ follow(Transfer *transfer, CURL *easy, CURLcode result)
 static void
 end_transfer(Transfer *transfer, CURL *easy)
 {
+	pgnet_attempt_end(&transfer->attempt);
 	pgnet_crowd_leave(transfer->options->crowd, &transfer->member);
 	pgnet_deadline_unset(transfer->options->deadlines, &transfer->deadline);
 	pgnet_setup_free(&transfer->setup);
@@ -268,8 +272,8 @@ set_callbacks(Transfer *transfer)
 		SET(CURLOPT_ERRORBUFFER, transfer->error_detail) &&
 		SET(CURLOPT_RESOLVER_START_FUNCTION, pgnet_shortage_before_lookup) &&
 		SET(CURLOPT_RESOLVER_START_DATA, &transfer->watch) &&
-		SET(CURLOPT_OPENSOCKETFUNCTION, pgnet_destination_open_socket) &&
-		SET(CURLOPT_OPENSOCKETDATA, &transfer->destination) &&
+		SET(CURLOPT_OPENSOCKETFUNCTION, open_socket) &&
+		SET(CURLOPT_OPENSOCKETDATA, transfer) &&
 		SET(CURLOPT_CLOSESOCKETFUNCTION, pgnet_sockets_close) &&
 		SET(CURLOPT_CLOSESOCKETDATA, transfer->options->sockets) &&
 		SET(CURLOPT_PREREQFUNCTION, before_sending) &&
@@ -278,6 +282,19 @@ set_callbacks(Transfer *transfer)
 		SET(CURLOPT_HEADERDATA, transfer) &&
 		SET(CURLOPT_WRITEFUNCTION, receive_body) &&
 		SET(CURLOPT_WRITEDATA, transfer);
+}
+
+/* CURLOPT_OPENSOCKETFUNCTION: connect to an address, the first or the next. */
+static curl_socket_t
+open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	Transfer   *transfer = arg;
+	curl_socket_t fd = pgnet_destination_open_socket(&transfer->destination,
+													 purpose, address);
+
+	pgnet_attempt_begin(transfer->options->attempts, &transfer->attempt,
+						transfer->setup.easy, fd);
+	return fd;
 }
 
 /* CURLOPT_PREREQFUNCTION: a connection is there. */
@@ -290,6 +307,7 @@ before_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 	(void) local_ip;
 	(void) remote_port;
 	(void) local_port;
+	pgnet_attempt_end(&transfer->attempt);
 	if (pgnet_destination_allows(&transfer->destination, remote_ip) &&
 		pgnet_sending_begin(&transfer->sending))
 		return CURL_PREREQFUNC_OK;

@@ -12,6 +12,7 @@
 #include <curl/curl.h>
 
 #include "exchange.h"
+#include "http/attempts.h"
 #include "http/crowd.h"
 #include "http/deadlines.h"
 #include "http/defaults.h"
@@ -29,6 +30,7 @@ typedef struct TransferOptions
 	const Networks *denied_networks;
 	Crowd	   *crowd;
 	Deadlines  *deadlines;
+	Attempts   *attempts;
 	SendingShared *sending;
 	size_t		max_header_bytes;
 } TransferOptions;

@@ -12,6 +12,7 @@
 #include <curl/curl.h>
 
 #include "exchange.h"
+#include "http/attempts.h"
 #include "http/crowd.h"
 #include "http/deadlines.h"
 #include "http/destination.h"
@@ -42,6 +43,7 @@ struct Transfer
 	HeaderSection headers;
 	Sending		sending;
 	ShortageWatch watch;
+	Attempt		attempt;
 	Destination destination;
 	char		error_detail[CURL_ERROR_SIZE];
 	MemoryContextCallback free_body;

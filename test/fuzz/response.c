@@ -53,6 +53,7 @@ fuzz_response(const uint8 *data, size_t size)
 	static CURL *easy = NULL;
 	static Crowd crowd;
 	static Deadlines deadlines;
+	static Attempts attempts;
 	static SendingShared sending = {0};
 	static const Routes no_routes = {0};
 	static const HttpDefaults defaults = {
@@ -77,6 +78,7 @@ fuzz_response(const uint8 *data, size_t size)
 		.defaults = &defaults,
 		.crowd = &crowd,
 		.deadlines = &deadlines,
+		.attempts = &attempts,
 		.max_header_bytes = 16 * 1024,
 	};
 	HttpRequest *request;
@@ -95,6 +97,7 @@ fuzz_response(const uint8 *data, size_t size)
 		options.denied_networks = pgnet_networks_parse("", &problem);
 		MemoryContextSwitchTo(before);
 		options.sockets = pgnet_sockets_create(TopMemoryContext, MAX_FD);
+		pgnet_attempts_init(&attempts, options.sockets);
 	}
 	request = make_request(CurrentMemoryContext, size > 0 ? data[0] : 0);
 	answers = data + Min(size, 1);

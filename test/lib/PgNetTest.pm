@@ -12,6 +12,7 @@ use warnings;
 use Cwd qw(abs_path);
 use Exporter qw(import);
 use File::Basename qw(dirname);
+use IO::Socket::INET;
 use IPC::Run ();
 use JSON::PP ();
 use POSIX ();
@@ -23,6 +24,7 @@ use Time::HiRes qw(sleep time);
 our @EXPORT = qw(
   start_http_server
   start_nginx
+  full_listener
   new_node
   has_library
   wait_for
@@ -91,6 +93,17 @@ sub start_nginx
 
 	my %env = slurp_file("$dir/env") =~ /^NGINX_(\w+)=(.*)$/mg;
 	return map { lc($_) => $env{$_} } keys %env;
+}
+
+# A socket that listens on 127.0.0.1 and is full: who connects gets no answer,
+# until one is accepted.  It, and those it is full of.
+sub full_listener
+{
+	my $listener = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die "could not listen: $!\n";
+
+	# it holds as many as it lets wait, and one
+	listen $listener, 0;
+	return ($listener, map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $listener->sockport, Blocking => 0) } 1 .. 2);
 }
 
 # Create and start a node with the extension in the database postgres, and its

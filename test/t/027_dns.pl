@@ -34,6 +34,11 @@ use constant SHORT_MS => 4000;
 # How long libcurl keeps an address.
 use constant CACHE_SECONDS => 60;
 
+# Names with other addresses than 127.0.0.1 alone.
+my %several = (
+	'two.test' => [ '127.0.0.1', '127.0.0.2' ],
+	'three.test' => [ '127.0.0.1', '127.0.0.3', '127.0.0.2' ]);
+
 plan skip_all => 'no namespaces here' unless $ENV{PGNET_NAMESPACES};
 
 my $dir = PostgreSQL::Test::Utils::tempdir('dns');
@@ -97,20 +102,20 @@ sub parse
 	return (lc join('.', @labels), unpack('n', substr $question, $at + 1, 2), $at + 5);
 }
 
-# An answer: an address for what is asked, an error, or undef for none.
+# An answer: addresses for what is asked, an error, or undef for none.
 sub answer_to
 {
 	my ($question) = @_;
 	my ($name, $type, $end) = parse($question);
-	my $address = $name =~ /^moves/ ? slurp_file("$dir/address") : '127.0.0.1';
+	my @addresses = $name =~ /^moves/ ? slurp_file("$dir/address") : @{ $several{$name} // ['127.0.0.1'] };
 	my $error = $name =~ /^fails/ ? 2 : $name =~ /^none/ ? 3 : 0;
-	my $found = !$error && $type == 1;
+
+	@addresses = () if $error || $type != 1;
 
 	append_to_file("$dir/asked", "$name\n");
 	return undef if $name =~ /^hangs/;
-	my $answer = substr($question, 0, 2) . pack('n5', 0x8180 | $error, 1, $found, 0, 0) . substr($question, 12, $end - 12);
-	$answer .= pack('n3Nn', 0xc00c, 1, 1, 0, 4) . inet_aton($address) if $found;
-	return $answer;
+	return substr($question, 0, 2) . pack('n5', 0x8180 | $error, 1, scalar @addresses, 0, 0) . substr($question, 12, $end - 12)
+	  . join('', map { pack('n3Nn', 0xc00c, 1, 1, 0, 4) . inet_aton($_) } @addresses);
 }
 
 sub asked
@@ -181,6 +186,21 @@ subtest 'an answer that changes' => sub {
 		return (wait_response($node, $id)->{status_code} // 0) == 200;
 	});
 	pass('the new address is used when the old one is a minute old');
+};
+
+subtest 'a host with addresses that are dead' => sub {
+	my ($dead, @waiting) = full_listener();
+	my $port = $dead->sockport;
+	my $alive = start_http_server('--address' => '127.0.0.2', '--port' => $port);
+	my $get = sub { request($node, "select net.http_get('http://$_[0]:$port/echo/', timeout_milliseconds := @{[SHORT_MS]})") };
+
+	like($get->('localhost')->{error_msg}, qr/^Timeout of @{[SHORT_MS]} ms reached/, 'one cannot be connected to');
+	for my $name ('two.test', 'three.test')
+	{
+		my $row = $get->($name);
+		is($row->{status_code}, 200, "$name: others get a part of the time");
+		is($row->{remote_address}, '127.0.0.2', "$name: and one answers");
+	}
 };
 
 $node->stop;
