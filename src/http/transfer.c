@@ -69,13 +69,11 @@ pgnet_transfer_create(CURL *easy, HttpRequest *request,
 	transfer->body.limit = max_response_bytes(request, options->defaults);
 	transfer->body.memory = &options->crowd->memory;
 
+	pgnet_deadline_set(options->deadlines, &transfer->deadline,
+					   request->timeout_ms);
 	begin_step(transfer, request->timeout_ms);
 	if (prepare(transfer, easy))
-	{
-		pgnet_deadline_set(options->deadlines, &transfer->deadline,
-						   request->timeout_ms);
 		return transfer;
-	}
 
 	if (transfer->setup.refused == CURLE_OUT_OF_MEMORY)
 		pgnet_outcome_not_sent(request, PGNET_SHORT_OF_MEMORY, ENOMEM);
@@ -153,11 +151,13 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 static bool
 connect_again(Transfer *transfer, CURLcode result)
 {
-	int64		left_us = transfer->connect_by_us -
-		pgnet_deadlines_clock_us(transfer->options->deadlines);
+	int64		left_us;
 
-	if (result != CURLE_OPERATION_TIMEDOUT || transfer->sending.unanswered ||
-		left_us <= 0)
+	if (result != CURLE_OPERATION_TIMEDOUT || transfer->sending.unanswered)
+		return false;
+	left_us = transfer->connect_by_us -
+		pgnet_deadlines_clock_us(transfer->options->deadlines);
+	if (left_us <= 0)
 		return false;
 	transfer->hop.connect_timeout_ms = (int) ((left_us + 999) / 1000);
 	return true;
@@ -221,12 +221,12 @@ begin_step(Transfer *transfer, int left_ms)
 		transfer->options->defaults->options.connect_timeout_ms;
 
 	transfer->connect_timeout_ms = connect_ms < left_ms ? connect_ms : 0;
-	if (transfer->connect_timeout_ms > 0)
-		left_ms = transfer->connect_timeout_ms;
+	transfer->connect_by_us = transfer->deadline.at_us;
 	transfer->hop.connect_timeout_ms = left_ms;
-	transfer->connect_by_us =
-		pgnet_deadlines_clock_us(transfer->options->deadlines) +
-		(int64) left_ms * 1000;
+	if (transfer->connect_timeout_ms == 0)
+		return;
+	transfer->connect_by_us -= (int64) (left_ms - connect_ms) * 1000;
+	transfer->hop.connect_timeout_ms = connect_ms;
 }
 
 /* Set libcurl up for a step; false when an option was refused. */
