@@ -35,6 +35,7 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose,
 								 struct curl_sockaddr *address);
 static int	before_sending(void *arg, char *remote_ip, char *local_ip,
 						   int remote_port, int local_port);
+static void spare_addresses(const Transfer *transfer);
 static size_t receive_header(char *bytes, size_t size, size_t count, void *arg);
 static size_t receive_body(char *bytes, size_t size, size_t count, void *arg);
 static void begin_body(Transfer *transfer);
@@ -324,12 +325,31 @@ receive_header(char *bytes, size_t size, size_t count, void *arg)
 	Transfer   *transfer = arg;
 	HeaderSection *headers = &transfer->headers;
 
+	if (transfer->sending.unanswered)
+		spare_addresses(transfer);
 	transfer->sending.unanswered = false;
 	if (!pgnet_header_section_take(headers, transfer->request->context, bytes,
 								   size * count))
 		return 0;
 	transfer->redirected = headers->complete && is_followed(transfer);
 	return size * count;
+}
+
+/*
+ * An answer comes, so no address is needed any more.  At the end of a transfer
+ * libcurl goes through all it has in mind for those that are too old
+ * (lib/hostip.c, Curl_hostcache_prune()).  Leave that to the transfers that
+ * added one: for others none is too old.
+ */
+static void
+spare_addresses(const Transfer *transfer)
+{
+	CURL	   *easy = transfer->setup.easy;
+	long		connects = 0;
+
+	(void) curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
+	if (connects == 0)
+		(void) curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, -1L);
 }
 
 /* Is the answer that came a redirect, and do we follow those? */
