@@ -141,7 +141,7 @@ pgnet_engine_create(MemoryContext parent, int max_in_flight,
 void
 pgnet_engine_set_max_in_flight(HttpEngine *engine, int max_in_flight)
 {
-	pgnet_multi_set_max_connections(&engine->multi, max_in_flight);
+	pgnet_multi_set_max_transfers(&engine->multi, max_in_flight);
 }
 
 /* Let idle connections make room for new ones, or not. */

@@ -6,11 +6,11 @@
  * libcurl tells through callbacks which sockets to watch and when to call it
  * again, and is told what became ready.  Nothing here waits.
  *
- * It has to be allowed to keep as many connections as may be in use: with
- * fewer it looks for the oldest idle one and closes it after every answer,
- * which halves the speed.  One handle for all hosts means one bound for the
- * connections that are idle, and with what forget_connection() does it is as
- * fast as many handles.
+ * It has to be allowed to keep more connections than may be in use: else it
+ * looks for the oldest idle one and closes it after every answer, and opens
+ * another for the next request there.  One handle for all hosts means one
+ * bound for the connections that are idle, and with what forget_connection()
+ * does it is as fast as many handles.
  */
 #include "postgres.h"
 
@@ -23,6 +23,9 @@
 #define SET(option, value) \
 	(curl_multi_setopt(multi->handle, option, value) == CURLM_OK)
 
+/* In use and idle. */
+#define MAX_CONNECTIONS(transfers) (2L * (transfers))
+
 static void clean_up(Multi *multi);
 static void forget_connection(const Multi *multi, CURL *easy);
 static int	on_socket(CURL *easy, curl_socket_t fd, int what, void *arg,
@@ -31,13 +34,13 @@ static int	on_timer(CURLM *handle, long timeout_ms, void *arg);
 
 /* Make one. */
 const char *
-pgnet_multi_init(Multi *multi, Sockets *sockets, int max_connections)
+pgnet_multi_init(Multi *multi, Sockets *sockets, int max_transfers)
 {
 	*multi = (Multi) {
 		.sockets = sockets,
 		.handle = curl_multi_init(),
 		.no_connections = curl_share_init(),
-		.max_connections = max_connections,
+		.max_transfers = max_transfers,
 		.deadline_us = PGNET_NO_DEADLINE,
 	};
 	if (multi->handle == NULL || multi->no_connections == NULL)
@@ -51,17 +54,17 @@ pgnet_multi_init(Multi *multi, Sockets *sockets, int max_connections)
 		SET(CURLMOPT_SOCKETDATA, multi) &&
 		SET(CURLMOPT_TIMERFUNCTION, on_timer) &&
 		SET(CURLMOPT_TIMERDATA, multi) &&
-		SET(CURLMOPT_MAXCONNECTS, (long) max_connections))
+		SET(CURLMOPT_MAXCONNECTS, MAX_CONNECTIONS(max_transfers)))
 		return NULL;
 	return "libcurl refused an option of its multi interface";
 }
 
-/* Keep another number of connections. */
+/* Keep connections for another number of transfers. */
 void
-pgnet_multi_set_max_connections(Multi *multi, int max_connections)
+pgnet_multi_set_max_transfers(Multi *multi, int max_transfers)
 {
-	multi->max_connections = max_connections;
-	(void) SET(CURLMOPT_MAXCONNECTS, (long) max_connections);
+	multi->max_transfers = max_transfers;
+	(void) SET(CURLMOPT_MAXCONNECTS, MAX_CONNECTIONS(max_transfers));
 }
 
 /*
@@ -74,7 +77,7 @@ pgnet_multi_set_frugal(Multi *multi, bool frugal)
 	if (frugal && multi->used && multi->transfers == 0)
 	{
 		clean_up(multi);
-		(void) pgnet_multi_init(multi, multi->sockets, multi->max_connections);
+		(void) pgnet_multi_init(multi, multi->sockets, multi->max_transfers);
 	}
 	multi->frugal = frugal;
 	(void) SET(CURLMOPT_MAX_TOTAL_CONNECTIONS,
@@ -91,7 +94,7 @@ pgnet_multi_add(Multi *multi, CURL *easy)
 {
 	/* pgnet_multi_set_frugal() may have found no memory */
 	if (multi->handle == NULL &&
-		pgnet_multi_init(multi, multi->sockets, multi->max_connections) != NULL)
+		pgnet_multi_init(multi, multi->sockets, multi->max_transfers) != NULL)
 		return false;
 	if (curl_multi_add_handle(multi->handle, easy) != CURLM_OK)
 		return false;

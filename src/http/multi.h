@@ -20,7 +20,7 @@ typedef struct Multi
 	Sockets    *sockets;
 	CURLM	   *handle;
 	CURLSH	   *no_connections; /* a share without any, for multi.c */
-	int			max_connections;
+	int			max_transfers;
 	int			transfers;		/* which it has */
 	bool		used;			/* it has had one */
 	bool		frugal;			/* idle connections go before one more comes */
@@ -28,12 +28,15 @@ typedef struct Multi
 	bool		touched;		/* libcurl did something since the last reap */
 } Multi;
 
-/* Make one that keeps so many connections; NULL, or what went wrong. */
+/*
+ * Make one for so many transfers, which keeps as many connections that are
+ * idle.  NULL, or what went wrong.
+ */
 extern const char *pgnet_multi_init(Multi *multi, Sockets *sockets,
-									int max_connections);
+									int max_transfers);
 
-/* Keep so many connections, in use or idle, from now on. */
-extern void pgnet_multi_set_max_connections(Multi *multi, int max_connections);
+/* For so many from now on. */
+extern void pgnet_multi_set_max_transfers(Multi *multi, int max_transfers);
 
 /* Close idle connections, now or for new ones; or not. */
 extern void pgnet_multi_set_frugal(Multi *multi, bool frugal);

@@ -66,6 +66,13 @@ sub all_is_well
 	return;
 }
 
+# How many connections were opened for the requests of a table?
+sub connections
+{
+	my ($table) = @_;
+	return sql("select count(connect_ms) from net._http_response join $table using (id)");
+}
+
 sub arrived
 {
 	my ($regex) = @_;
@@ -275,6 +282,23 @@ $node->stop;
 
 # One at a time: all others wait.
 $node = new_node('one_at_a_time', conf => 'pg_net.max_in_flight_per_host = 1');
+
+subtest 'connections are kept for more hosts than may be in flight' => sub {
+	my $everywhere = start_http_server('--address' => '0.0.0.0');
+	my $url = "'http://127.0.0.' || i || ':@{[$everywhere->port]}/echo/'";
+
+	sql('alter system set pg_net.max_in_flight = 10');
+	$node->reload;
+	for my $round ('opened', 'kept')
+	{
+		queue_many($round, 20, $url);
+		wait_answered($round);
+	}
+	is(connections('opened'), 20, 'one for each host is opened');
+	is(connections('kept'), 0, 'and used again');
+	sql('alter system reset pg_net.max_in_flight');
+	$node->reload;
+};
 
 subtest 'deleting waiting rows cancels them' => sub {
 	queue_many('cancelled', 200, "'$base/delay/2?cancel-' || i");
