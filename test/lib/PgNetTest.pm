@@ -117,6 +117,8 @@ sub new_node
 	my ($name, %opts) = @_;
 	my $preload = $opts{preload} // 'pg_net';
 	my $conf = $opts{conf} // '';
+
+	BAIL_OUT('PostgreSQL does not run as root: take another user, or make test, which does so') unless $>;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
 	my %init = %{ $opts{init} // {} };
