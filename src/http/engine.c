@@ -63,7 +63,6 @@ struct HttpEngine
 	dlist_head	starting;		/* handed over, not yet libcurl's */
 	int			in_flight;		/* starting ones included */
 	SendingShared sending;		/* of those: a connection took them */
-	int			nfinished;
 	dlist_head	finished;
 	dlist_head	unsent;			/* the last one first */
 
@@ -263,11 +262,10 @@ pgnet_engine_sent(const HttpEngine *engine)
 int
 pgnet_engine_take_finished(HttpEngine *engine, dlist_head *list)
 {
-	int			count = engine->nfinished;
+	int			count = 0;
 
-	while (!dlist_is_empty(&engine->finished))
+	for (; !dlist_is_empty(&engine->finished); count++)
 		dlist_push_tail(list, dlist_pop_head_node(&engine->finished));
-	engine->nfinished = 0;
 	return count;
 }
 
@@ -423,27 +421,28 @@ finish(HttpEngine *engine, HttpRequest *request)
 		dlist_push_head(&engine->unsent, &request->node);
 		return;
 	}
-	engine->nfinished++;
 	dlist_push_tail(&engine->finished, &request->node);
 }
 
-/* Nothing is urgent: prepare for the next requests, and keep no more memory. */
+/* Nothing is urgent: prepare for the next requests, and keep what is of use. */
 static void
 tidy_up(HttpEngine *engine)
 {
-	int			max = PGNET_SPARE_HANDLES;
+	bool		idle = engine->in_flight == 0;
+	bool		renew = idle && pgnet_sockets_have_ended(engine->sockets);
 	sigset_t	before;
 
-	if (engine->in_flight > 0)
-		max = CLEAN_AT_ONCE;
-	else if (pgnet_heap_is_large(engine->crowd.memory.highest))
+	if (idle && pgnet_heap_is_large(engine->crowd.memory.highest))
 	{
 		engine->crowd.memory.highest = 0;
 		pgnet_heap_give_back();
 	}
-	if (engine->handles.nused == 0)
+	if (engine->handles.nused == 0 && !renew)
 		return;
 	pgnet_signals_block(&before);
-	pgnet_handles_clean(&engine->handles, max);
+	pgnet_handles_clean(&engine->handles,
+						idle ? PGNET_SPARE_HANDLES : CLEAN_AT_ONCE);
+	if (renew)
+		pgnet_multi_renew(&engine->multi);
 	pgnet_signals_restore(&before);
 }

@@ -67,18 +67,25 @@ pgnet_multi_set_max_transfers(Multi *multi, int max_transfers)
 	(void) SET(CURLMOPT_MAXCONNECTS, MAX_CONNECTIONS(max_transfers));
 }
 
-/*
- * Be frugal, or not.  libcurl has no call that closes what is idle, so a
- * handle without transfers is made anew.
- */
+/* Close what is idle, if all is: libcurl has no call for that. */
+void
+pgnet_multi_renew(Multi *multi)
+{
+	bool		frugal = multi->frugal;
+
+	if (!multi->used || multi->transfers > 0)
+		return;
+	clean_up(multi);
+	(void) pgnet_multi_init(multi, multi->sockets, multi->max_transfers);
+	multi->frugal = frugal;
+}
+
+/* Be frugal, or not. */
 void
 pgnet_multi_set_frugal(Multi *multi, bool frugal)
 {
-	if (frugal && multi->used && multi->transfers == 0)
-	{
-		clean_up(multi);
-		(void) pgnet_multi_init(multi, multi->sockets, multi->max_transfers);
-	}
+	if (frugal)
+		pgnet_multi_renew(multi);
 	multi->frugal = frugal;
 	(void) SET(CURLMOPT_MAX_TOTAL_CONNECTIONS,
 			   frugal ? (long) multi->transfers : 0L);

@@ -38,6 +38,9 @@ extern const char *pgnet_multi_init(Multi *multi, Sockets *sockets,
 /* For so many from now on. */
 extern void pgnet_multi_set_max_transfers(Multi *multi, int max_transfers);
 
+/* Close all connections, if none is in use. */
+extern void pgnet_multi_renew(Multi *multi);
+
 /* Close idle connections, now or for new ones; or not. */
 extern void pgnet_multi_set_frugal(Multi *multi, bool frugal);
 

@@ -8,7 +8,8 @@
  * quarter of the speed.  So we are lazy: a socket libcurl lets go of stays
  * registered, a change that changes nothing is skipped, and only the close
  * ends it (the kernel then forgets the descriptor by itself).  An event of a
- * socket nobody watches ends the registration.
+ * socket nobody watches ends the registration; mostly it is that the server
+ * has closed the connection, which libcurl learns when it looks for one.
  *
  * That holds for the sockets of connections, whose close we see.  Others
  * libcurl closes behind our back, so they are removed at once: those of name
@@ -44,6 +45,9 @@
 /* So many must be free, or descriptors are short. */
 #define FEW_DESCRIPTORS 8
 
+/* So many connections closed by servers are worth closing at our end. */
+#define MANY_ENDED 16
+
 /* What PostgreSQL may have opened since we opened our highest one. */
 #define OPENED_BY_OTHERS 64
 
@@ -53,6 +57,7 @@ typedef struct WatchedSocket
 	uint8		registered;		/* CURL_POLL_... the kernel knows; 0: none */
 	bool		ours;			/* opened by pgnet_sockets_open() */
 	bool		connected;		/* libcurl keeps it, and will say so if not */
+	bool		ended;			/* and the server has closed it meanwhile */
 	uint64		number;			/* if it is ours */
 } WatchedSocket;
 
@@ -65,6 +70,8 @@ struct Sockets
 	int			lookups;		/* registered sockets that are not ours */
 	uint64		opened;			/* how many ever were */
 	bool		lost_attempt;	/* one that was not connected was closed */
+	int			connections;	/* that are open */
+	int			ended;			/* of those: closed by the server */
 	WatchedSocket *by_fd;
 };
 
@@ -75,6 +82,7 @@ static void register_socket(Sockets *sockets, curl_socket_t fd, int what);
 static void unregister_socket(Sockets *sockets, curl_socket_t fd);
 static void forget_lookup(Sockets *sockets, curl_socket_t fd);
 static void let_go(Sockets *sockets, curl_socket_t fd);
+static void look_at_idle(Sockets *sockets, curl_socket_t fd, uint32 events);
 
 /* Make an empty set. */
 Sockets *
@@ -135,7 +143,7 @@ pgnet_sockets_poll(Sockets *sockets, SocketEvent *events, int max)
 
 		if (sockets->by_fd[fd].wanted == 0)
 		{
-			unregister_socket(sockets, fd);
+			look_at_idle(sockets, fd, ready[i].events);
 			continue;
 		}
 		if (ready[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))
@@ -191,9 +199,12 @@ int
 pgnet_sockets_close(void *arg, curl_socket_t fd)
 {
 	Sockets    *sockets = arg;
+	const WatchedSocket *socket = &sockets->by_fd[fd];
 
-	if (!sockets->by_fd[fd].connected)
+	if (!socket->connected)
 		sockets->lost_attempt = true;
+	sockets->connections -= socket->connected;
+	sockets->ended -= socket->ended;
 	sockets->by_fd[fd] = (WatchedSocket) {0};
 	return close(fd);
 }
@@ -213,6 +224,14 @@ pgnet_sockets_lost_attempt(Sockets *sockets)
 
 	sockets->lost_attempt = false;
 	return lost;
+}
+
+/* Are there more than some that are of no use, and not many others? */
+bool
+pgnet_sockets_have_ended(const Sockets *sockets)
+{
+	return sockets->ended >= MANY_ENDED &&
+		sockets->ended >= sockets->connections / 2;
 }
 
 /* Shut connections down; libcurl will close them. */
@@ -314,7 +333,7 @@ register_socket(Sockets *sockets, curl_socket_t fd, int what)
 	struct epoll_event event = {.data.fd = fd};
 
 	if (what & CURL_POLL_IN)
-		event.events |= EPOLLIN;
+		event.events |= EPOLLIN | EPOLLRDHUP;
 	if (what & CURL_POLL_OUT)
 		event.events |= EPOLLOUT;
 
@@ -360,12 +379,34 @@ let_go(Sockets *sockets, curl_socket_t fd)
 {
 	WatchedSocket *socket = &sockets->by_fd[fd];
 
-	unregister_socket(sockets, fd);
-	if (!socket->ours)
-		return;
-	socket->connected = fcntl(fd, F_GETFD) >= 0;
+	socket->connected = socket->ours && fcntl(fd, F_GETFD) >= 0;
+	sockets->connections += socket->connected;
 	if (socket->connected)
 		return;
-	sockets->lost_attempt = true;
+	unregister_socket(sockets, fd);
+	if (socket->ours)
+		sockets->lost_attempt = true;
 	*socket = (WatchedSocket) {0};
+}
+
+/*
+ * Something came on a socket nobody watches.  What is not the end may be TLS's
+ * farewell before it: watch for that alone.
+ */
+static void
+look_at_idle(Sockets *sockets, curl_socket_t fd, uint32 events)
+{
+	WatchedSocket *socket = &sockets->by_fd[fd];
+	struct epoll_event end = {.events = EPOLLRDHUP, .data.fd = fd};
+
+	if (socket->connected && !(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
+	{
+		(void) epoll_ctl(sockets->epoll_fd, EPOLL_CTL_MOD, fd, &end);
+		socket->registered = 0;
+		return;
+	}
+	unregister_socket(sockets, fd);
+	if (socket->connected && !socket->ended)
+		sockets->ended++;
+	socket->ended = socket->connected;
 }

@@ -49,6 +49,9 @@ extern int	pgnet_sockets_close(void *sockets, curl_socket_t fd);
 extern void pgnet_sockets_shut_down_idle(Sockets *sockets,
 										 const Networks *networks);
 
+/* Are many connections there only because libcurl has not looked at them? */
+extern bool pgnet_sockets_have_ended(const Sockets *sockets);
+
 /* Is a socket that pgnet_sockets_open() gave still open? */
 extern bool pgnet_sockets_is_open(const Sockets *sockets, curl_socket_t fd);
 

@@ -278,11 +278,6 @@ subtest '600 answers of 1 MB at a time' => sub {
 	}
 };
 
-$node->stop;
-
-# One at a time: all others wait.
-$node = new_node('one_at_a_time', conf => 'pg_net.max_in_flight_per_host = 1');
-
 subtest 'connections are kept for more hosts than may be in flight' => sub {
 	my $everywhere = start_http_server('--address' => '0.0.0.0');
 	my $url = "'http://127.0.0.' || i || ':@{[$everywhere->port]}/echo/'";
@@ -299,6 +294,28 @@ subtest 'connections are kept for more hosts than may be in flight' => sub {
 	sql('alter system reset pg_net.max_in_flight');
 	$node->reload;
 };
+
+subtest 'connections that a server has closed do not stay' => sub {
+	my $gone = start_http_server();
+	my $worker = current_worker($node);
+	my $sockets = sub { scalar grep { (readlink($_) // '') =~ /^socket:/ } glob "/proc/$worker/fd/*" };
+
+	# a new one has no others
+	sql('select net.worker_restart()');
+	$worker = next_worker($node, $worker);
+	queue_many('closed', 40, "'@{[$gone->url]}/delay/1?' || i");
+	wait_answered('closed');
+	cmp_ok($sockets->(), '>=', 40, 'they are kept');
+	$gone->stop;
+	wait_for('them to be closed', sub { $sockets->() < 40 });
+	cmp_ok($sockets->(), '<', 20, 'until the server closes them');
+	is(request($node, "select net.http_get('$base/echo/after')")->{status_code}, 200, 'and the worker goes on');
+};
+
+$node->stop;
+
+# One at a time: all others wait.
+$node = new_node('one_at_a_time', conf => 'pg_net.max_in_flight_per_host = 1');
 
 subtest 'deleting waiting rows cancels them' => sub {
 	queue_many('cancelled', 200, "'$base/delay/2?cancel-' || i");
