@@ -152,12 +152,13 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 static bool
 connect_again(Transfer *transfer, CURLcode result)
 {
+	const Deadlines *deadlines = transfer->options->deadlines;
 	int64		left_us;
 
-	if (result != CURLE_OPERATION_TIMEDOUT || transfer->sending.unanswered)
+	if (result != CURLE_OPERATION_TIMEDOUT || transfer->sending.unanswered ||
+		deadlines->lost_us == transfer->lost_before_us)
 		return false;
-	left_us = transfer->connect_by_us -
-		pgnet_deadlines_clock_us(transfer->options->deadlines);
+	left_us = transfer->connect_by_us - pgnet_deadlines_clock_us(deadlines);
 	if (left_us <= 0)
 		return false;
 	transfer->hop.connect_timeout_ms = (int) ((left_us + 999) / 1000);
@@ -238,6 +239,7 @@ prepare(Transfer *transfer, CURL *easy)
 
 	transfer->watch.easy = transfer->sending.easy = easy;
 	transfer->member.easy = easy;
+	transfer->lost_before_us = transfer->options->deadlines->lost_us;
 	pgnet_setup_free(setup);
 	*setup = (Setup) {.easy = easy, .urls = transfer->options->urls};
 	transfer->error_detail[0] = '\0';

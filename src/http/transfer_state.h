@@ -37,6 +37,7 @@ struct Transfer
 	bool		unprepared;		/* see error_detail */
 	int			connect_timeout_ms; /* if shorter than what is left; or 0 */
 	int64		connect_by_us;	/* by the clock of the deadlines */
+	int64		lost_before_us; /* what they had lost when libcurl's began */
 	TransferBody body;
 	CrowdMember member;
 	Deadline	deadline;
