@@ -58,7 +58,7 @@ pgnet_attempts_go_on(Attempts *attempts)
 	dlist_mutable_iter iter;
 	int			count = 0;
 
-	if (!pgnet_sockets_lost_attempt(attempts->sockets))
+	if (!pgnet_sockets_were_closed(attempts->sockets))
 		return 0;
 	dlist_foreach_modify(iter, &attempts->list)
 	{

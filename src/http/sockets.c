@@ -69,7 +69,7 @@ struct Sockets
 	int			highest;		/* of all descriptors we have seen */
 	int			lookups;		/* registered sockets that are not ours */
 	uint64		opened;			/* how many ever were */
-	bool		lost_attempt;	/* one that was not connected was closed */
+	bool		closed;			/* some were */
 	int			connections;	/* that are open */
 	int			ended;			/* of those: closed by the server */
 	WatchedSocket *by_fd;
@@ -201,8 +201,7 @@ pgnet_sockets_close(void *arg, curl_socket_t fd)
 	Sockets    *sockets = arg;
 	const WatchedSocket *socket = &sockets->by_fd[fd];
 
-	if (!socket->connected)
-		sockets->lost_attempt = true;
+	sockets->closed = true;
 	sockets->connections -= socket->connected;
 	sockets->ended -= socket->ended;
 	sockets->by_fd[fd] = (WatchedSocket) {0};
@@ -216,14 +215,14 @@ pgnet_sockets_number(const Sockets *sockets, curl_socket_t fd)
 	return sockets->by_fd[fd].number;
 }
 
-/* Was one closed that was not connected? */
+/* Were some closed? */
 bool
-pgnet_sockets_lost_attempt(Sockets *sockets)
+pgnet_sockets_were_closed(Sockets *sockets)
 {
-	bool		lost = sockets->lost_attempt;
+	bool		closed = sockets->closed;
 
-	sockets->lost_attempt = false;
-	return lost;
+	sockets->closed = false;
+	return closed;
 }
 
 /* Are there more than some that are of no use, and not many others? */
@@ -384,8 +383,7 @@ let_go(Sockets *sockets, curl_socket_t fd)
 	if (socket->connected)
 		return;
 	unregister_socket(sockets, fd);
-	if (socket->ours)
-		sockets->lost_attempt = true;
+	sockets->closed = true;
 	*socket = (WatchedSocket) {0};
 }
 

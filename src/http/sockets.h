@@ -33,11 +33,10 @@ extern curl_socket_t pgnet_sockets_open(Sockets *sockets,
 
 /*
  * The number of an open socket, which no other one ever had; 0 when none is
- * open.  Has one been closed that was not a connection yet, since that was
- * asked last?
+ * open.  Were some closed since that was asked last?
  */
 extern uint64 pgnet_sockets_number(const Sockets *sockets, curl_socket_t fd);
-extern bool pgnet_sockets_lost_attempt(Sockets *sockets);
+extern bool pgnet_sockets_were_closed(Sockets *sockets);
 
 /* For CURLOPT_CLOSESOCKETFUNCTION. */
 extern int	pgnet_sockets_close(void *sockets, curl_socket_t fd);
