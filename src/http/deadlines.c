@@ -8,7 +8,7 @@
  * have requests time out that were answered meanwhile.  So sockets are read
  * first, and time in which the worker could not do that is given back.
  *
- * Libcurl still has the timeout for having a connection, because it divides
+ * libcurl still has the timeout for having a connection, because it divides
  * that among the addresses of a host; see connect_again() of transfer.c.
  */
 #include "postgres.h"

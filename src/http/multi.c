@@ -99,7 +99,7 @@ pgnet_multi_set_frugal(Multi *multi, bool frugal)
 bool
 pgnet_multi_add(Multi *multi, CURL *easy)
 {
-	/* pgnet_multi_set_frugal() may have found no memory */
+	/* pgnet_multi_renew() may have found no memory */
 	if (multi->handle == NULL &&
 		pgnet_multi_init(multi, multi->sockets, multi->max_transfers) != NULL)
 		return false;
