@@ -153,8 +153,7 @@ sub kill_postmaster
 {
 	my ($node) = @_;
 	my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
-	my @children = map { /^\s*(\d+)\s+$postmaster\s*$/ ? $1 : () }
-	  split /\n/, run_command([ 'ps', '-A', '-o', 'pid=,ppid=' ]);
+	my @children = children_of($postmaster);
 
 	$node->kill9;
 	wait_for('all processes of the server to end', sub { !kill 0, $postmaster, @children });

@@ -33,7 +33,9 @@ our @EXPORT = qw(
   current_worker
   next_worker
   log_contains
+  has_tool
   is_alive
+  children_of
 );
 
 use constant POLL_SECONDS => 0.02;
@@ -88,8 +90,14 @@ sub start_nginx
 	local $ENV{NGINX_BACKEND_PORT} = $opts{backend} // '';
 	my $dir = PostgreSQL::Test::Utils::tempdir('nginx');
 
-	system_or_bail("$lib_dir/nginx-server", 'start', $dir);
+	# as nginx-server needs them
+	for (qw(nginx openssl))
+	{
+		next if has_tool($_);
+		plan(skip_all => "$_ is not installed");
+	}
 	$to_stop{$dir} = sub { system("$lib_dir/nginx-server", 'stop', $dir) };
+	system_or_bail("$lib_dir/nginx-server", 'start', $dir);
 
 	my %env = slurp_file("$dir/env") =~ /^NGINX_(\w+)=(.*)$/mg;
 	return map { lc($_) => $env{$_} } keys %env;
@@ -229,15 +237,42 @@ sub log_contains
 	return slurp_file($node->logfile, $offset // 0) =~ $regex;
 }
 
+# Is a program installed?  Programs of the system's administrator count.
+sub has_tool
+{
+	my ($name) = @_;
+
+	return scalar grep { -x "$_/$name" } split(/:/, $ENV{PATH}), qw(/usr/local/sbin /usr/sbin /sbin);
+}
+
+# The state of a process, a letter, and the pid of its parent; nothing when
+# there is no such process.
+sub process
+{
+	my ($pid) = @_;
+
+	open my $stat, '<', "/proc/$pid/stat" or return;
+	# the name, in parentheses, may be anything
+	my ($state, $parent) = (<$stat> // '') =~ /.*\) (\S) (\d+) /s;
+	return ($state, $parent);
+}
+
 # Does the process with this pid run?  One that has ended may be a zombie for a
 # while, where init is slow to bury orphans.
 sub is_alive
 {
 	my ($pid) = @_;
-	my ($out, $err);
+	my ($state) = process($pid);
 
-	IPC::Run::run([ 'ps', '-o', 'stat=', '-p', $pid ], '>', \$out, '2>', \$err);
-	return $out =~ /^[^Z\s]/;
+	return defined $state && $state !~ /[ZX]/;
+}
+
+# The pids of the children of a process.
+sub children_of
+{
+	my ($pid) = @_;
+
+	return grep { ((process($_))[1] // -1) == $pid } map { m{(\d+)$} } glob '/proc/[0-9]*';
 }
 
 # Run a program in the background and return its pid.

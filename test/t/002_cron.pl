@@ -12,7 +12,7 @@ use Test::More;
 # A whole minute, and some for slow machines.
 use constant NEXT_MINUTE_SECONDS => 75;
 
-plan skip_all => 'pg_cron is not installed (Debian: postgresql-15-cron)'
+plan skip_all => 'pg_cron is not installed'
   unless has_library('pg_cron');
 
 my $server = start_http_server();

@@ -12,6 +12,7 @@ use Test::More;
 
 use constant LONG_MS => 170_000;
 
+my %nginx = start_nginx();
 my $server = start_http_server();
 my $url = $server->url;
 my $node = new_node('poison');
@@ -135,8 +136,7 @@ subtest 'triggers' => sub {
 		'after that time goes on');
 
 	# Neither does what nginx agrees on TLS with meanwhile.
-	my %nginx = start_nginx();
-	my @workers = split ' ', `ps -o pid= --ppid \$(cat $nginx{tls_dir}/../nginx.pid)`;
+	my @workers = children_of(0 + slurp_file("$nginx{tls_dir}/../nginx.pid"));
 	sql("alter system set pg_net.ca_file = '$nginx{ca_file}'");
 	$node->reload;
 	is(kill(STOP => @workers), scalar @workers, 'nginx holds still');

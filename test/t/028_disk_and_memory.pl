@@ -186,7 +186,7 @@ sub run_out_of_wal
 
 subtest 'no memory in the worker' => sub {
 	plan skip_all => 'no /proc' unless -r '/proc/self/status';
-	plan skip_all => 'no prlimit' if system('prlimit --version >/dev/null 2>&1') != 0;
+	plan skip_all => 'no prlimit' unless has_tool('prlimit');
 
 	$node = new_node('memory');
 	my $worker = current_worker($node);

@@ -166,7 +166,7 @@ END
 }
 
 subtest 'proxy' => sub {
-	plan skip_all => 'tinyproxy is not installed' unless grep { -x "$_/tinyproxy" } split /:/, $ENV{PATH};
+	plan skip_all => 'tinyproxy is not installed' unless has_tool('tinyproxy');
 	require IO::Socket::INET;
 	my $proxy = start_proxy();
 	my $log = sub { return slurp_file($proxy->{log}) };
