@@ -3,7 +3,11 @@
 #   make, make install        build and install; PG_CONFIG=... picks the server
 #   make installcheck         run the tests against the installed build, in
 #                             clusters of their own (not as root)
-#   make test                 everything: packages, build, install, all tests
+#   make test                 everything: packages, build, all tests, in a copy
+#                             of the server; TESTS='VARIABLE=value...' chooses
+#                             tests as for make installcheck
+#   make matrix               make test on other releases of Debian; SUITES=
+#                             names them (trixie sid)
 #   make torture              hundreds of faults under load, and the ledger of
 #                             what was sent; after make install, not as root;
 #                             ROUNDS=, SECONDS= and PGNET_SEED= bound it
@@ -18,47 +22,84 @@
 #   make valgrind             tests with every server process in memcheck
 #   make fuzz                 libFuzzer on what parses bytes of others
 #   make format               lay out the C sources (clang-format)
+#
+# make -f .../pg_net/Makefile builds in the folder it is called in.
+
+# where this file is; with a slash at its end
+here := $(dir $(firstword $(MAKEFILE_LIST)))
 
 EXTENSION = pg_net
-EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pg_net.control)
+EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" '$(here)pg_net.control')
 
 MODULE_big = pg_net
-OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
+OBJS := $(patsubst $(here)%.c,%.o,$(sort $(wildcard $(here)src/*.c $(here)src/*/*.c)))
 DATA_built = sql/pg_net--$(EXTVERSION).sql
-DATA = $(filter-out $(DATA_built),$(wildcard sql/pg_net--*--*.sql))
-EXTRA_CLEAN = $(DATA_built) tmp_check test/results output_iso
+DATA = $(patsubst $(here)%,%,$(filter-out $(here)$(DATA_built),$(wildcard $(here)sql/pg_net--*--*.sql)))
+EXTRA_CLEAN = $(DATA_built) $(OBJS:.o=.d) tmp_check test/results output_iso
 
+# What a compiler or a tool is missing is said when it is needed, not by make.
 CURL_CONFIG = curl-config
-PG_CPPFLAGS = -I$(srcdir)/src $(shell $(CURL_CONFIG) --cflags) -DPGNET_VERSION='"$(EXTVERSION)"'
+PG_CPPFLAGS = -I$(here)src $(shell $(CURL_CONFIG) --cflags 2>/dev/null) -DPGNET_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = $(WARNINGS)
-SHLIB_LINK = $(shell $(CURL_CONFIG) --libs)
+SHLIB_LINK = $(shell $(CURL_CONFIG) --libs 2>/dev/null)
 
 # What the tests print must not depend on where they run.
 ENCODING = UTF8
 NO_LOCALE = 1
-REGRESS = $(basename $(notdir $(sort $(wildcard test/sql/*.sql))))
-REGRESS_OPTS = --inputdir=test --outputdir=tmp_check/regress --launcher=test/lib/with-server \
-	--temp-instance=tmp_check/instance --temp-config=test/lib/regress.conf \
+REGRESS = $(basename $(notdir $(sort $(wildcard $(here)test/sql/*.sql))))
+REGRESS_OPTS = --inputdir=$(here)test --outputdir=tmp_check/regress --launcher=$(here)test/lib/with-server \
+	--temp-instance=tmp_check/instance --temp-config=$(here)test/lib/regress.conf \
 	--dbname=contrib_regression
-ISOLATION = $(basename $(notdir $(sort $(wildcard test/specs/*.spec))))
-ISOLATION_OPTS = --inputdir=test --outputdir=tmp_check/isolation --launcher=test/lib/with-server \
-	--temp-instance=tmp_check/instance_iso --temp-config=test/lib/isolation.conf
+ISOLATION = $(basename $(notdir $(sort $(wildcard $(here)test/specs/*.spec))))
+ISOLATION_OPTS = --inputdir=$(here)test --outputdir=tmp_check/isolation --launcher=$(here)test/lib/with-server \
+	--temp-instance=tmp_check/instance_iso --temp-config=$(here)test/lib/isolation.conf
 TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
 
+# A package of the client may bring pgxs.mk without the headers of the server.
 PG_CONFIG ?= pg_config
-PGXS := $(shell $(PG_CONFIG) --pgxs)
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+SERVER_HEADER := $(wildcard $(shell $(PG_CONFIG) --includedir-server 2>/dev/null)/postgres.h)
+ifneq ($(SERVER_HEADER),)
 include $(wildcard $(PGXS))
-
-sql/pg_net--$(EXTVERSION).sql: sql/pg_net.sql
-	cp $< $@
-
-# A header is a struct in shared memory, too: nothing may be left behind.
-$(OBJS): $(wildcard src/*.h src/*/*.h) pg_net.control
+endif
 
 # Ours, below: PGXS has its say first. Each is a script in dev/ that can be
 # called directly, too; they install what is missing.
 .DEFAULT_GOAL := all
+
+# The compiler notes which headers an object needs; the flags are made here.
+override CFLAGS += -MMD -MP
+-include $(OBJS:.o=.d)
+$(OBJS) $(OBJS:.o=.bc): $(here)pg_net.control $(here)Makefile
+
+# PostgreSQL's flags are those of the compiler that built it.
+ifneq ($(findstring clang,$(shell $(CC) --version 2>/dev/null)),)
+override CFLAGS += -Wno-unknown-warning-option -Wno-ignored-optimization-argument \
+	-Wno-unused-command-line-argument -Wno-ignored-attributes -Wno-compound-token-split-by-macro
+endif
+
+# Absolute names, lest make find these folders beside the sources.
+build_dirs := $(addprefix $(CURDIR)/,$(patsubst %/,%,$(sort $(dir $(OBJS) $(DATA_built)))))
+$(OBJS) $(OBJS:.o=.bc) $(DATA_built): | $(build_dirs)
+$(build_dirs):
+	@mkdir -p $@
+
+$(DATA_built): sql/pg_net.sql
+	cp $< $@
+
+# Not with PGXS's DOCS: that puts a README.md where every extension's would go,
+# and without the folder its links lead to.
+DOCUMENTS = README.md CHANGELOG.md SECURITY.md LICENSE
+document_dir = '$(DESTDIR)$(docdir)/extension/pg_net'
+install: install-documents
+install-documents:
+	$(if $(docdir),mkdir -p $(document_dir)/docs)
+	$(if $(docdir),$(INSTALL_DATA) $(addprefix $(here),$(DOCUMENTS)) $(document_dir))
+	$(if $(docdir),$(INSTALL_DATA) $(wildcard $(here)docs/*.md) $(document_dir)/docs)
+uninstall: uninstall-documents
+uninstall-documents:
+	$(if $(docdir),rm -rf $(document_dir))
 
 # Here, since Makefile.global empties it; and pg_regress makes only the last
 # folder of its --outputdir.
@@ -68,14 +109,23 @@ installcheck: tmp_check
 tmp_check:
 	@mkdir -p $@
 
-# Before its first run dev/install-deps has not brought pg_config yet.
-ifeq ($(wildcard $(PGXS)),)
+# Before its first run dev/install-deps has not brought them yet.
+ifeq ($(wildcard $(SERVER_HEADER)),)
 all install installcheck clean:
 	@echo "$(PG_CONFIG) knows no server to build for: run dev/install-deps build, or set PG_CONFIG" >&2; exit 1
 endif
+ifeq ($(shell command -v $(CURL_CONFIG)),)
+$(OBJS): no_curl
+.PHONY: no_curl
+no_curl:
+	@echo "no $(CURL_CONFIG), which comes with libcurl: run dev/install-deps build, or set CURL_CONFIG" >&2; exit 1
+endif
 
 test:
-	@PG_CONFIG='$(PG_CONFIG)' dev/run-tests $(TOOLS)
+	@PG_CONFIG='$(PG_CONFIG)' $(here)dev/run-tests $(TESTS) $(TOOLS)
+
+matrix:
+	@$(here)dev/matrix $(SUITES) $(TESTS)
 
 torture: PROVE_TESTS = test/torture/*.pl
 torture:
@@ -87,22 +137,23 @@ soak:
 	+@export PGNET_SOAK_SECONDS='$(SECONDS)' && $(prove_installcheck)
 
 quickstart:
-	@PG_CONFIG='$(PG_CONFIG)' dev/quickstart
+	@PG_CONFIG='$(PG_CONFIG)' $(here)dev/quickstart
 
 bench:
-	@PG_CONFIG='$(PG_CONFIG)' dev/install-deps bench
-	@PG_CONFIG='$(PG_CONFIG)' BASELINE_PG_CONFIG='$(BASELINE_PG_CONFIG)' bench/run
+	@PG_CONFIG='$(PG_CONFIG)' $(here)dev/install-deps bench
+	@PG_CONFIG='$(PG_CONFIG)' BASELINE_PG_CONFIG='$(BASELINE_PG_CONFIG)' $(here)bench/run
 
 # TESTS='VARIABLE=value...' chooses tests as make installcheck does
 analyze sanitize valgrind fuzz:
-	@PG_CONFIG='$(PG_CONFIG)' dev/$@ $(TESTS)
+	@PG_CONFIG='$(PG_CONFIG)' $(here)dev/$@ $(TESTS)
 
 format:
-	@dev/format
+	@$(here)dev/format
 
 # the checks of make test that need no server; after make
 check-dev:
 	@for check in rooms symbols headers sources; do PG_CONFIG='$(PG_CONFIG)' dev/check-$$check || status=1; done; \
-		dev/format --check || status=1; exit $${status:-0}
+		dev/format --check || [ $$? = 77 ] || status=1; exit $${status:-0}
 
-.PHONY: test torture soak quickstart bench analyze sanitize valgrind fuzz format check-dev
+.PHONY: test matrix torture soak quickstart bench analyze sanitize valgrind fuzz format check-dev \
+	install-documents uninstall-documents
