@@ -12,10 +12,18 @@ unset MAKEFLAGS MFLAGS MAKELEVEL GNUMAKEFLAGS \
 	PGHOST PGHOSTADDR PGPORT PGUSER PGDATABASE PGDATA PGOPTIONS PGSERVICE PGPASSWORD
 export PG_CONFIG=${PG_CONFIG:-pg_config}
 
+# What a script ends with when there is nothing here that it could check: it
+# says why in its last line, and is counted as skipped.
+SKIPPED=77
+
 say() { printf '== %s\n' "$*"; }
 die() {
 	printf '%s: %s\n' "dev/${0##*/}" "$*" >&2
 	exit 1
+}
+skip() {
+	say "skipped: $*"
+	exit $SKIPPED
 }
 
 if [ "$(id -u)" = 0 ]; then
@@ -33,6 +41,19 @@ fi
 
 "${as_user[@]}" test -w "${TMPDIR:-/tmp}" || unset TMPDIR
 
+# server_name: which server PG_CONFIG is of, and that there are others to choose.
+server_name() {
+	local bindir other others=()
+	bindir=$("$PG_CONFIG" --bindir)
+	for other in /usr/lib/postgresql/*/bin/pg_config; do
+		[ ! -x "$other" ] || [ "$other" = "$bindir/pg_config" ] || others+=("$other")
+	done
+	echo "$("$PG_CONFIG" --version) in $bindir${others[*]:+ (PG_CONFIG= picks another: ${others[*]})}"
+}
+
+# The clang to take, of several.
+clang() { command -v clang-14 || command -v clang; }
+
 # The files somebody would commit: from git when there is a repository, else
 # (an exported archive) everything that is not a build product.
 source_files() {
@@ -40,7 +61,7 @@ source_files() {
 		git -c safe.directory="$PWD" ls-files -z --cached --others --exclude-standard
 	else
 		find . -type f -not -path './.git/*' -not -path '*/tmp_check/*' -not -path './test/results/*' \
-			-not -path './output_iso/*' -not -name '*.o' -not -name '*.so' -not -name '*.bc' \
+			-not -path './output_iso/*' -not -name '*.o' -not -name '*.so' -not -name '*.bc' -not -name '*.d' \
 			-not -name '*.pyc' -not -name "$(built_sql)" -printf '%P\0'
 	fi | perl -0lne 'print if -e || -l'
 }
@@ -61,14 +82,34 @@ build_tree() {
 		${CURL_CONFIG:+CURL_CONFIG="$CURL_CONFIG"} "$@"
 }
 
-# install_tree DIR: put a built copy where the server looks for extensions.
+# install_tree DIR [VARIABLE=value...]: put a built copy where the private
+# server of PG_CONFIG looks for extensions.
 install_tree() {
-	local run=() libdir
-	libdir=$("$PG_CONFIG" --pkglibdir)
-	if [ ! -w "$libdir" ] || [ ! -w "$("$PG_CONFIG" --sharedir)/extension" ]; then
-		can_be_root || die "cannot write to $libdir: run as root, or set PG_CONFIG to a server of your own"
-		run=("${as_root[@]}")
-	fi
-	"${run[@]}" make -s -C "$1" install PG_CONFIG="$PG_CONFIG" ${CURL_CONFIG:+CURL_CONFIG="$CURL_CONFIG"} >/dev/null ||
-		die "make install into $libdir failed (see above)"
+	local dir=$1
+	shift
+	"${as_user[@]}" make -s -C "$dir" install PG_CONFIG="$PG_CONFIG" ${CURL_CONFIG:+CURL_CONFIG="$CURL_CONFIG"} "$@" >/dev/null ||
+		die "make install into $("$PG_CONFIG" --pkglibdir) failed (see above)"
+}
+
+# end_processes DIR: a test that was killed may leave processes behind. Ends
+# those that run in the folder, or a program of it, and says which.
+end_processes() {
+	local pid
+	for pid in $(processes_in "$1"); do
+		say "left behind, and ended: process $pid ($(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | cut -c 1-100))"
+		kill "$pid" 2>/dev/null || true
+	done
+	for _ in {1..100}; do
+		[ -n "$(processes_in "$1")" ] || return 0
+		sleep 0.05
+	done
+	for pid in $(processes_in "$1"); do
+		kill -KILL "$pid" 2>/dev/null || true
+	done
+}
+processes_in() {
+	local process
+	for process in /proc/[0-9]*; do
+		[[ $(readlink "$process/cwd" "$process/exe" 2>/dev/null) != *"$1/"* ]] || echo "${process#/proc/}"
+	done
 }

@@ -1,15 +1,17 @@
 # shellcheck shell=bash
-# private-server.sh -- tests on a copy of the server that runs below a tool.
-# Sourced after common.sh, by dev/sanitize and dev/valgrind.
+# private-server.sh -- a copy of a PostgreSQL installation, to install pg_net in.
+# Sourced after common.sh.
 #
-# A tool that watches memory has to be there when the process begins, so
-# postgres is started through it.  The tests start it as ever, by its name.
+# Nothing that is tried here reaches the machine's own server: not the library,
+# and not an older pg_net that is installed there. A tool that watches memory has
+# to be there when a process begins, so a copy may start postgres through it.
 
 dir=
 # finish_server: keep the folder only if something went wrong
 finish_server() {
 	local status=$?
 	trap - EXIT
+	[ -z "$dir" ] || end_processes "$dir"
 	[ -z "$dir" ] || if [ $status = 0 ]; then rm -rf "$dir"; else say "the build and its logs stay in $dir"; fi
 	exit $status
 }
@@ -28,27 +30,39 @@ make_tree() {
 	build_tree "$dir/tree" with_llvm=no "$@"
 }
 
-# make_server LAUNCH: copy the server of PG_CONFIG into $dir/server and set
-# PG_CONFIG to the copy's.  LAUNCH is a line of shell that runs "$postgres" "$@".
+# make_server LAUNCH: install the built tree into a copy of the server, in
+# $dir/server. LAUNCH is a line of shell that runs "$postgres" "$@".
 make_server() {
-	local bindir
-	bindir=$("$PG_CONFIG" --bindir)
-	"${as_user[@]}" bash -c "$(declare -f copy_server); copy_server \"\$@\"" - "$PG_CONFIG" "$dir/server" "$bindir" "$1"
-	PG_CONFIG=$dir/server$bindir/pg_config
-	make -s -C "$dir/tree" install with_llvm=no PG_CONFIG="$PG_CONFIG" >"$dir/install.log" ||
-		die "make install into $dir/server failed: see $dir/install.log"
+	copy_server "$dir/server" "$1"
+	install_tree "$dir/tree" with_llvm=no
 }
 
+# copy_server ROOT [LAUNCH]: copy the server of PG_CONFIG to the folder ROOT,
+# without its pg_net, and set PG_CONFIG to the copy's.
 copy_server() {
-	local pg_config=$1 root=$2 bindir=$3 launch=$4 from
+	local bindir
+	bindir=$("$PG_CONFIG" --bindir)
+	# from /, since the user may not be allowed to be here
+	(cd / && "${as_user[@]}" bash -euc "$(declare -f copy_server_files); copy_server_files \"\$@\"" - "$PG_CONFIG" "$1" "$bindir" "${2-}") ||
+		die "could not copy the server of $bindir to $1"
+	PG_CONFIG=$1$bindir/pg_config
+}
+
+copy_server_files() {
+	local pg_config=$1 root=$2 bindir=$3 launch=$4 from program
 	mkdir -p "$root$bindir"
-	# programs find all else from where they really are, so no links here
-	cp -L "$bindir"/* "$root$bindir"
+	# programs find all else from where they really are, so no links here; by
+	# name, since the folder may be /usr/bin
+	for program in "$bindir"/{postgres,postmaster,initdb,psql,pgbench,{create,drop}{db,user},{cluster,reindex,vacuum}db,vacuumlo,oid2name,pg_*}; do
+		[ ! -f "$program" ] || cp -L "$program" "$root$bindir"
+	done
 	for from in --pkglibdir --sharedir --pkgincludedir --includedir-server; do
 		from=$("$pg_config" $from)
 		mkdir -p "$root$from"
 		cp -as --update "$from/." "$root$from"
 	done
+	rm -rf "$root$("$pg_config" --pkglibdir)"/{,bitcode/}pg_net* "$root$("$pg_config" --sharedir)"/extension/pg_net{--,.}*
+	[ -n "$launch" ] || return 0
 	mv "$root$bindir/postgres" "$root$bindir/postgres-itself"
 	cat >"$root$bindir/postgres" <<-END
 		#!/bin/bash
