@@ -108,6 +108,7 @@ pgnet_engine_create(MemoryContext parent, int max_in_flight,
 		*error = strerror(errno);
 		return NULL;
 	}
+	engine->sending.sockets = engine->sockets;
 	pgnet_crowd_init(&engine->crowd, MAX_ALL_BODY_BYTES);
 	pgnet_deadlines_init(&engine->deadlines);
 	pgnet_attempts_init(&engine->attempts, engine->sockets);

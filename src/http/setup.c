@@ -27,6 +27,8 @@ static bool set_basics(Setup *setup, const HttpRequest *request,
 static bool set_version(Setup *setup, const HttpRequest *request,
 						const Hop *hop, const HttpDefaults *defaults);
 static bool set_tls(Setup *setup, const HttpDefaults *defaults);
+static bool set_reuse(Setup *setup, const Hop *hop,
+					  const HttpDefaults *defaults);
 static bool set_method(Setup *setup, const HttpRequest *request,
 					   const Hop *hop);
 static bool sends_body(const HttpRequest *request, const Hop *hop);
@@ -67,6 +69,7 @@ pgnet_setup_hop(Setup *setup, const HttpRequest *request, const Hop *hop,
 		set_version(setup, request, hop, defaults) &&
 		pgnet_route_set(setup, hop->url, defaults) &&
 		(!is_https(hop->url) || set_tls(setup, defaults)) &&
+		set_reuse(setup, hop, defaults) &&
 		set_method(setup, request, hop) &&
 		set_header_lines(setup, request, hop);
 }
@@ -178,6 +181,21 @@ set_tls(Setup *setup, const HttpDefaults *defaults)
 	if (defaults->system_ca_path != NULL)
 		return SET(CURLOPT_CAINFO, NULL);
 	return true;
+}
+
+/*
+ * May the connection be a kept one, and is it kept afterwards?  Only one that
+ * connections.c can look at: it knows no Unix socket, and sees the TLS session
+ * with the host, not that with an https:// proxy before it.
+ */
+static bool
+set_reuse(Setup *setup, const Hop *hop, const HttpDefaults *defaults)
+{
+	bool		tls_in_tls = is_https(hop->url) && is_https(defaults->proxy);
+
+	return (!setup->fresh || SET(CURLOPT_FRESH_CONNECT, 1L)) &&
+		((!setup->to_unix_socket && !tls_in_tls) ||
+		 SET(CURLOPT_FORBID_REUSE, 1L));
 }
 
 /* The method, and the body if there is one. */

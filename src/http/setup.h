@@ -22,6 +22,7 @@ typedef struct Setup
 	struct curl_slist *header_lines;	/* in the request's memory context */
 	struct curl_slist *last_line;
 	struct curl_slist *connect_to;	/* libcurl's memory */
+	bool		fresh;			/* only on a connection of its own */
 	bool		to_unix_socket; /* not to an address */
 	CURLcode	refused;		/* CURLE_OK: every option was taken */
 	const char *refused_option; /* the first that was not */

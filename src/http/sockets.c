@@ -9,7 +9,8 @@
  * registered, a change that changes nothing is skipped, and only the close
  * ends it (the kernel then forgets the descriptor by itself).  An event of a
  * socket nobody watches ends the registration; mostly it is that the server
- * has closed the connection, which libcurl learns when it looks for one.
+ * has closed the connection.  Whatever it is, no other request may go out
+ * there, so we shut it down, and libcurl finds it dead.
  *
  * That holds for the sockets of connections, whose close we see.  Others
  * libcurl closes behind our back, so they are removed at once: those of name
@@ -23,8 +24,11 @@
  */
 #include "postgres.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -51,14 +55,27 @@
 /* What PostgreSQL may have opened since we opened our highest one. */
 #define OPENED_BY_OTHERS 64
 
+/* Local ports, and that of a socket without one. */
+#define PORTS 65536
+#define NO_PORT (-1)
+
+/* What the end of a connection counts for among the bytes received. */
+#define END 1
+
 typedef struct WatchedSocket
 {
 	uint8		wanted;			/* CURL_POLL_... of libcurl; 0: let go */
 	uint8		registered;		/* CURL_POLL_... the kernel knows; 0: none */
 	bool		ours;			/* opened by pgnet_sockets_open() */
 	bool		connected;		/* libcurl keeps it, and will say so if not */
-	bool		ended;			/* and the server has closed it meanwhile */
+	bool		ended;			/* and is of no use any more */
+	bool		used;			/* a request went out on it */
+	bool		shared;			/* HTTP/2: any number may */
 	uint64		number;			/* if it is ours */
+	int			port;			/* the local one; 0: not known yet */
+	int			next;			/* one with the same local port, plus 1; or 0 */
+	bool	   *answered;		/* whether data came, at the close; or NULL */
+	uint64		received;		/* before that */
 } WatchedSocket;
 
 struct Sockets
@@ -73,6 +90,7 @@ struct Sockets
 	int			connections;	/* that are open */
 	int			ended;			/* of those: closed by the server */
 	WatchedSocket *by_fd;
+	int		   *by_port;		/* the first with this local port, plus 1; or 0 */
 };
 
 static bool is_for_others(Sockets *sockets, curl_socket_t fd);
@@ -83,6 +101,10 @@ static void unregister_socket(Sockets *sockets, curl_socket_t fd);
 static void forget_lookup(Sockets *sockets, curl_socket_t fd);
 static void let_go(Sockets *sockets, curl_socket_t fd);
 static void look_at_idle(Sockets *sockets, curl_socket_t fd, uint32 events);
+static uint64 bytes_received(curl_socket_t fd);
+static void learn_port(Sockets *sockets, curl_socket_t fd);
+static void forget_port(Sockets *sockets, curl_socket_t fd);
+static bool leads_to(curl_socket_t fd, const char *ip, int port);
 
 /* Make an empty set. */
 Sockets *
@@ -95,8 +117,12 @@ pgnet_sockets_create(MemoryContext context, int max_fd)
 	sockets->max_fd = max_fd;
 	/* of which only what is used takes memory */
 	sockets->by_fd = calloc(max_fd, sizeof(WatchedSocket));
+	sockets->by_port = calloc(PORTS, sizeof(int));
 	sockets->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	return sockets->by_fd == NULL || sockets->epoll_fd < 0 ? NULL : sockets;
+	return sockets->by_fd == NULL || sockets->by_port == NULL ||
+			sockets->epoll_fd < 0 ?
+		NULL :
+		sockets;
 }
 
 /* The descriptor that is readable when any socket is ready. */
@@ -123,6 +149,7 @@ pgnet_sockets_watch(Sockets *sockets, curl_socket_t fd, int what)
 		return;
 	}
 	socket->wanted = what;
+	learn_port(sockets, fd);
 	if (socket->registered != what)
 		register_socket(sockets, fd, what);
 }
@@ -182,6 +209,7 @@ pgnet_sockets_open(Sockets *sockets, const struct curl_sockaddr *address)
 		return CURL_SOCKET_BAD;
 	}
 	forget_lookup(sockets, fd);
+	forget_port(sockets, fd);
 	wanted = sockets->by_fd[fd].wanted;
 	sockets->by_fd[fd] = (WatchedSocket) {
 		.wanted = wanted,
@@ -201,11 +229,70 @@ pgnet_sockets_close(void *arg, curl_socket_t fd)
 	Sockets    *sockets = arg;
 	const WatchedSocket *socket = &sockets->by_fd[fd];
 
+	if (socket->answered != NULL)
+		*socket->answered = bytes_received(fd) > socket->received + END;
+	forget_port(sockets, fd);
 	sockets->closed = true;
 	sockets->connections -= socket->connected;
 	sockets->ended -= socket->ended;
 	sockets->by_fd[fd] = (WatchedSocket) {0};
 	return close(fd);
+}
+
+/* Look among those with the local port. */
+curl_socket_t
+pgnet_sockets_find(const Sockets *sockets, int local_port,
+				   const char *remote_ip, int remote_port)
+{
+	int			found;
+
+	if (local_port <= 0 || local_port >= PORTS)
+		return CURL_SOCKET_BAD;
+	found = sockets->by_port[local_port];
+	if (found != 0 && sockets->by_fd[found - 1].next == 0)
+		return found - 1;
+	/* connections to different hosts may have the same */
+	for (; found != 0; found = sockets->by_fd[found - 1].next)
+		if (leads_to(found - 1, remote_ip, remote_port))
+			return found - 1;
+	return CURL_SOCKET_BAD;
+}
+
+/* Learn its port, if libcurl had no reason yet to have it watched. */
+void
+pgnet_sockets_opened(Sockets *sockets, curl_socket_t fd)
+{
+	if (fd >= 0)
+		learn_port(sockets, fd);
+}
+
+/* Note a request. */
+bool
+pgnet_sockets_use(Sockets *sockets, curl_socket_t fd, bool shared)
+{
+	WatchedSocket *socket = &sockets->by_fd[fd];
+	bool		used = socket->used;
+
+	socket->used = true;
+	socket->shared = shared;
+	return used;
+}
+
+/* Note what has come so far, and whom to tell. */
+void
+pgnet_sockets_tell(Sockets *sockets, curl_socket_t fd, bool *answered)
+{
+	sockets->by_fd[fd].answered = answered;
+	sockets->by_fd[fd].received = bytes_received(fd);
+}
+
+/* Tell nobody, if it still is the one. */
+void
+pgnet_sockets_tell_not(Sockets *sockets, curl_socket_t fd,
+					   const bool *answered)
+{
+	if (fd >= 0 && sockets->by_fd[fd].answered == answered)
+		sockets->by_fd[fd].answered = NULL;
 }
 
 /* Which one is it? */
@@ -383,13 +470,14 @@ let_go(Sockets *sockets, curl_socket_t fd)
 	if (socket->connected)
 		return;
 	unregister_socket(sockets, fd);
+	forget_port(sockets, fd);
 	sockets->closed = true;
 	*socket = (WatchedSocket) {0};
 }
 
 /*
- * Something came on a socket nobody watches.  What is not the end may be TLS's
- * farewell before it: watch for that alone.
+ * Something came on a socket nobody watches.  Over HTTP/2 servers say things
+ * at any time: watch for the end alone.
  */
 static void
 look_at_idle(Sockets *sockets, curl_socket_t fd, uint32 events)
@@ -397,14 +485,95 @@ look_at_idle(Sockets *sockets, curl_socket_t fd, uint32 events)
 	WatchedSocket *socket = &sockets->by_fd[fd];
 	struct epoll_event end = {.events = EPOLLRDHUP, .data.fd = fd};
 
-	if (socket->connected && !(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
+	if (socket->connected && socket->shared &&
+		!(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
 	{
 		(void) epoll_ctl(sockets->epoll_fd, EPOLL_CTL_MOD, fd, &end);
 		socket->registered = 0;
 		return;
 	}
 	unregister_socket(sockets, fd);
+	if (socket->connected && !socket->shared)
+		(void) shutdown(fd, SHUT_RDWR);
 	if (socket->connected && !socket->ended)
 		sockets->ended++;
 	socket->ended = socket->connected;
+}
+
+/* How many bytes ever came; the end counts as one. */
+static uint64
+bytes_received(curl_socket_t fd)
+{
+	struct tcp_info info = {0};
+	socklen_t	length = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0)
+		return 0;
+	return info.tcpi_bytes_received;
+}
+
+/* Put a socket of ours that has a local port where it is found by that. */
+static void
+learn_port(Sockets *sockets, curl_socket_t fd)
+{
+	WatchedSocket *socket = &sockets->by_fd[fd];
+	struct sockaddr_storage local;
+	socklen_t	length = sizeof(local);
+	int			port = NO_PORT;
+
+	if (!socket->ours || socket->port != 0)
+		return;
+	if (getsockname(fd, (struct sockaddr *) &local, &length) == 0)
+	{
+		if (local.ss_family == AF_INET)
+			port = ntohs(((struct sockaddr_in *) &local)->sin_port);
+		else if (local.ss_family == AF_INET6)
+			port = ntohs(((struct sockaddr_in6 *) &local)->sin6_port);
+	}
+	if (port == 0)
+		return;
+	socket->port = port;
+	if (port == NO_PORT)
+		return;
+	socket->next = sockets->by_port[port];
+	sockets->by_port[port] = fd + 1;
+}
+
+/* Take a socket from there. */
+static void
+forget_port(Sockets *sockets, curl_socket_t fd)
+{
+	WatchedSocket *socket = &sockets->by_fd[fd];
+	int		   *place;
+
+	if (socket->port <= 0)
+		return;
+	place = &sockets->by_port[socket->port];
+	while (*place != 0 && *place != fd + 1)
+		place = &sockets->by_fd[*place - 1].next;
+	if (*place != 0)
+		*place = socket->next;
+	socket->port = 0;
+	socket->next = 0;
+}
+
+/* Is its other end this address and port? */
+static bool
+leads_to(curl_socket_t fd, const char *ip, int port)
+{
+	struct sockaddr_storage peer;
+	socklen_t	length = sizeof(peer);
+	const struct sockaddr_in *v4 = (struct sockaddr_in *) &peer;
+	const struct sockaddr_in6 *v6 = (struct sockaddr_in6 *) &peer;
+	struct in6_addr address;
+
+	if (getpeername(fd, (struct sockaddr *) &peer, &length) != 0)
+		return false;
+	if (peer.ss_family == AF_INET)
+		return ntohs(v4->sin_port) == port &&
+			inet_pton(AF_INET, ip, &address) == 1 &&
+			memcmp(&address, &v4->sin_addr, sizeof(v4->sin_addr)) == 0;
+	return peer.ss_family == AF_INET6 && ntohs(v6->sin6_port) == port &&
+		inet_pton(AF_INET6, ip, &address) == 1 &&
+		memcmp(&address, &v6->sin6_addr, sizeof(address)) == 0;
 }

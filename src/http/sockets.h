@@ -51,6 +51,33 @@ extern void pgnet_sockets_shut_down_idle(Sockets *sockets,
 /* Are many connections there only because libcurl has not looked at them? */
 extern bool pgnet_sockets_have_ended(const Sockets *sockets);
 
+/*
+ * The socket of the connection with these ends, as libcurl's callbacks show
+ * them; CURL_SOCKET_BAD if there is none.
+ */
+extern curl_socket_t pgnet_sockets_find(const Sockets *sockets, int local_port,
+										const char *remote_ip,
+										int remote_port);
+
+/* A socket that may be connected by now, if fd is not CURL_SOCKET_BAD. */
+extern void pgnet_sockets_opened(Sockets *sockets, curl_socket_t fd);
+
+/*
+ * A request goes out on a connection, which speaks HTTP/2 if it is shared.
+ * Did one before?
+ */
+extern bool pgnet_sockets_use(Sockets *sockets, curl_socket_t fd, bool shared);
+
+/*
+ * When a connection is closed, set *answered to whether data has come on it
+ * since now.  pgnet_sockets_tell_not() ends that; fd may be CURL_SOCKET_BAD
+ * there.
+ */
+extern void pgnet_sockets_tell(Sockets *sockets, curl_socket_t fd,
+							   bool *answered);
+extern void pgnet_sockets_tell_not(Sockets *sockets, curl_socket_t fd,
+								   const bool *answered);
+
 /* Is a socket that pgnet_sockets_open() gave still open? */
 extern bool pgnet_sockets_is_open(const Sockets *sockets, curl_socket_t fd);
 

@@ -20,7 +20,9 @@
 #include "http/transfer_state.h"
 #include "http/verdict.h"
 
+static bool take_another_connection(Transfer *transfer);
 static bool connect_again(Transfer *transfer, CURLcode result);
+static bool reconnect(Transfer *transfer);
 static bool follow(Transfer *transfer, CURL *easy, CURLcode result);
 static void end_transfer(Transfer *transfer, CURL *easy);
 static void begin_step(Transfer *transfer, int left_ms);
@@ -60,8 +62,7 @@ pgnet_transfer_create(CURL *easy, HttpRequest *request,
 	transfer->request = request;
 	transfer->options = options;
 	transfer->watch.sockets = options->sockets;
-	transfer->sending.request = request;
-	transfer->sending.shared = options->sending;
+	pgnet_sending_init(&transfer->sending, request, options->sending);
 	transfer->destination.request = request;
 	transfer->destination.watch = &transfer->watch;
 	transfer->destination.denied_networks = options->denied_networks;
@@ -111,15 +112,17 @@ bool
 pgnet_transfer_go_on(Transfer *transfer, CURL **handle, CURLcode result)
 {
 	CURL	   *easy;
+	bool		same_step = take_another_connection(transfer) ||
+		connect_again(transfer, result);
 
 	pgnet_attempt_end(&transfer->attempt);
-	if (!connect_again(transfer, result) && !follow(transfer, *handle, result))
+	if (!same_step && !follow(transfer, *handle, result))
 		return false;
 	pgnet_metrics_add(transfer->request, *handle);
 	transfer->redirected = false;
 	pgnet_header_section_clear(&transfer->headers);
-	transfer->sending.again = false;
-	transfer->sending.bytes_before = 0;
+	transfer->setup.fresh = transfer->sending.elsewhere;
+	pgnet_sending_go_on(&transfer->sending, !same_step);
 	transfer->destination.denied = false;
 	easy = pgnet_handle_renew(*handle);
 	if (easy != NULL)
@@ -144,6 +147,13 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 	return request;
 }
 
+/* Did we refuse the connection that libcurl chose?  Then it opens one. */
+static bool
+take_another_connection(Transfer *transfer)
+{
+	return transfer->sending.elsewhere && reconnect(transfer);
+}
+
 /*
  * Did libcurl give up to connect too early?  Its clock went on while the
  * worker was away, and it looks at that before it looks whether there is a
@@ -152,13 +162,19 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 static bool
 connect_again(Transfer *transfer, CURLcode result)
 {
-	const Deadlines *deadlines = transfer->options->deadlines;
-	int64		left_us;
+	return result == CURLE_OPERATION_TIMEDOUT &&
+		!transfer->sending.unanswered &&
+		transfer->options->deadlines->lost_us != transfer->lost_before_us &&
+		reconnect(transfer);
+}
 
-	if (result != CURLE_OPERATION_TIMEDOUT || transfer->sending.unanswered ||
-		deadlines->lost_us == transfer->lost_before_us)
-		return false;
-	left_us = transfer->connect_by_us - pgnet_deadlines_clock_us(deadlines);
+/* Use what is left of the time to connect; false when nothing is. */
+static bool
+reconnect(Transfer *transfer)
+{
+	int64		left_us = transfer->connect_by_us -
+		pgnet_deadlines_clock_us(transfer->options->deadlines);
+
 	if (left_us <= 0)
 		return false;
 	transfer->hop.connect_timeout_ms = (int) ((left_us + 999) / 1000);
@@ -241,7 +257,12 @@ prepare(Transfer *transfer, CURL *easy)
 	transfer->member.easy = easy;
 	transfer->lost_before_us = transfer->options->deadlines->lost_us;
 	pgnet_setup_free(setup);
-	*setup = (Setup) {.easy = easy, .urls = transfer->options->urls};
+	*setup = (Setup) {
+		.easy = easy,
+		.urls = transfer->options->urls,
+		.fresh = setup->fresh,
+	};
+	transfer->opened = CURL_SOCKET_BAD;
 	transfer->error_detail[0] = '\0';
 	if (set_callbacks(transfer) &&
 		pgnet_setup_hop(setup, transfer->request, &transfer->hop,
@@ -297,6 +318,8 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 
 	pgnet_attempt_begin(transfer->options->attempts, &transfer->attempt,
 						transfer->setup.easy, fd);
+	if (fd != CURL_SOCKET_BAD)
+		transfer->opened = fd;
 	return fd;
 }
 
@@ -306,13 +329,18 @@ before_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 			   int local_port)
 {
 	Transfer   *transfer = arg;
+	ConnectionEnds ends = {
+		.local_port = local_port,
+		.remote_ip = remote_ip,
+		.remote_port = remote_port,
+	};
 
 	(void) local_ip;
-	(void) remote_port;
-	(void) local_port;
 	pgnet_attempt_end(&transfer->attempt);
+	pgnet_sockets_opened(transfer->options->sockets, transfer->opened);
 	if (pgnet_destination_allows(&transfer->destination, remote_ip) &&
-		pgnet_sending_begin(&transfer->sending))
+		pgnet_sending_begin(&transfer->sending, &ends,
+							transfer->opened != CURL_SOCKET_BAD))
 		return CURL_PREREQFUNC_OK;
 	return CURL_PREREQFUNC_ABORT;
 }

@@ -35,6 +35,7 @@ struct Transfer
 	const char *refusal;		/* but why it was not */
 	bool		out_of_time;
 	bool		unprepared;		/* see error_detail */
+	curl_socket_t opened;		/* the last one of this step, or BAD */
 	int			connect_timeout_ms; /* if shorter than what is left; or 0 */
 	int64		connect_by_us;	/* by the clock of the deadlines */
 	int64		lost_before_us; /* what they had lost when libcurl's began */

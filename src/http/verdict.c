@@ -14,6 +14,9 @@
 #include "http/transfer_state.h"
 #include "http/verdict.h"
 
+#define CUT_HEADERS \
+	"Server closed the connection within the response headers"
+
 static bool was_not_sent(Transfer *transfer, CURLcode result);
 static bool ended_between_steps(Transfer *transfer, CURL *easy);
 static void judge_answer(Transfer *transfer, CURL *easy);
@@ -86,8 +89,7 @@ judge_answer(Transfer *transfer, CURL *easy)
 	HttpRequest *request = transfer->request;
 
 	if (!transfer->headers.complete)
-		pgnet_outcome_failed(request, "Server closed the connection within "
-									  "the response headers");
+		pgnet_outcome_failed(request, "%s", CUT_HEADERS);
 	else if (!has_status(easy))
 		pgnet_outcome_error(request, easy, CURLE_WEIRD_SERVER_REPLY, "");
 	else
@@ -115,6 +117,8 @@ judge_failure(Transfer *transfer, CURL *easy, CURLcode result)
 		pgnet_outcome_failed(request, "response headers are larger than %zu bytes or %d lines",
 							 transfer->headers.max_bytes,
 							 PGNET_MAX_HEADER_LINES);
+	else if (transfer->sending.refused && transfer->sending.answered)
+		pgnet_outcome_failed(request, "%s", CUT_HEADERS);
 	else if (transfer->sending.refused)
 		pgnet_outcome_error(request, easy, CURLE_GOT_NOTHING, "");
 	else if (result == CURLE_OK || result == CURLE_WRITE_ERROR)
