@@ -170,7 +170,7 @@ pgnet_settings_init(void)
 							 "Sets the newest version of HTTP to speak.",
 							 "HTTP/2 is spoken where TLS agrees on it.",
 							 &pgnet_setting_http_version,
-							 PGNET_HTTP_2, http_versions,
+							 PGNET_HTTP_1_1, http_versions,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
 
 	DefineCustomEnumVariable("pg_net.ip_version",

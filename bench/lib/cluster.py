@@ -16,6 +16,7 @@ port = {port}
 listen_addresses = ''
 unix_socket_directories = '{sockets}'
 shared_preload_libraries = 'pg_net'
+pg_net.http_version = '2'
 """
 
 

@@ -21,7 +21,7 @@ my $node;
 {
 	local $ENV{SSL_CERT_FILE} = $nginx{ca_file};
 	local $ENV{CURL_CA_BUNDLE} = $nginx{ca_file};
-	$node = new_node('tls');
+	$node = new_node('tls', conf => "pg_net.http_version = '2'");
 }
 
 sub sql { return $node->safe_psql('postgres', join "\n", @_) }

@@ -15,7 +15,7 @@ use constant LONG_MS => 120_000;
 
 my $server = start_http_server();
 my %nginx = start_nginx(backend => $server->port);
-my $node = new_node('requests', conf => "pg_net.ca_file = '$nginx{ca_file}'");
+my $node = new_node('requests', conf => "pg_net.ca_file = '$nginx{ca_file}'\npg_net.http_version = '2'");
 
 # nginx passes on to the same server what arrives there.
 my %way = (

@@ -95,15 +95,15 @@ subtest 'decompression' => sub {
 };
 
 subtest 'HTTP version' => sub {
-	like(get("$h2/protocol")->{content}, qr{^HTTP/2\.0}, '2 by default');
+	like(get("$h2/protocol")->{content}, qr{^HTTP/1\.1}, '1.1 by default');
 	like(get("$h2/protocol", http_version => "'2'")->{content}, qr{^HTTP/2\.0}, 'asked for 2');
 	like(get("$h2/protocol", http_version => "'1.1'")->{content}, qr{^HTTP/1\.1}, '1.1');
 	like(get("$h2/protocol", http_version => "'1.0'")->{content}, qr{^HTTP/1\.0}, '1.0');
 	like(get("http://127.0.0.1:$nginx{http_port}/protocol", http_version => "'2'")->{content}, qr{^HTTP/1\.1}, '2 without TLS is 1.1');
 	like(get("http://127.0.0.1:$nginx{http_port}/protocol", http_version => "'1.0'")->{content}, qr{^HTTP/1\.0}, '1.0 without TLS');
-	set('http_version', '1.1', sub { get("$h2/protocol")->{content} =~ m{^HTTP/1\.1} });
-	like(get("$h2/protocol", http_version => "'2'")->{content}, qr{^HTTP/2\.0}, 'a request has its own');
-	set('http_version', undef, sub { get("$h2/protocol")->{content} =~ m{^HTTP/2\.0} });
+	set('http_version', '2', sub { get("$h2/protocol")->{content} =~ m{^HTTP/2\.0} });
+	like(get("$h2/protocol", http_version => "'1.1'")->{content}, qr{^HTTP/1\.1}, 'a request has its own');
+	set('http_version', undef, sub { get("$h2/protocol")->{content} =~ m{^HTTP/1\.1} });
 };
 
 subtest 'a burst over HTTP/2' => sub {

@@ -17,7 +17,7 @@ use constant LONG_MS => 120_000;
 
 my $server = start_http_server();
 my %nginx = start_nginx();
-my $node = new_node('bodies', conf => "pg_net.ca_file = '$nginx{ca_file}'");
+my $node = new_node('bodies', conf => "pg_net.ca_file = '$nginx{ca_file}'\npg_net.http_version = '2'");
 
 # How the server says where a body ends.
 my @framings = ('length', 'chunked', 'close');

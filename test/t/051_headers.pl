@@ -21,7 +21,7 @@ use constant LONG_MS => 120_000;
 
 my $server = start_http_server();
 my %nginx = start_nginx();
-my $node = new_node('headers', conf => "pg_net.ca_file = '$nginx{ca_file}'");
+my $node = new_node('headers', conf => "pg_net.ca_file = '$nginx{ca_file}'\npg_net.http_version = '2'");
 my $json = JSON::PP->new->utf8->canonical;
 
 # The sets of the file: name, and lines of bytes.

@@ -17,7 +17,7 @@ use constant SHORT_MS => 300;
 
 my $server = start_http_server();
 my %nginx = start_nginx();
-my $node = new_node('metrics', conf => "pg_net.ca_file = '$nginx{ca_file}'");
+my $node = new_node('metrics', conf => "pg_net.ca_file = '$nginx{ca_file}'\npg_net.http_version = '2'");
 my $base = $server->url;
 my $http = "http://127.0.0.1:$nginx{http_port}";
 my $https = "https://localhost:$nginx{https_port}";
