@@ -16,29 +16,61 @@
 	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" \
 	"-._~%[]:"
 
+static char *repeated_problem(const HttpHeader *headers, int nheaders);
+static int	compare_names(const void *one, const void *other);
 static bool is_host(const char *value);
 
-/* Look at all fields. */
+/* Look at each field, then at all of them. */
 char *
 pgnet_headers_problem(const HttpHeader *headers, int nheaders)
 {
-	bool		has_host = false;
-
 	for (int i = 0; i < nheaders; i++)
 	{
 		char	   *problem = pgnet_header_problem(&headers[i]);
 
 		if (problem != NULL)
 			return problem;
-		if (pg_strcasecmp(headers[i].name, "Host") != 0)
-			continue;
-		if (has_host)
-			return pstrdup("HTTP header \"Host\" is there twice");
-		if (!is_host(headers[i].value))
+		if (pg_strcasecmp(headers[i].name, "Host") == 0 &&
+			!is_host(headers[i].value))
 			return pstrdup("value of HTTP header \"Host\" is not a host");
-		has_host = true;
 	}
-	return NULL;
+	return nheaders > 1 ? repeated_problem(headers, nheaders) : NULL;
+}
+
+/*
+ * Is there a name in two spellings, of a field that is sent?  Servers differ in
+ * which of the two they take (RFC 9110, section 5.3).  Names are sorted, as
+ * there may be many.
+ */
+static char *
+repeated_problem(const HttpHeader *headers, int nheaders)
+{
+	const HttpHeader **sorted = palloc(sizeof(HttpHeader *) * nheaders);
+	char	   *problem = NULL;
+
+	for (int i = 0; i < nheaders; i++)
+		sorted[i] = &headers[i];
+	qsort(sorted, nheaders, sizeof(HttpHeader *), compare_names);
+	for (int i = 1; i < nheaders && problem == NULL; i++)
+		if (pg_strcasecmp(sorted[i - 1]->name, sorted[i]->name) == 0 &&
+			!pgnet_header_is_libcurls(sorted[i]->name))
+			problem = psprintf("HTTP header \"%s\" is there twice",
+							   sorted[i - 1]->name);
+	pfree(sorted);
+	return problem;
+}
+
+/* By name in any case, then by place. */
+static int
+compare_names(const void *one, const void *other)
+{
+	const HttpHeader *first = *(const HttpHeader *const *) one;
+	const HttpHeader *second = *(const HttpHeader *const *) other;
+	int			order = pg_strcasecmp(first->name, second->name);
+
+	if (order != 0)
+		return order;
+	return (first > second) - (first < second);
 }
 
 /* RFC 9110, sections 7.6.1, 7.8, 8.6 and 10.1; RFC 9112, section 6.1. */

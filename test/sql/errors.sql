@@ -114,6 +114,8 @@ select net.http_get('http://example.com/', headers := '{"X-Name": "secret\r"}');
 \echo :SQLSTATE
 select net.http_get('http://example.com/', headers := '{"X-Name": "\nsecret"}');
 \echo :SQLSTATE
+select net.http_get('http://example.com/', headers := '{"content-type": "text/plain", "Content-Type": "text/css"}');
+\echo :SQLSTATE
 select net.http_post('http://example.com/', headers := '{"Content-Type": "text/plain"}');
 \echo :SQLSTATE
 select net.http_post('http://example.com/', headers := '{"content-type": "application/jsonlines"}');

@@ -134,6 +134,20 @@ subtest 'Host' => sub {
 	is(arrived(), $before, 'nothing of it was sent');
 };
 
+subtest 'a name in two spellings' => sub {
+	my $before = arrived();
+	for my $names ([ 'Content-Type', 'content-type' ], [ 'X-A', 'x-a' ], [ 'AUTHORIZATION', 'Authorization' ])
+	{
+		my ($one, $other) = @$names;
+		my $headers = { $one => 'one', $other => 'two', 'X-More' => 'a', map { ("X-$_" => $_) } 1 .. 40 };
+		my $problem = qq(HTTP header "$one" is there twice);
+		like(error_of("select net.http_get('$url/echo', headers := " . quoted(JSON::PP->new->ascii->encode($headers)) . ')'),
+			qr/^22023: $problem$/, "$one and $other are an error of the call");
+		is(by_hand(headers => $headers)->{error_msg}, $problem, 'and of the row');
+	}
+	is(arrived(), $before, 'nothing of it was sent');
+};
+
 subtest 'the request line' => sub {
 	like(raw("GET /echo?x HTTP/1.1\r\nX-Smuggled: yes\r\n\r\n HTTP/1.1\r\n\r\n"), qr/"X-Smuggled": "yes"/,
 		'a line break in method or URL adds a header');
