@@ -262,6 +262,13 @@ GRANT SELECT ON net.http_request_queue, net._http_response TO PUBLIC;
 -- Who may send what to where
 --
 
+CREATE FUNCTION net._is_host_pattern(pattern text)
+RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'pgnet_is_host_pattern';
+COMMENT ON FUNCTION net._is_host_pattern(text) IS
+  'Whether it is a host, *.name for the hosts below name, or * for every host';
+
 CREATE TABLE net.access_rule (
   position integer CONSTRAINT access_rule_pkey PRIMARY KEY,
   allow boolean NOT NULL,
@@ -269,8 +276,7 @@ CREATE TABLE net.access_rule (
   scheme text
     CONSTRAINT access_rule_scheme_check CHECK (scheme IN ('http', 'https')),
   host text NOT NULL DEFAULT '*'
-    CONSTRAINT access_rule_host_check
-    CHECK (host ~ '^(\*|(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])$'),
+    CONSTRAINT access_rule_host_check CHECK (net._is_host_pattern(host)),
   ports int4range
     CONSTRAINT access_rule_ports_check CHECK (ports <@ '[1,65535]'::int4range AND NOT isempty(ports)),
   methods text[]

@@ -6,10 +6,10 @@
 #include "postgres.h"
 
 #include "policy/access_rules.h"
+#include "policy/hosts.h"
 
 static bool matches(const AccessRule *rule, const char *method,
 					const UrlTarget *target);
-static bool matches_host(const char *pattern, const char *host);
 static bool matches_method(const AccessRule *rule, const char *method);
 
 /* Find the first rule that matches. */
@@ -47,23 +47,8 @@ matches(const AccessRule *rule, const char *method, const UrlTarget *target)
 	if (rule->scheme != NULL && strcmp(rule->scheme, target->scheme) != 0)
 		return false;
 	return target->port >= rule->min_port && target->port <= rule->max_port &&
-		matches_host(rule->host, target->host) && matches_method(rule, method);
-}
-
-/* "*.name" is every name below, and not the name itself. */
-static bool
-matches_host(const char *pattern, const char *host)
-{
-	size_t		suffix_length;
-	size_t		length = strlen(host);
-
-	if (strcmp(pattern, "*") == 0)
-		return true;
-	if (*pattern != '*')
-		return pg_strcasecmp(pattern, host) == 0;
-	suffix_length = strlen(pattern) - 1;
-	return length > suffix_length &&
-		pg_strcasecmp(host + length - suffix_length, pattern + 1) == 0;
+		pgnet_host_matches(rule->host, target->host) &&
+		matches_method(rule, method);
 }
 
 /* Methods written by hand may be in small letters, and are sent in capitals. */

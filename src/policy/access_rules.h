@@ -19,7 +19,7 @@ typedef struct AccessRule
 	bool		allow;
 	Oid			role;			/* InvalidOid: every role */
 	const char *scheme;
-	const char *host;			/* a name, "*.name" or "*" */
+	const char *host;			/* see pgnet_host_matches() */
 	int			min_port;
 	int			max_port;
 	const char **methods;		/* NULL: all */

@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "policy/hosts.h"
 #include "policy/routes.h"
 
 #define BLANKS " \t\r\n"
@@ -13,7 +14,6 @@ static char *next_entry(char **rest);
 static char *next_word(char **rest);
 static char *parse_entry(char *entry, int max_values, Route *route);
 static bool parse_port(char *host, int *port);
-static bool host_matches(const char *pattern, const char *host);
 
 /* Read a list. */
 Routes *
@@ -50,7 +50,7 @@ pgnet_routes_find(const Routes *routes, const UrlTarget *target)
 		const Route *route = &routes->items[i];
 
 		if ((route->port == 0 || route->port == target->port) &&
-			host_matches(route->host, target->host))
+			pgnet_host_matches(route->host, target->host))
 			return route;
 	}
 	return NULL;
@@ -99,7 +99,7 @@ parse_entry(char *entry, int max_values, Route *route)
 		return psprintf("\"%s\" is not a host and %s after it.",
 						whole + strspn(whole, BLANKS),
 						max_values == 1 ? "one word" : "one or two words");
-	if (!parse_port(host, &route->port) || *host == '\0')
+	if (!parse_port(host, &route->port) || !pgnet_host_pattern_valid(host))
 		return psprintf("\"%s\" is not a host, or a host and a port.", host);
 	route->host = host;
 	return NULL;
@@ -122,21 +122,4 @@ parse_port(char *host, int *port)
 	*colon = '\0';
 	*port = (int) number;
 	return true;
-}
-
-/* Is it that host, or one below "*." of it?  "*" is every one. */
-static bool
-host_matches(const char *pattern, const char *host)
-{
-	size_t		pattern_length = strlen(pattern);
-	size_t		host_length = strlen(host);
-
-	if (strcmp(pattern, "*") == 0)
-		return true;
-	if (strncmp(pattern, "*.", 2) != 0)
-		return pg_strcasecmp(pattern, host) == 0;
-	/* the dot stays, and something stands before it */
-	return host_length > pattern_length - 1 &&
-		pg_strcasecmp(host + host_length - (pattern_length - 1),
-					  pattern + 1) == 0;
 }

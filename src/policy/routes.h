@@ -16,7 +16,7 @@
 /* One entry: "HOST[:PORT] VALUE [VALUE]". */
 typedef struct Route
 {
-	const char *host;			/* a name, "*.name" or "*" */
+	const char *host;			/* see pgnet_host_matches() */
 	int			port;			/* 0: every one */
 	const char *values[PGNET_ROUTE_MAX_VALUES]; /* NULL: not given */
 } Route;

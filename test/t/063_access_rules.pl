@@ -108,6 +108,26 @@ subtest 'numbers' => sub {
 	is_refused("the number $_", get("http://$_/")) for qw(127.0.0.1 2130706433 0x7f.1 0177.0.0.1 127.1 [::1] [0:0::1] 127.0.0.1.);
 };
 
+subtest 'patterns' => sub {
+	for my $pattern (qw(127.0.0.1 127.1 0x7f.0.0.1 2130706433))
+	{
+		rules([ 'false', host => $pattern ], ['true']);
+		is_refused("127.0.0.1 by $pattern", get('http://127.0.0.1/'));
+		is_allowed("and no other by $pattern", get('http://127.0.0.2/'));
+	}
+	for my $pattern (qw([::1] [0:0::1] [::0.0.0.1]))
+	{
+		rules([ 'false', host => $pattern ], ['true']);
+		is_refused("::1 by $pattern", get('http://[::1]/'));
+		is_allowed("and no other by $pattern", get('http://[::2]/'));
+	}
+	rules([ 'false', host => '*.Evil.Test' ], [ 'false', host => 'EVIL_1.test' ], ['true']);
+	is_refused('capitals', get('http://a.evil.test/'));
+	is_refused('an underscore', get('http://evil_1.test/'));
+	is_allowed('the host itself', get('http://evil.test/'));
+	is_allowed('another end', get('http://notevil.test/'));
+};
+
 subtest 'rows inserted by hand' => sub {
 	rules([ 'true', host => '127.0.0.1', methods => '{GET}' ]);
 	my $insert = sub {
@@ -184,6 +204,12 @@ subtest 'the table' => sub {
 		'a star inside' => "host) values (1, true, 'a.*.b'",
 		'another alphabet' => "host) values (1, true, 'ä.example'",
 		'a dot at the end' => "host) values (1, true, 'a.'",
+		'two dots' => "host) values (1, true, 'a..b'",
+		'a star without a dot' => "host) values (1, true, '*a'",
+		'a star with nothing below' => "host) values (1, true, '*.'",
+		'an IPv6 address without brackets' => "host) values (1, true, '::1'",
+		'brackets around anything' => "host) values (1, true, '[a]'",
+		'half of them' => "host) values (1, true, '[::1'",
 		'ports beyond' => "ports) values (1, true, '[0,80]'",
 		'ports without end' => "ports) values (1, true, '[80,]'",
 		'no method' => "methods) values (1, true, '{NULL}'");
