@@ -272,7 +272,7 @@ COMMENT ON FUNCTION net._is_host_pattern(text) IS
 CREATE TABLE net.access_rule (
   position integer CONSTRAINT access_rule_pkey PRIMARY KEY,
   allow boolean NOT NULL,
-  role regrole,
+  role name,
   scheme text
     CONSTRAINT access_rule_scheme_check CHECK (scheme IN ('http', 'https')),
   host text NOT NULL DEFAULT '*'
@@ -289,7 +289,7 @@ COMMENT ON COLUMN net.access_rule.position IS
 COMMENT ON COLUMN net.access_rule.allow IS
   'Whether a request that matches may be sent';
 COMMENT ON COLUMN net.access_rule.role IS
-  'The rule is for this role and its members; null: for every role';
+  'The rule is for this role and its members; null: for every role. A name without a role matches nobody';
 COMMENT ON COLUMN net.access_rule.scheme IS 'http or https; null: both';
 COMMENT ON COLUMN net.access_rule.host IS
   'A host; *.name: every host below name, without name itself; *: every host. IPv6 addresses in brackets';

@@ -52,6 +52,7 @@ int			pgnet_setting_max_waiting;
 int			pgnet_setting_max_waiting_size;
 char	   *pgnet_setting_no_proxy;
 char	   *pgnet_setting_proxy;
+bool		pgnet_setting_require_access_rule;
 int			pgnet_setting_tls_min_version;
 char	   *pgnet_setting_unix_sockets;
 char	   *pgnet_setting_user_agent;
@@ -244,6 +245,13 @@ pgnet_settings_init(void)
 							   "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 							   NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("pg_net.require_access_rule",
+							 "Refuses requests that no rule of net.access_rule allows, also when there are no rules.",
+							 "That of the calling session counts, and that of the worker.",
+							 &pgnet_setting_require_access_rule,
+							 false,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 
 	DefineCustomEnumVariable("pg_net.tls_min_version",
 							 "Sets the oldest version of TLS to speak.",

@@ -32,6 +32,7 @@ extern int	pgnet_setting_max_waiting;	/* requests of a role; 0: any number */
 extern int	pgnet_setting_max_waiting_size; /* megabytes of them; 0: any */
 extern char *pgnet_setting_no_proxy;
 extern char *pgnet_setting_proxy;
+extern bool pgnet_setting_require_access_rule;	/* even without rules */
 extern int	pgnet_setting_tls_min_version;	/* a TlsVersion */
 extern char *pgnet_setting_unix_sockets;	/* see policy/routes.h */
 extern char *pgnet_setting_user_agent;

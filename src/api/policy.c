@@ -23,8 +23,10 @@ void
 pgnet_policy_require(const QueueRow *row)
 {
 	char	   *detail = NULL;
-	char	   *problem = pgnet_access_problem(row, &detail);
+	char	   *problem;
 
+	problem = pgnet_access_problem(row, pgnet_setting_require_access_rule,
+								   &detail);
 	if (problem != NULL)
 		ereport(ERROR,
 				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

@@ -12,12 +12,11 @@
 
 #include "url.h"
 
-/* One row of net.access_rule; NULL where every one is meant. */
+/* One row of net.access_rule but its role; NULL where every one is meant. */
 typedef struct AccessRule
 {
 	int			position;
 	bool		allow;
-	Oid			role;			/* InvalidOid: every role */
 	const char *scheme;
 	const char *host;			/* see pgnet_host_matches() */
 	int			min_port;

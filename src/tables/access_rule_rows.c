@@ -7,6 +7,10 @@
  * session it fires in, has every session forget what it knows of the table.
  * They are read as they are now, not as an old snapshot of the transaction
  * shows them.
+ *
+ * A rule has the name of a role, which is looked up whenever the rule is used:
+ * it is kept wherever a dump of the table is restored, and a name without a
+ * role matches nobody.
  */
 #include "postgres.h"
 
@@ -20,6 +24,7 @@
 #include "utils/snapmgr.h"
 
 #include "policy/access_rules.h"
+#include "policy/hosts.h"
 #include "tables/access_rule_rows.h"
 #include "tables/catalog.h"
 #include "tables/headers.h"
@@ -39,13 +44,18 @@ enum
 };
 
 static PreparedStatement find_rules = {
-	.sql = "SELECT r.position, r.allow, r.role, r.scheme, r.host,"
+	.sql = "SELECT r.position, r.allow, r.role::pg_catalog.text, r.scheme,"
+		   " r.host,"
 		   " pg_catalog.lower(r.ports), pg_catalog.upper(r.ports), r.methods"
 		   " FROM net.access_rule AS r ORDER BY r.position",
 };
 
-/* All rules, in a context of their own, as of a number of changes. */
+/*
+ * All rules and their roles, NULL for every role, in a context of their own,
+ * as of a number of changes.
+ */
 static AccessRules known;
+static char **known_roles;
 static MemoryContext known_context;
 static uint64 known_as_of;
 
@@ -55,18 +65,19 @@ static void copy_rule(int row, AccessRule *rule);
 static char *text_column(int row, int number);
 static Datum column(int row, int number, bool *null);
 static AccessRules *rules_of(Oid role);
+static bool is_member(Oid role, const char *of);
 static char *problem_with(const AccessRules *rules, const char *method,
 						  const char *url, const char *host, char **detail);
 
 /* Look at a row to be. */
 char *
-pgnet_access_problem(const QueueRow *row, char **detail)
+pgnet_access_problem(const QueueRow *row, bool rule_required, char **detail)
 {
 	char	   *unused;
 	HttpHeader *headers;
 	int			nheaders;
 
-	if (!have_rules())
+	if (!have_rules() && !rule_required)
 		return NULL;
 	(void) pgnet_headers_from_jsonb(row->headers, "headers", &headers,
 									&nheaders, &unused);
@@ -76,7 +87,7 @@ pgnet_access_problem(const QueueRow *row, char **detail)
 
 /* Look at a request of the queue. */
 void
-pgnet_access_apply(HttpRequest *request)
+pgnet_access_apply(HttpRequest *request, bool rule_required)
 {
 	AccessRules *rules;
 	MemoryContext before;
@@ -84,7 +95,7 @@ pgnet_access_apply(HttpRequest *request)
 	char	   *problem;
 	char	   *detail;
 
-	if (!have_rules())
+	if (!have_rules() && !rule_required)
 		return;
 	before = MemoryContextSwitchTo(request->context);
 	rules = rules_of(request->role);
@@ -121,6 +132,7 @@ read_rules(void)
 	Snapshot	snapshot;
 	MemoryContext context;
 	AccessRules rules;
+	char	  **roles;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
@@ -133,14 +145,19 @@ read_rules(void)
 	MemoryContextSwitchTo(context);
 	rules.count = (int) SPI_processed;
 	rules.items = palloc0(sizeof(AccessRule) * (rules.count + 1));
+	roles = palloc0(sizeof(char *) * (rules.count + 1));
 	for (int i = 0; i < rules.count; i++)
+	{
 		copy_rule(i, &rules.items[i]);
+		roles[i] = text_column(i, RULE_ROLE);
+	}
 
 	if (known_context != NULL)
 		MemoryContextDelete(known_context);
 	MemoryContextSetParent(context, TopMemoryContext);
 	known_context = context;
 	known = rules;
+	known_roles = roles;
 	UnregisterSnapshot(snapshot);
 	SPI_finish();
 	pgnet_catalog_become(before);
@@ -155,8 +172,6 @@ copy_rule(int row, AccessRule *rule)
 
 	rule->position = DatumGetInt32(column(row, RULE_POSITION, &null));
 	rule->allow = DatumGetBool(column(row, RULE_ALLOW, &null));
-	value = column(row, RULE_ROLE, &null);
-	rule->role = null ? InvalidOid : DatumGetObjectId(value);
 	rule->scheme = text_column(row, RULE_SCHEME);
 	rule->host = text_column(row, RULE_HOST);
 	value = column(row, RULE_MIN_PORT, &null);
@@ -196,8 +211,7 @@ column(int row, int number, bool *null)
 
 /*
  * The rules for a role, copied: those for every role, for it and for those it
- * is a member of.  As in pg_hba.conf, that somebody is a superuser makes him
- * no member.
+ * is a member of.
  */
 static AccessRules *
 rules_of(Oid role)
@@ -211,8 +225,7 @@ rules_of(Oid role)
 		const AccessRule *from = &known.items[i];
 		AccessRule *to = &rules->items[rules->count];
 
-		if (OidIsValid(from->role) &&
-			!is_member_of_role_nosuper(role, from->role))
+		if (known_roles[i] != NULL && !is_member(role, known_roles[i]))
 			continue;
 		*to = *from;
 		to->scheme = from->scheme ? pstrdup(from->scheme) : NULL;
@@ -224,6 +237,18 @@ rules_of(Oid role)
 		rules->count++;
 	}
 	return rules;
+}
+
+/*
+ * Is a role a member of the one of that name, if there is one?  As in
+ * pg_hba.conf, superusers are members only of what they were granted.
+ */
+static bool
+is_member(Oid role, const char *of)
+{
+	Oid			group = get_role_oid(of, true);
+
+	return OidIsValid(group) && is_member_of_role_nosuper(role, group);
 }
 
 /*
@@ -239,8 +264,7 @@ problem_with(const AccessRules *rules, const char *method, const char *url,
 	int			rule;
 
 	if (!pgnet_url_target(url, &target) ||
-		(host != NULL &&
-		 !pgnet_url_target(psprintf("%s://%s", target.scheme, host), &named)))
+		(host != NULL && !pgnet_host_named(host, &target, &named)))
 	{
 		*detail = pstrdup("Where there are access rules, a host has to be a name of ASCII characters, or an address.");
 		return pstrdup("the host of the request cannot be judged");

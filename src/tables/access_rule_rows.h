@@ -14,14 +14,16 @@
 
 /*
  * Why the rules do not allow a request: a palloc'd sentence without a period,
- * *detail another one with a period.  NULL when they do, or there are none.
+ * *detail another one with a period.  NULL when they do, or when there are no
+ * rules and none is required.
  */
-extern char *pgnet_access_problem(const QueueRow *row, char **detail);
+extern char *pgnet_access_problem(const QueueRow *row, bool rule_required,
+								  char **detail);
 
 /*
  * Decide a request, loaded, that is not allowed.  One that is has the rules of
  * its role from now on, for its redirects.
  */
-extern void pgnet_access_apply(HttpRequest *request);
+extern void pgnet_access_apply(HttpRequest *request, bool rule_required);
 
 #endif							/* PGNET_ACCESS_RULE_ROWS_H */

@@ -221,7 +221,7 @@ check_rows(Rows *rows, bool to_be_sent)
 			pgnet_request_fail(request, problem);
 		request->host_key = pgnet_url_host_key(request->url);
 		if (problem == NULL && request->loaded)
-			pgnet_access_apply(request);
+			pgnet_access_apply(request, pgnet_setting_require_access_rule);
 		if (!is_pending(request) || !request->loaded ||
 			!pgnet_secrets_wanted(request))
 			continue;

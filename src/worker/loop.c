@@ -141,6 +141,8 @@ begin_cycle(Loop *loop)
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
 		apply_settings(loop);
+		/* what waits is loaded again, and judged by the new settings */
+		pgnet_backlog_unload(loop->backlog);
 	}
 	/* else the whole queue of invalidations would wait for us */
 	if (catchupInterruptPending)

@@ -236,10 +236,79 @@ subtest 'pg_dump' => sub {
 	is($node->safe_psql('restored', 'table net.access_rule'), sql('table net.access_rule'), 'as they were');
 };
 
-subtest 'roles that are dropped' => sub {
+subtest 'names' => sub {
 	rules([ 'false', role => 'bob' ], [ 'true', role => 'staff' ], [ 'true', host => '127.0.0.1' ]);
-	is(as('postgres', 'drop role bob, staff'), '', 'leave rules for nobody');
-	is_allowed('which match nobody', get("$url/echo"));
+	is(as('postgres', 'drop role bob, staff'), '', 'roles of rules can be dropped');
+	is_allowed('a name without a role matches nobody', get("$url/echo"));
+	is_refused('whoever was a member', get('http://other.example/'), 'carol');
+	is(sql('select role from net.access_rule order by position'), "bob\nstaff\n", 'it stays');
+
+	sql('create role bob; create role staff; grant staff to carol');
+	is_refused('a new role of that name gets the rule', get("$url/echo"), 'bob');
+	is_allowed('and its members', get('http://other.example/'), 'carol');
+	sql('alter role bob rename to bobby; create role "17385"; create role "Bob"');
+	is_allowed('a role that is renamed leaves it behind', get("$url/echo"), 'bobby');
+	is_allowed('capitals are other names', get("$url/echo"), '"Bob"');
+
+	my $oid = sql(q(select oid from pg_roles where rolname = 'alice'));
+	rules([ 'false', role => $oid ], ['true']);
+	is_allowed('a number is a name', get("$url/echo"));
+	rules([ 'false', role => 'nobody_yet' ], ['true']);
+	is_allowed('a rule can be there first', get("$url/echo"));
+	sql('alter role alice rename to nobody_yet');
+	is_refused('and the role come later', get("$url/echo"), 'nobody_yet');
+	sql('alter role nobody_yet rename to alice');
+	is(sql('select role from net.access_rule where role not in (select rolname from pg_roles)'), 'nobody_yet', 'a query finds such names');
+};
+
+subtest 'pg_net.require_access_rule' => sub {
+	my $refused = qr/^GET requests to \S+ are not allowed for this role: No rule of net\.access_rule allows it\.$/;
+	my $by_hand = sub {
+		my $id = sql('insert into net.http_request_queue (method, url, timeout_milliseconds, role)'
+			  . " values ('GET', '$url/echo/required', 20000, 'alice') returning id");
+		sql('select net.wake()');
+		return wait_response($node, $id);
+	};
+	rules();
+	is_allowed('off, no rules allow everything', get("$url/echo"));
+	is(as('alice', 'set pg_net.require_access_rule = off'), '42501: permission denied to set parameter "pg_net.require_access_rule" ', 'a role cannot set it');
+	sql('alter role alice set pg_net.require_access_rule = on');
+	my $own = sub { return $node->psql('postgres', get("$url/echo"), extra_params => [ '-U', 'alice' ]) };
+	sql('alter role alice login');
+	is($own->(), 3, 'on for a role, its sessions are refused');
+	sql('alter role alice reset pg_net.require_access_rule');
+	is($own->(), 0, 'and without it they are not');
+
+	# a request that waits when the worker reads the setting
+	my $gate = PostgreSQL::Test::Utils::tempdir('gate') . '/gate';
+	sql('alter system set pg_net.max_in_flight = 1');
+	sql('select net.worker_restart()');
+	sql('select net.wait_until_running()');
+	my $first = sql(get("$url/wait?file=$gate"));
+	$server->wait_arrivals("/wait?file=$gate");
+	my $second = sql(get("$url/echo/required"));
+	sql('alter system set pg_net.require_access_rule = on');
+	sql('alter system reset pg_net.max_in_flight');
+	$node->reload;
+	like(wait_response($node, $second)->{error_msg}, $refused, 'what waits is refused');
+	append_to_file($gate, '');
+	is(wait_response($node, $first)->{status_code}, 200, 'what is in flight goes on');
+
+	is_refused('a call', get("$url/echo"), 'alice', qr/^42501: GET requests to \S+ are not allowed for this role No rule of net\.access_rule allows it\.$/);
+	is_refused('a superuser', get("$url/echo"), 'root');
+	like($by_hand->()->{error_msg}, $refused, 'a row inserted by hand');
+	is(scalar($server->arrivals_of('/echo/required')), 0, 'nothing arrived');
+	rules([ 'true', role => 'nobody_yet' ]);
+	is_refused('a rule for a name without a role', get("$url/echo"));
+	rules([ 'true', host => '127.0.0.1' ]);
+	is_allowed('a rule that allows', get("$url/echo"));
+	is($by_hand->()->{status_code}, 200, 'is the way');
+	is(request($node, get("$url/redirect-to?status=307&url=http://localhost:$port/echo"))->{error_msg},
+		'could not follow a redirect: net.access_rule does not allow its target for this role', 'for redirects, too');
+
+	sql('alter system reset pg_net.require_access_rule');
+	$node->reload;
+	rules();
 };
 
 $node->stop;
