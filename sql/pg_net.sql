@@ -326,21 +326,29 @@ CREATE TABLE net.secret (
   name text CONSTRAINT secret_pkey PRIMARY KEY
     CONSTRAINT secret_name_check CHECK (name ~ '^[A-Za-z0-9_.-]+$'),
   value text
-    CONSTRAINT secret_value_check CHECK (value !~ '[\r\n]'),
-  roles regrole[] NOT NULL,
+    CONSTRAINT secret_value_check
+    CHECK (value !~ '[\r\n]' OR value ~ '^-----BEGIN '),
+  roles name[] NOT NULL
+    CONSTRAINT secret_roles_check CHECK (array_position(roles, NULL) IS NULL),
   host text NOT NULL
-    CONSTRAINT secret_host_check
-    CHECK (host ~ '^(\*|(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])$')
+    CONSTRAINT secret_host_check CHECK (net._is_host_pattern(host)),
+  port integer
+    CONSTRAINT secret_port_check CHECK (port BETWEEN 1 AND 65535),
+  allow_http boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE net.secret IS
   'Values that net.secret() refers to, put into headers when a request is sent. For the owner to fill; not written by pg_dump';
 COMMENT ON COLUMN net.secret.name IS 'What net.secret() is called with';
 COMMENT ON COLUMN net.secret.value IS
-  'The value; null: that of the same name in vault.decrypted_secrets';
+  'The value, in one line, or PEM; null: that of the same name in vault.decrypted_secrets';
 COMMENT ON COLUMN net.secret.roles IS
-  'Who may use it: these roles, and members that inherit their rights';
+  'Who may use it: these roles, and members that inherit their rights. A name without a role is nobody';
 COMMENT ON COLUMN net.secret.host IS
   'Where it may be sent: a host; *.name: every host below name; *: anywhere';
+COMMENT ON COLUMN net.secret.port IS
+  'The port it may be sent to; null: the default of the scheme';
+COMMENT ON COLUMN net.secret.allow_http IS
+  'Whether it may be sent without TLS, in clear';
 
 -- Without a policy: the owner, superusers and BYPASSRLS only, and no member of
 -- pg_read_all_data or pg_write_all_data.

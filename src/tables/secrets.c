@@ -5,7 +5,8 @@
  *
  * A row of the queue has the name of a secret only.  Its value leaves the
  * table for the memory of the worker, just before the request goes out, if
- * the role that asked may use it and the URL's host is the secret's.
+ * the role that asked may use it, and the request goes to the host and port
+ * that the secret is for, by https unless the secret allows http.
  *
  * A secret without a value is looked up in Supabase Vault, through its view.
  * Whoever may create a schema could make a view of that name, and it would be
@@ -26,8 +27,8 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
-#include "policy/access_rules.h"
 #include "policy/header_rules.h"
+#include "policy/hosts.h"
 #include "tables/catalog.h"
 #include "tables/headers.h"
 #include "tables/plans.h"
@@ -42,12 +43,14 @@ enum
 {
 	SECRET_VALUE = 1,
 	SECRET_ROLES,
-	SECRET_HOST
+	SECRET_HOST,
+	SECRET_PORT,
+	SECRET_ALLOW_HTTP
 };
 
 static PreparedStatement find_secret = {
-	.sql = "SELECT s.value, s.roles, s.host FROM net.secret AS s"
-		   " WHERE s.name OPERATOR(pg_catalog.=) $1",
+	.sql = "SELECT s.value, s.roles, s.host, s.port, s.allow_http"
+		   " FROM net.secret AS s WHERE s.name OPERATOR(pg_catalog.=) $1",
 	.nparams = 1,
 	.param_types = {TEXTOID}
 };
@@ -65,6 +68,7 @@ typedef struct Lookup
 {
 	Oid			role;
 	const char *url;
+	const char *host_header;	/* or NULL */
 	bool		with_value;
 	MemoryContext context;		/* of values and problems */
 	char	   *problem;
@@ -75,10 +79,13 @@ static char *look_up(Lookup *lookup, char *name);
 static char *read_secret(Lookup *lookup, const char *name, Snapshot snapshot);
 static char *refuse(Lookup *lookup, const char *name, const char *problem);
 static bool is_granted(Oid role, ArrayType *roles);
-static bool is_for_host(const char *url, const char *host);
+static const char *misuse(const Lookup *lookup, const char *host, int port,
+						  bool allow_http);
+static bool names_host(const char *value, const UrlTarget *named);
 static char *read_vault(Lookup *lookup, const char *name, Snapshot snapshot);
 static bool has_vault(void);
 static char *text_of(Lookup *lookup, int number);
+static Datum column(int number, bool *null);
 
 /* Look at a row to be. */
 char *
@@ -100,6 +107,7 @@ pgnet_secrets_problem(const QueueRow *row)
 		return NULL;
 	(void) pgnet_headers_from_jsonb(row->headers, "headers", &headers,
 									&nheaders, &unused);
+	lookup.host_header = pgnet_headers_find(headers, nheaders, "Host");
 	for (int i = 0; i < nheaders && lookup.problem == NULL; i++)
 		(void) fill_value(&lookup, headers[i].value);
 	return lookup.problem;
@@ -123,6 +131,8 @@ pgnet_secrets_fill(HttpRequest *request)
 	Lookup		lookup = {
 		.role = request->role,
 		.url = request->url,
+		.host_header = pgnet_headers_find(request->headers,
+										  request->nheaders, "Host"),
 		.with_value = true,
 		.context = request->context
 	};
@@ -188,25 +198,36 @@ static char *
 read_secret(Lookup *lookup, const char *name, Snapshot snapshot)
 {
 	Datum		parameter = CStringGetTextDatum(name);
-	ArrayType  *roles = NULL;
+	Datum		roles = 0;
+	Datum		number;
+	int			port;
+	bool		allow_http;
+	const char *problem;
 	char	   *value;
 	bool		null = true;
 
 	pgnet_plan_run_as_of(&find_secret, &parameter, snapshot);
 	if (SPI_processed == 1)
-		roles = DatumGetArrayTypeP(SPI_getbinval(SPI_tuptable->vals[0],
-												 SPI_tuptable->tupdesc,
-												 SECRET_ROLES, &null));
-	if (null || !is_granted(lookup->role, roles))
+		roles = column(SECRET_ROLES, &null);
+	if (null || !is_granted(lookup->role, DatumGetArrayTypeP(roles)))
 		return refuse(lookup, name, "does not exist or is not granted to this role");
-	if (!is_for_host(lookup->url, text_of(lookup, SECRET_HOST)))
-		return refuse(lookup, name, "is not for this host");
+	number = column(SECRET_PORT, &null);
+	port = null ? 0 : DatumGetInt32(number);
+	allow_http = DatumGetBool(column(SECRET_ALLOW_HTTP, &null));
+	problem = misuse(lookup, text_of(lookup, SECRET_HOST), port, allow_http);
+	if (problem != NULL)
+		return refuse(lookup, name, problem);
 	if (!lookup->with_value)
 		return NULL;
 	value = text_of(lookup, SECRET_VALUE);
 	if (value == NULL)
 		value = read_vault(lookup, name, snapshot);
-	return value ? value : refuse(lookup, name, "has no value");
+	if (value == NULL)
+		return refuse(lookup, name, "has no value");
+	/* PEM is for settings that want a file */
+	if (strpbrk(value, "\r\n") != NULL)
+		return refuse(lookup, name, "is not a single line");
+	return value;
 }
 
 /* Say what the trouble is. */
@@ -218,29 +239,69 @@ refuse(Lookup *lookup, const char *name, const char *problem)
 	return NULL;
 }
 
-/* Does a role have the rights of one of these? */
+/* Does a role have the rights of one of these?  Names may have no role. */
 static bool
 is_granted(Oid role, ArrayType *roles)
 {
 	Datum	   *items;
+	bool	   *nulls;
 	int			nitems;
 
-	deconstruct_array(roles, REGROLEOID, sizeof(Oid), true, TYPALIGN_INT,
-					  &items, NULL, &nitems);
+	deconstruct_array(roles, NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR,
+					  &items, &nulls, &nitems);
 	for (int i = 0; i < nitems; i++)
-		if (has_privs_of_role(role, DatumGetObjectId(items[i])))
+	{
+		Oid			grantee = nulls[i] ? InvalidOid :
+								 get_role_oid(NameStr(*DatumGetName(items[i])), true);
+
+		if (OidIsValid(grantee) && has_privs_of_role(role, grantee))
 			return true;
+	}
 	return false;
 }
 
-/* Does a URL lead to a host of that pattern? */
-static bool
-is_for_host(const char *url, const char *host)
+/*
+ * Why the request does not go where the secret is for, or NULL.  The server
+ * goes by the Host header, if there is one, so it has to name that place, too.
+ * A port of 0 is the default of the scheme.
+ */
+static const char *
+misuse(const Lookup *lookup, const char *host, int port, bool allow_http)
 {
-	AccessRule	rule = {.allow = true, .host = host, .max_port = PG_INT32_MAX};
-	AccessRules rules = {.count = 1, .items = &rule};
+	UrlTarget	target;
+	UrlTarget	named;
+	bool		https;
 
-	return pgnet_access_allows_url(&rules, "", url);
+	if (!pgnet_url_target(lookup->url, &target) ||
+		!pgnet_host_matches(host, target.host))
+		return "is not for this host";
+	https = strcmp(target.scheme, "https") == 0;
+	if (port == 0)
+		port = https ? 443 : 80;
+	if (target.port != port)
+		return "is not for this port";
+	if (!https && !allow_http)
+		return "is not for http";
+	if (lookup->host_header == NULL)
+		return NULL;
+	if (!pgnet_host_named(lookup->host_header, &target, &named) ||
+		!names_host(lookup->host_header, &named) ||
+		!pgnet_host_matches(host, named.host))
+		return "is not for this host";
+	return named.port == port ? NULL : "is not for this port";
+}
+
+/*
+ * Does the value of a Host header have the host as it was understood?  What a
+ * server makes of escapes, and of other ways to write an address, is unknown.
+ */
+static bool
+names_host(const char *value, const UrlTarget *named)
+{
+	size_t		length = strlen(named->host);
+
+	return pg_strncasecmp(value, named->host, length) == 0 &&
+		(value[length] == '\0' || value[length] == ':');
 }
 
 /* The value of a secret of Vault, or NULL. */
@@ -283,9 +344,16 @@ static char *
 text_of(Lookup *lookup, int number)
 {
 	bool		null;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[0],
-									  SPI_tuptable->tupdesc, number, &null);
+	Datum		value = column(number, &null);
 
 	MemoryContextSwitchTo(lookup->context);
 	return null ? NULL : TextDatumGetCString(value);
+}
+
+/* A column of what was found. */
+static Datum
+column(int number, bool *null)
+{
+	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, number,
+						 null);
 }

@@ -3,7 +3,7 @@
 # The blocks fenced as ```sql run in order, a block a test; those fenced as
 # ```sql error must fail.  Each file has a server of its own, without the
 # extension when the file creates it itself, and the test server in place of
-# http://localhost:8080.  A block under the comment
+# http://localhost:8080, wherever that port stands.  A block under the comment
 #
 #     <!-- not run: reason -->
 #
@@ -52,7 +52,7 @@ sub run_block
 {
 	my ($node, $block) = @_;
 	my $where = "$block->{file}:$block->{line}";
-	my $sql = $block->{sql} =~ s/localhost:8080/localhost:$server->{port}/gr;
+	my $sql = $block->{sql} =~ s/\b8080\b/$server->{port}/gr;
 	my ($rc, $stdout, $stderr) = $node->psql('postgres', $sql, timeout => $PostgreSQL::Test::Utils::timeout_default);
 
 	if ($block->{must_fail})

@@ -193,11 +193,17 @@ subtest 'what is denied' => sub {
 	failed(get("$base/redirect-to?url=http://localhost:" . $server->port . "/"), qr/^could not follow a redirect/, 'a redirect');
 	sql('truncate net.access_rule');
 
-	sql("insert into net.secret (name, value, roles, host) values ('good', 'x', '{postgres}', '127.0.0.1'), ('empty', null, '{postgres}', '*')");
+	sql('insert into net.secret (name, value, roles, host, port, allow_http) values'
+		  . join ',', map { "($_, '{postgres}', '127.0.0.1', @{[$server->port]}, true)" } q('good', 'x'), q('empty', null), qq('pem', E'-----BEGIN X\\n'));
 	my $with = sub { return sprintf q('GET', '%s', '{"X": "${net.secret:%s}"}', 1000), @_ };
 	failed(by_hand($with->("$base/", 'none')), qr/^secret "none" does not exist/, 'a secret that is not there');
 	failed(by_hand($with->('http://elsewhere.test/', 'good')), qr/^secret "good" is not for this host$/, 'a secret for another host');
 	failed(by_hand($with->("$base/", 'empty')), qr/^secret "empty" has no value$/, 'a secret without a value');
+	failed(by_hand($with->("$base/", 'pem')), qr/^secret "pem" is not a single line$/, 'a secret of several lines');
+	failed(by_hand($with->('http://127.0.0.1:1/', 'good')), qr/^secret "good" is not for this port$/, 'a secret for another port');
+	sql('update net.secret set allow_http = false');
+	failed(by_hand($with->("$base/", 'good')), qr/^secret "good" is not for http$/, 'a secret for https');
+	sql('update net.secret set allow_http = true');
 	failed(by_hand($with->("$base/redirect-to?url=http://localhost:" . $server->port . '/', 'good')),
 		qr/^could not follow a redirect: the request has a secret/, 'a redirect with a secret');
 	sql('truncate net.secret');

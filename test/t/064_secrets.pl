@@ -3,7 +3,7 @@
 use strict;
 use warnings;
 
-use JSON::PP qw(decode_json);
+use JSON::PP qw(decode_json encode_json);
 use PgNetTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -29,8 +29,9 @@ sub as
 # A call whose header X-Request-Id, which the server writes down, has a value.
 sub get
 {
-	my ($to, $value) = @_;
-	return "select net.http_get('$to', headers := jsonb_build_object('X-Request-Id', $value), timeout_milliseconds := 60000)";
+	my ($to, $value, $host) = @_;
+	my $more = defined $host ? ", 'host', '$host'" : '';
+	return "select net.http_get('$to', headers := jsonb_build_object('X-Request-Id', $value$more), timeout_milliseconds := 60000)";
 }
 
 # What X-Request-Id was of the last request with this target.
@@ -46,7 +47,7 @@ sub quietly
 sql('create extension pg_stat_statements') if $statements;
 sql('create role alice; create role bob; create role staff; create role carol in role staff; create role dave noinherit in role staff',
 	'; create role reader in role pg_read_all_data; create role writer in role pg_write_all_data');
-quietly("insert into net.secret (name, value, roles, host) values ('stripe', '@{[VALUE]}', '{alice,staff}', '127.0.0.1')");
+quietly("insert into net.secret (name, value, roles, host, port, allow_http) values ('stripe', '@{[VALUE]}', '{alice,staff}', '127.0.0.1', $port, true)");
 
 subtest 'without it' => sub {
 	my $secret = 'sk_live_in_the_clear';
@@ -92,6 +93,95 @@ subtest 'who may use it' => sub {
 	is(sql("select roles from net.secret"), '{alice,staff}', 'does not write it');
 };
 
+subtest 'where it may go' => sub {
+	quietly("insert into net.secret (name, value, roles, host, port, allow_http) values "
+		  . join ', ', map { "('$_->[0]', '@{[VALUE]}', '{alice}', '$_->[1]', $_->[2], $_->[3])" }
+		  ([ 'usual', 'api.example', 'null', 'false' ], [ 'clear', 'api.example', 'null', 'true' ], [ 'other', 'api.example', '8443', 'false' ],
+			[ 'below', '*.example', 'null', 'false' ], [ 'any', '*', 'null', 'false' ], [ 'address', '127.0.0.1', 'null', 'false' ]));
+	my ($HOST, $PORT, $HTTP) = map { "is not for $_" } 'this host', 'this port', 'http';
+	my @uses = (
+		[ 'usual', 'https://api.example/' ],
+		[ 'usual', 'https://api.example:443/' ],
+		[ 'usual', 'https://API.Example./' ],
+		[ 'usual', 'https://api.example:8443/', undef, $PORT ],
+		[ 'usual', 'https://api.example:80/', undef, $PORT ],
+		[ 'usual', 'http://api.example/', undef, $HTTP ],
+		[ 'usual', 'http://api.example:443/', undef, $PORT ],
+		[ 'usual', 'https://api.example.test/', undef, $HOST ],
+		[ 'usual', 'https://a.api.example/', undef, $HOST ],
+		[ 'clear', 'http://api.example/' ],
+		[ 'clear', 'https://api.example/' ],
+		[ 'clear', 'http://api.example:443/', undef, $PORT ],
+		[ 'clear', 'http://api.example:8080/', undef, $PORT ],
+		[ 'other', 'https://api.example:8443/' ],
+		[ 'other', 'https://api.example/', undef, $PORT ],
+		[ 'other', 'http://api.example:8443/', undef, $HTTP ],
+		[ 'below', 'https://api.example/' ],
+		[ 'below', 'https://example/', undef, $HOST ],
+		[ 'any', 'https://anywhere.test/' ],
+		[ 'any', 'http://anywhere.test/', undef, $HTTP ],
+		[ 'address', 'https://2130706433/' ],
+		# the server goes by Host
+		[ 'usual', 'https://api.example/', 'api.example' ],
+		[ 'usual', 'https://api.example/', 'API.example:443' ],
+		[ 'usual', 'https://api.example/', 'api.example:8443', $PORT ],
+		[ 'usual', 'https://api.example/', 'evil.tenant.example', $HOST ],
+		[ 'usual', 'https://api.example/', 'api.example.', $HOST ],
+		[ 'usual', 'https://api.example/', '%61pi.example', $HOST ],
+		[ 'other', 'https://api.example:8443/', 'api.example' ],
+		[ 'other', 'https://api.example:8443/', 'api.example:8443' ],
+		[ 'other', 'https://api.example:8443/', 'api.example:443', $PORT ],
+		[ 'below', 'https://api.example/', 'other.example' ],
+		[ 'below', 'https://api.example/', 'example', $HOST ],
+		[ 'any', 'https://anywhere.test/', 'elsewhere.test' ],
+		[ 'address', 'https://127.0.0.1/', '2130706433', $HOST ],
+		[ 'address', 'https://127.0.0.1/', 'localhost', $HOST ]);
+	for my $use (@uses)
+	{
+		my ($secret, $to, $host, $why) = @$use;
+		my $what = "$secret to $to" . (defined $host ? " with Host $host" : '');
+		my $said = as('alice', 'begin; ' . get($to, "net.secret('$secret')", $host) . '; rollback');
+		if (defined $why) { is($said, qq(42501: secret "$secret" $why), "$what: $why") }
+		else { like($said, qr/^\d+$/, $what) }
+	}
+
+	# the worker asks, too
+	my $before = () = $server->arrivals;
+	for my $row ([ 'usual', "http://api.example:$port/", {}, $PORT ], [ 'usual', 'http://api.example/', {}, $HTTP ],
+		[ 'stripe', "$url/", { Host => 'evil.tenant.example' }, $HOST ], [ 'stripe', "$url/", { Host => "127.0.0.1:1" }, $PORT ])
+	{
+		my ($secret, $to, $headers, $why) = @$row;
+		my $json = encode_json({ %$headers, 'X-Request-Id' => '${net.secret:' . $secret . '}' });
+		my $id = sql('insert into net.http_request_queue (method, url, headers, timeout_milliseconds, role)'
+			  . " values ('GET', '$to', '$json', 1000, 'alice') returning id");
+		sql('select net.wake()');
+		is(wait_response($node, $id)->{error_msg}, qq(secret "$secret" $why), "a row inserted by hand: $secret to $to $why");
+	}
+	is(scalar(() = $server->arrivals), $before, 'and nothing arrives');
+	my $row = request($node, 'set session authorization alice;' . get("$url/status/200?host", "net.secret('stripe')", '127.0.0.1'));
+	is($row->{status_code}, 200, 'with its own host in Host it is sent') or diag($row->{error_msg});
+	is(noted('/status/200?host'), VALUE . '2', 'with the value');
+};
+
+subtest 'names of roles' => sub {
+	my $no = qr/^42501: secret "early" does not exist or is not granted to this role$/;
+	my $use = sub { return as($_[0], 'begin; ' . get('https://api.example/', "net.secret('early')") . '; rollback') };
+	quietly("insert into net.secret (name, value, roles, host) values ('early', '@{[VALUE]}', '{nobody_yet}', 'api.example')");
+	like($use->('alice'), $no, 'a name without a role is nobody');
+	like($use->('postgres'), $no, 'not for a superuser, either');
+	sql('create role nobody_yet; create role heir in role nobody_yet; create role stranger noinherit in role nobody_yet');
+	like($use->($_), qr/^\d+$/, "when there is one, $_ may use it") for qw(nobody_yet heir postgres);
+	like($use->('stranger'), $no, 'and a member without its rights may not');
+	sql('alter role nobody_yet rename to somebody');
+	like($use->($_), $no, "when it is renamed, $_ may not") for qw(somebody heir postgres);
+	sql(q(create role nobody_yet; drop role somebody));
+	like($use->('nobody_yet'), qr/^\d+$/, 'a new role of the name may');
+	sql('drop role nobody_yet');
+	is(sql('select name, role from net.secret, unnest(roles) as role where role not in (select rolname from pg_roles)'), 'early|nobody_yet',
+		'a query finds such names');
+	quietly(q(delete from net.secret where name <> 'stripe'));
+};
+
 subtest 'redirects' => sub {
 	my $row = request($node, 'set session authorization alice;'
 		  . get("$url/redirect-to?status=307&url=http://localhost:$port/status/200?other", "net.secret('stripe')"));
@@ -121,7 +211,8 @@ subtest 'requests that wait' => sub {
 };
 
 subtest 'Vault' => sub {
-	quietly("insert into net.secret (name, roles, host) values ('vaulted', '{alice}', '127.0.0.1'), ('missing', '{alice}', '*')");
+	quietly('insert into net.secret (name, roles, host, port, allow_http) values '
+		  . "('vaulted', '{alice}', '127.0.0.1', $port, true), ('missing', '{alice}', '*', $port, true)");
 	my $none = request($node, 'set session authorization alice;' . get("$url/status/200?v", "net.secret('vaulted')"));
 	is($none->{error_msg}, 'secret "vaulted" has no value', 'is not there');
 
@@ -150,10 +241,19 @@ subtest 'Vault' => sub {
 subtest 'a value that is wrong' => sub {
 	like(as('postgres', q(insert into net.secret values ('bad', E'a\r\nX: y', '{alice}', '*'))), qr/^23514/, 'a line break is refused');
 	like(as('postgres', qq(insert into net.secret values ('$_', 'x', '{alice}', '*'))), qr/^23514/, "and the name '$_'") for 'a}b', '', 'a b';
+	like(as('postgres', qq(insert into net.secret (name, value, roles, host, port) values ('bad', 'x', '$_->[0]', '$_->[1]', $_->[2]))),
+		qr/^23514/, "so are roles $_->[0], host $_->[1], port $_->[2]")
+	  for [ '{alice,NULL}', '*', 1 ], [ '{alice}', '*.', 1 ], [ '{alice}', '*', 0 ], [ '{alice}', '*', 65536 ];
 	sql('alter table net.secret drop constraint secret_value_check');
-	quietly(q(insert into net.secret values ('bad', E'MagicValue\r\nX: y', '{alice}', '*')));
+	quietly(qq(insert into net.secret values ('bad', E'MagicValue\\r\\nX: y', '{alice}', '*', $port, true)));
 	is(request($node, 'set session authorization alice;' . get("$url/status/200?bad", "net.secret('bad')"))->{error_msg},
-		'value of HTTP header "X-Request-Id" contains a line break', 'and when it is sent');
+		'secret "bad" is not a single line', 'and when it is sent');
+	quietly(q(delete from net.secret where name = 'bad'; alter table net.secret add constraint secret_value_check)
+		  . q( check (value !~ '[\r\n]' or value ~ '^-----BEGIN ')));
+	quietly(qq(insert into net.secret values ('pem', E'-----BEGIN PRIVATE KEY-----\\nMagicValue\\n', '{alice}', '*', $port, true)));
+	is(request($node, 'set session authorization alice;' . get("$url/status/200?pem", "net.secret('pem')"))->{error_msg},
+		'secret "pem" is not a single line', 'PEM can be kept, and not be put into a header');
+	is(scalar($server->arrivals_of(qr{/status/200\?(bad|pem)})), 0, 'nothing of it arrives');
 };
 
 subtest 'who sees it' => sub {
@@ -163,7 +263,8 @@ subtest 'who sees it' => sub {
 		my $call = get("$url$path", "net.secret('stripe')") =~ s/60000/500/r;
 		request($node, "set session authorization alice; $call");
 	}
-	request($node, 'set session authorization alice;' . get($_, "net.secret('vaulted')")) for "http://127.0.0.1:1/";
+	quietly("insert into net.secret values ('closed', '@{[VALUE]}', '{alice}', '127.0.0.1', 1, true)");
+	request($node, 'set session authorization alice;' . get($_, "net.secret('closed')")) for "http://127.0.0.1:1/";
 	my $log = slurp_file($node->logfile);
 	unlike($log, qr/@{[VALUE]}|MagicValue|of-the-vault|rotated/, 'nothing of it is in the log');
 	is(sql("select count(*) from pg_stat_activity where query like '%Magic' || 'Value%'"), 0, 'nor in pg_stat_activity');
