@@ -42,6 +42,10 @@ extern size_t pgnet_networks_size(const Networks *networks);
 extern bool pgnet_networks_contain(const Networks *networks,
 								   const struct sockaddr *address);
 
+/* The same for a host, of a UrlTarget; a name is not contained. */
+extern bool pgnet_networks_contain_host(const Networks *networks,
+										const char *host);
+
 /* The same for an address in text, as inet_ntop() makes it. */
 extern bool pgnet_networks_contain_text(const Networks *networks,
 										const char *address);

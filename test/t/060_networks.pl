@@ -36,6 +36,7 @@ use constant OUTSIDE => '192.0.2.1';
 use constant METADATA => '169.254.169.254';
 use constant INSIDE => '10.0.0.1';
 use constant PROBE => '192.0.2.99';
+use constant NAT64_OUTSIDE => '64:ff9b:1::c000:201';
 use constant PORT => 8080;
 
 # An address that both lists deny, to see that the worker has the setting.
@@ -43,7 +44,9 @@ use constant DENIED => qr/^could not connect: pg_net.denied_networks denies an a
 
 $ENV{PATH} .= ':/usr/sbin:/sbin';
 system_or_bail('ip', 'address', 'add', $_, 'dev', 'lo')
-  for OUTSIDE, METADATA, INSIDE, qw(64:ff9b::a9fe:a9fe 2002:a9fe:a9fe::1 fe80::1/64 fd00:ec2::254 fc00::1);
+  for OUTSIDE, METADATA, INSIDE, qw(64:ff9b::a9fe:a9fe 2002:a9fe:a9fe::1 fe80::1/64 fd00:ec2::254 fc00::1),
+  qw(64:ff9b:1::a9fe:a9fe 64:ff9b:1:0:a9:fea9:fe00:0 64:ff9b:1:a9:fe:a9fe:: 64:ff9b:1:a9fe:a9:fe00::),
+  qw(2001:0:c000:201::5601:5601 fd01::5efe:a9fe:a9fe fd01::200:5efe:a9fe:a9fe), NAT64_OUTSIDE;
 
 my $outside = start_http_server('--address' => OUTSIDE, '--port' => PORT);
 my %inside = map { $_ => start_http_server('--address' => $_, '--port' => PORT) } METADATA, INSIDE, '127.0.0.1', '::';
@@ -115,7 +118,14 @@ my %metadata = (
 	'IPv4-mapped in hexadecimal' => 'http://[::ffff:a9fe:a9fe]:8080/echo',
 	'NAT64' => 'http://[64:ff9b::a9fe:a9fe]:8080/echo',
 	'6to4' => 'http://[2002:a9fe:a9fe::1]:8080/echo',
+	"NAT64 with a network's own prefix" => 'http://[64:ff9b:1::a9fe:a9fe]:8080/echo',
+	'one of 64 bits' => 'http://[64:ff9b:1:0:a9:fea9:fe00:0]:8080/echo',
+	'one of 56 bits' => 'http://[64:ff9b:1:a9:fe:a9fe::]:8080/echo',
+	'one of 48 bits' => 'http://[64:ff9b:1:a9fe:a9:fe00::]:8080/echo',
 	'link-local IPv6' => 'http://[fe80::1%25lo]:8080/echo',
+	'Teredo' => 'http://[2001:0:c000:201::5601:5601]:8080/echo',
+	'ISATAP' => 'http://[fd01::5efe:a9fe:a9fe]:8080/echo',
+	'ISATAP with a public address' => 'http://[fd01::200:5efe:a9fe:a9fe]:8080/echo',
 	'AWS by IPv6' => 'http://[fd00:ec2::254]:8080/echo',
 	'a name' => 'http://metadata.test:8080/echo',
 	'a name in capitals with a dot' => 'http://METADATA.Test.:8080/echo',
