@@ -3,11 +3,12 @@
  *
  * Runs in: workers.
  *
- * What a URL says does not matter, and neither does what a name resolved to
- * a moment ago: libcurl shows each address it is about to connect to, of the
- * first host and of those it is redirected to.  A connection that is used
- * again was opened under the setting of that time, so its address is looked
- * at before each request, too.
+ * What a name resolved to a moment ago does not matter: libcurl shows each
+ * address it is about to connect to, of the first host and of those it is
+ * redirected to.  A connection that is used again was opened under the setting
+ * of that time, so its address is looked at before each request, too.  Through
+ * a proxy the address is the proxy's, and with connect_to that of a gateway: so
+ * an address in the URL is looked at as well.
  */
 #include "postgres.h"
 
@@ -17,6 +18,7 @@
 #include "policy/access_rules.h"
 
 static bool url_is_allowed(Destination *destination);
+static bool is_denied(const Destination *destination, const char *url);
 static bool leads_to_same(const char *one, const char *other);
 
 /* Open a socket for an address that is not denied. */
@@ -58,9 +60,9 @@ pgnet_destination_problem(const Destination *destination)
 }
 
 /*
- * May the request go to the URL, as it is now?  The first one was looked at
- * before, with the header Host, so one that is refused here is the target of a
- * redirect.
+ * May the request go to the URL, as it is now?  Rules and secrets were asked
+ * about the first one before, with the header Host, so one that they refuse
+ * here is the target of a redirect.
  */
 static bool
 url_is_allowed(Destination *destination)
@@ -69,8 +71,10 @@ url_is_allowed(Destination *destination)
 	CURL	   *easy = destination->watch->easy;
 	char	   *url = NULL;
 	char	   *method = NULL;
+	bool		denied;
 
-	if (request->access_rules == NULL && !request->carries_secret)
+	if (request->access_rules == NULL && !request->carries_secret &&
+		!destination->by_detour)
 		return true;
 	(void) curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url);
 	(void) curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_METHOD, &method);
@@ -80,7 +84,37 @@ url_is_allowed(Destination *destination)
 	if (request->carries_secret)
 		destination->not_for_secret = url == NULL ||
 			!leads_to_same(request->url, url);
-	return !destination->against_rules && !destination->not_for_secret;
+	denied = destination->by_detour &&
+		(url == NULL || is_denied(destination, url));
+	destination->denied |= denied;
+	return !destination->against_rules && !destination->not_for_secret &&
+		!denied;
+}
+
+/*
+ * Is the host of a URL an address that is denied?  Digits of other alphabets
+ * are as good as those of ASCII, to which libcurl turns them (RFC 5895).
+ */
+static bool
+is_denied(const Destination *destination, const char *url)
+{
+	UrlTarget	target;
+	CURLU	   *parsed;
+	char	   *host = NULL;
+	bool		denied;
+
+	if (pgnet_url_target(url, &target))
+		return pgnet_networks_contain_host(destination->denied_networks,
+										   target.host);
+	parsed = curl_url();
+	denied = parsed == NULL ||
+		(curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
+		 curl_url_get(parsed, CURLUPART_HOST, &host, CURLU_PUNYCODE) ==
+			 CURLUE_OK &&
+		 pgnet_networks_contain_host(destination->denied_networks, host));
+	curl_free(host);
+	curl_url_cleanup(parsed);
+	return denied;
 }
 
 /* Have two URLs scheme, host and port in common? */

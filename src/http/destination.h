@@ -13,7 +13,7 @@
 #include "http/shortage.h"
 #include "policy/networks.h"
 
-/* What is asked of each connection; the first four are the transfer's. */
+/* What is asked of each connection; the first five are the transfer's. */
 typedef struct Destination
 {
 	const HttpRequest *request;
@@ -21,6 +21,7 @@ typedef struct Destination
 	ShortageWatch *watch;		/* opens the sockets that are allowed */
 
 	bool		to_unix_socket; /* which is no address in any network */
+	bool		by_detour;		/* the address is that of a proxy or gateway */
 	bool		denied;			/* an address was, since the last request */
 	bool		against_rules;	/* the URL, after a redirect */
 	bool		not_for_secret; /* likewise */

@@ -18,6 +18,7 @@ static bool set_destination(Setup *setup, const char *url,
 							const HttpDefaults *defaults);
 static bool set_connect_to(Setup *setup, const char *where);
 static bool set_client_certificate(Setup *setup, const Route *route);
+static void take_route(Setup *setup, const Route *route);
 
 #define SET(option, value) PGNET_SETUP(setup, option, value)
 
@@ -48,6 +49,7 @@ set_proxy(Setup *setup, const HttpDefaults *defaults)
 		return false;
 	if (defaults->proxy[0] == '\0')
 		return true;
+	setup->by_detour = true;
 	/* its answers are not those to the request, nor its headers */
 	return SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) &&
 		SET(CURLOPT_HEADEROPT, (long) CURLHEADER_SEPARATE) &&
@@ -73,15 +75,25 @@ set_destination(Setup *setup, const char *url, const HttpDefaults *defaults)
 		return true;
 
 	route = pgnet_routes_find(defaults->connect_to, &target);
+	take_route(setup, route);
 	if (route != NULL && !set_connect_to(setup, route->values[0]))
 		return false;
 	route = pgnet_routes_find(defaults->unix_sockets, &target);
+	take_route(setup, route);
 	setup->to_unix_socket = route != NULL;
 	if (route != NULL && !SET(CURLOPT_UNIX_SOCKET_PATH, route->values[0]))
 		return false;
 	route = pgnet_routes_find(defaults->client_certificates, &target);
 	return route == NULL || strcmp(target.scheme, "https") != 0 ||
 		set_client_certificate(setup, route);
+}
+
+/* Whoever routes this one host knows where it leads. */
+static void
+take_route(Setup *setup, const Route *route)
+{
+	if (route != NULL)
+		setup->by_detour = *route->host == '*';
 }
 
 /* Another host, and perhaps another port, in place of that of the URL. */

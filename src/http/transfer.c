@@ -269,6 +269,7 @@ prepare(Transfer *transfer, CURL *easy)
 						transfer->options->defaults))
 	{
 		transfer->destination.to_unix_socket = setup->to_unix_socket;
+		transfer->destination.by_detour = setup->by_detour;
 		return true;
 	}
 	snprintf(transfer->error_detail, sizeof(transfer->error_detail),

@@ -113,19 +113,20 @@ my %metadata = (
 	'octal' => 'http://0251.0376.0251.0376:8080/echo',
 	'two parts' => 'http://169.16689662:8080/echo',
 	'mixed' => 'http://0xa9.254.43518:8080/echo',
+	'digits of full width' => "http://\x{ef}\x{bc}\x{91}69.254.169.254:8080/echo",
 	'percent escapes' => 'http://169.254.169.%32%35%34:8080/echo',
 	'IPv4-mapped' => "http://[::ffff:$M]:8080/echo",
 	'IPv4-mapped in hexadecimal' => 'http://[::ffff:a9fe:a9fe]:8080/echo',
 	'NAT64' => 'http://[64:ff9b::a9fe:a9fe]:8080/echo',
-	'6to4' => 'http://[2002:a9fe:a9fe::1]:8080/echo',
 	"NAT64 with a network's own prefix" => 'http://[64:ff9b:1::a9fe:a9fe]:8080/echo',
 	'one of 64 bits' => 'http://[64:ff9b:1:0:a9:fea9:fe00:0]:8080/echo',
 	'one of 56 bits' => 'http://[64:ff9b:1:a9:fe:a9fe::]:8080/echo',
 	'one of 48 bits' => 'http://[64:ff9b:1:a9fe:a9:fe00::]:8080/echo',
-	'link-local IPv6' => 'http://[fe80::1%25lo]:8080/echo',
+	'6to4' => 'http://[2002:a9fe:a9fe::1]:8080/echo',
 	'Teredo' => 'http://[2001:0:c000:201::5601:5601]:8080/echo',
 	'ISATAP' => 'http://[fd01::5efe:a9fe:a9fe]:8080/echo',
 	'ISATAP with a public address' => 'http://[fd01::200:5efe:a9fe:a9fe]:8080/echo',
+	'link-local IPv6' => 'http://[fe80::1%25lo]:8080/echo',
 	'AWS by IPv6' => 'http://[fd00:ec2::254]:8080/echo',
 	'a name' => 'http://metadata.test:8080/echo',
 	'a name in capitals with a dot' => 'http://METADATA.Test.:8080/echo',
@@ -188,6 +189,40 @@ subtest 'the default' => sub {
 	reaches($_, $inside_urls{$_}) for sort keys %inside_urls;
 	my $row = get('http://outside.test:8080/echo');
 	is($row->{status_code}, 200, 'the internet is there');
+};
+
+subtest 'the zeros of a prefix' => sub {
+	deny('0.0.0.0/8, 127.0.0.0/8');
+	reaches('an address of NAT64', 'http://[' . NAT64_OUTSIDE . ']:8080/echo');
+	is_denied('the same with loopback inside', 'http://[64:ff9b:1::7f00:1]:8080/echo');
+};
+
+# The address that is connected to is not that of the target.
+subtest 'a proxy, and other ways for all' => sub {
+	my $before = arrived();
+	my %ways = (
+		'a proxy' => { proxy => "http://@{[OUTSIDE]}:8080", no_proxy => 'outside.test' },
+		'connect_to for every host' => { connect_to => "* @{[OUTSIDE]}:8080" });
+	my $set = sub {
+		my (%values) = @_;
+		sql(defined $values{$_} ? "alter system set pg_net.$_ = '$values{$_}'" : "alter system reset pg_net.$_") for sort keys %values;
+		deny(undef);
+	};
+
+	for my $way (sort keys %ways)
+	{
+		$set->(%{ $ways{$way} });
+		is_denied("$way: $_", $metadata{$_}) for sort grep { !/name|wide/ && $metadata{$_} !~ /metadata\.test/ } keys %metadata;
+		isnt(get('http://metadata.test:8080/echo')->{status_code}, undef, 'a name is looked up at the other end');
+		isnt(get('http://192.0.2.77:8080/echo')->{status_code}, undef, 'an address that is not denied is asked for there');
+		$set->(map { $_ => undef } keys %{ $ways{$way} });
+	}
+	is(arrived(), $before, 'nothing reached the metadata service');
+
+	$set->(connect_to => "$M @{[OUTSIDE]}:8080");
+	is(get("http://$M:8080/echo/routed")->{status_code}, 200, 'a route for the address itself is taken');
+	is(scalar($outside->arrivals_of('/echo/routed')), 1, 'to where it leads');
+	$set->(connect_to => undef);
 };
 
 subtest 'the list for untrusted callers' => sub {
