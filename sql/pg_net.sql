@@ -668,7 +668,7 @@ AS 'MODULE_PATHNAME', 'pgnet_urlencode_string';
 COMMENT ON FUNCTION net._urlencode_string(character varying) IS
   'Percent-encode a string as UTF-8 (RFC 3986)';
 
-CREATE FUNCTION net._encode_url_with_params_array(url text, params text[])
+CREATE FUNCTION net._encode_url_with_params_array(url text, params_array text[])
 RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'pgnet_encode_url_with_params_array';

@@ -34,8 +34,9 @@ from (values
   ('http://example.com/path', '{}')
 ) as t (url, params);
 
-select net._encode_url_with_params_array(null, array['a=1']) is null as null_url,
-       net._encode_url_with_params_array('http://example.com/', null) is null as null_params;
+-- by the names that 0.20 has
+select net._encode_url_with_params_array(url := null, params_array := array['a=1']) is null as null_url,
+       net._encode_url_with_params_array(url := 'http://example.com/', params_array := null) is null as null_params;
 
 -- a host is written in one way, whatever is escaped in it
 select net._encode_url_with_params_array('http://213070643%33/%33', '{}');
