@@ -139,7 +139,8 @@ typedef struct HttpOptions
 	int64		max_response_bytes; /* of the body, decompressed */
 	int			decompress;		/* false or true */
 	HttpVersion http_version;
-	const char **secret_headers;	/* names of headers for the origin alone */
+	/* names of headers for the origin alone, in order of pg_strcasecmp() */
+	const char **secret_headers;
 	int			nsecret_headers;
 } HttpOptions;
 

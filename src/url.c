@@ -202,6 +202,7 @@ url_assemble(const char *url, char **pairs, int npairs)
 	const char *utf8 = to_utf8(url);
 	size_t		length = strcspn(utf8, "#");
 	size_t		authority = authority_end(utf8);
+	bool		has_query = memchr(utf8, '?', length) != NULL;
 	StringInfoData whole;
 	char		last;
 
@@ -216,11 +217,12 @@ url_assemble(const char *url, char **pairs, int npairs)
 	for (int i = 0; i < npairs; i++)
 	{
 		last = whole.len > 0 ? whole.data[whole.len - 1] : '\0';
-		if (strchr(whole.data, '?') == NULL)
+		if (!has_query)
 			appendStringInfoChar(&whole, '?');
 		else if (last != '?' && last != '&')
 			appendStringInfoChar(&whole, '&');
 		appendStringInfoString(&whole, pairs[i]);
+		has_query = true;
 	}
 	appendStringInfoString(&whole, utf8 + length);
 	return whole.data;

@@ -16,6 +16,7 @@
 /* What parts a name into words. */
 #define SEPARATORS "-_."
 
+static int	compare_names(const void *name, const void *secret);
 static bool is_secret_word(const char *word, size_t length);
 static bool ends_with(const char *word, size_t length, const char *end);
 
@@ -42,10 +43,18 @@ pgnet_credential_looks_like(const char *name)
 bool
 pgnet_credential_is(const HttpRequest *request, const char *name)
 {
-	for (int i = 0; i < request->options.nsecret_headers; i++)
-		if (pg_strcasecmp(name, request->options.secret_headers[i]) == 0)
-			return true;
-	return pgnet_credential_looks_like(name);
+	return (request->options.nsecret_headers > 0 &&
+			bsearch(name, request->options.secret_headers,
+					request->options.nsecret_headers, sizeof(const char *),
+					compare_names) != NULL) ||
+		pgnet_credential_looks_like(name);
+}
+
+/* For bsearch(). */
+static int
+compare_names(const void *name, const void *secret)
+{
+	return pg_strcasecmp(name, *(const char *const *) secret);
 }
 
 /* Is it a word like "Token", or one that ends like it, as "apikey" does? */

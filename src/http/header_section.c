@@ -62,6 +62,7 @@ void
 pgnet_header_section_clear(HeaderSection *section)
 {
 	section->nfields = 0;
+	section->long_value = NULL;
 	section->begun = section->complete = false;
 }
 
@@ -99,6 +100,7 @@ add_field(HeaderSection *section, MemoryContext context, const char *line,
 	copy[name_length] = '\0';
 	memcpy(copy + name_length + 1, value, length);
 	copy[name_length + 1 + length] = '\0';
+	section->long_value = NULL;
 	section->fields[section->nfields++] = (HttpHeader) {
 		.name = copy,
 		.value = copy + name_length + 1
@@ -106,26 +108,39 @@ add_field(HeaderSection *section, MemoryContext context, const char *line,
 	return true;
 }
 
-/* A line that goes on with the field before it (RFC 9112, section 5.2). */
+/*
+ * A line that goes on with the field before it (RFC 9112, section 5.2).  A
+ * value that grows so gets room for twice as much, since there may be hundreds
+ * of such lines.
+ */
 static bool
 continue_field(HeaderSection *section, MemoryContext context, const char *line,
 			   size_t length)
 {
-	HttpHeader *field = &section->fields[section->nfields - 1];
-	size_t		before = strlen(field->value);
-	char	   *longer;
+	const char **value = &section->fields[section->nfields - 1].value;
+	size_t		before;
+	size_t		after;
 
 	trim(&line, &length);
 	if (length == 0)
 		return true;
-	longer = allocate(context, before + length + 2);
-	if (longer == NULL)
-		return false;
-	memcpy(longer, field->value, before);
-	longer[before] = ' ';
-	memcpy(longer + before + 1, line, length);
-	longer[before + 1 + length] = '\0';
-	field->value = longer;
+	before = section->long_value != NULL ? section->long_length : strlen(*value);
+	after = before + 1 + length;
+	if (section->long_value == NULL || after >= section->long_room)
+	{
+		char	   *longer = allocate(context, after * 2);
+
+		if (longer == NULL)
+			return false;
+		memcpy(longer, *value, before);
+		section->long_value = longer;
+		section->long_room = after * 2;
+	}
+	section->long_value[before] = ' ';
+	memcpy(section->long_value + before + 1, line, length);
+	section->long_value[after] = '\0';
+	section->long_length = after;
+	*value = section->long_value;
 	return true;
 }
 

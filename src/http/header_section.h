@@ -11,7 +11,7 @@
 
 #include "exchange.h"
 
-/* Finding repeated fields takes time in the square of their number. */
+/* No server sends as many; each takes memory beside its bytes. */
 #define PGNET_MAX_HEADER_LINES 1000
 
 typedef struct HeaderSection
@@ -20,6 +20,12 @@ typedef struct HeaderSection
 	HttpHeader *fields;
 	int			nfields;
 	int			room;
+
+	/* the value of the last field, if it went on in a line of its own */
+	char	   *long_value;		/* NULL: it did not */
+	size_t		long_length;
+	size_t		long_room;
+
 	bool		begun;			/* the status line came */
 	bool		complete;		/* the empty line came */
 

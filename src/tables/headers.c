@@ -5,18 +5,33 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
+#include "common/pg_prng.h"
 #include "lib/stringinfo.h"
+#include "port/pg_bitutils.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
 #include "tables/headers.h"
 #include "tables/text.h"
 
+/* More than the fields, so that most have a place of their own. */
+#define PLACES_PER_FIELD 2
+
+/* One of received fields, and the next one of the same name. */
+typedef struct Field
+{
+	const HttpHeader *header;
+	uint32		hash;			/* of the name in small letters */
+	struct Field *next;
+	struct Field *last;			/* of the name; of the first one only */
+} Field;
+
 static const char *jsonb_type_name(Jsonb *jsonb);
-static inline bool same_name(const char *one, const char *other);
-static bool seen_before(const HttpHeader *headers, int index);
-static void push_field(JsonbParseState **state, const HttpHeader *headers,
-					   int nheaders, int index);
+static Field *group_by_name(const HttpHeader *headers, int nheaders);
+static Field **find_place(Field **places, uint32 nplaces, const Field *field);
+static uint32 hash_name(const char *name);
+static void push_field(JsonbParseState **state, const Field *field);
 static void push_text(JsonbParseState **state, JsonbIteratorToken token,
 					  const char *text);
 
@@ -66,15 +81,17 @@ Jsonb *
 pgnet_headers_to_jsonb(const HttpHeader *headers, int nheaders)
 {
 	JsonbParseState *state = NULL;
+	Field	   *fields = group_by_name(headers, nheaders);
 	JsonbValue *object;
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < nheaders; i++)
 	{
-		if (seen_before(headers, i))
+		/* those that follow another of their name come with it */
+		if (fields[i].last == NULL)
 			continue;
 		push_text(&state, WJB_KEY, headers[i].name);
-		push_field(&state, headers, nheaders, i);
+		push_field(&state, &fields[i]);
 	}
 	object = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
 	return JsonbValueToJsonb(object);
@@ -122,60 +139,88 @@ jsonb_type_name(Jsonb *jsonb)
 	}
 }
 
-/* Names differ in their first letter mostly, so that is looked at first. */
-static inline bool
-same_name(const char *one, const char *other)
+/* Chain the fields of each name, in order. */
+static Field *
+group_by_name(const HttpHeader *headers, int nheaders)
 {
-	return pg_ascii_tolower(*one) == pg_ascii_tolower(*other) &&
-		pg_strcasecmp(one, other) == 0;
+	uint32		nplaces = pg_nextpower2_32(nheaders * PLACES_PER_FIELD + 1);
+	Field	  **places = palloc0(sizeof(Field *) * nplaces);
+	Field	   *fields = palloc0(sizeof(Field) * (nheaders + 1));
+
+	for (int i = 0; i < nheaders; i++)
+	{
+		Field	   *field = &fields[i];
+		Field	  **place;
+
+		field->header = &headers[i];
+		field->hash = hash_name(headers[i].name);
+		place = find_place(places, nplaces, field);
+		if (*place == NULL)
+			*place = field->last = field;
+		else
+			(*place)->last = (*place)->last->next = field;
+	}
+	pfree(places);
+	return fields;
 }
 
-/* Did a field of this name come before? */
-static bool
-seen_before(const HttpHeader *headers, int index)
+/* Where the first field of that name is, or may be put. */
+static Field **
+find_place(Field **places, uint32 nplaces, const Field *field)
 {
-	for (int i = 0; i < index; i++)
-		if (same_name(headers[i].name, headers[index].name))
-			return true;
-	return false;
+	uint32		i = field->hash & (nplaces - 1);
+
+	while (places[i] != NULL &&
+		   (places[i]->hash != field->hash ||
+			pg_strcasecmp(places[i]->header->name, field->header->name) != 0))
+		i = (i + 1) & (nplaces - 1);
+	return &places[i];
 }
 
-/* Push the value, or values, of the field that comes first at index. */
+/* Servers choose the names, and must not be able to choose the hashes. */
+static uint32
+hash_name(const char *name)
+{
+	static uint64 seed = 0;
+	size_t		length = strlen(name);
+	char		buffer[256];
+	char	   *small = length <= sizeof(buffer) ? buffer : palloc(length);
+	uint64		hash;
+
+	if (seed == 0)
+		seed = pg_prng_uint64(&pg_global_prng_state) | 1;
+	for (size_t i = 0; i < length; i++)
+		small[i] = (char) pg_ascii_tolower((unsigned char) name[i]);
+	hash = hash_bytes_extended((unsigned char *) small, (int) length, seed);
+	if (small != buffer)
+		pfree(small);
+	return (uint32) hash;
+}
+
+/* Push the value of a field, or the values of all of its name. */
 static void
-push_field(JsonbParseState **state, const HttpHeader *headers, int nheaders,
-		   int index)
+push_field(JsonbParseState **state, const Field *field)
 {
-	const char *name = headers[index].name;
-	bool		as_array = same_name(name, "Set-Cookie");
-	int			values = 0;
 	StringInfoData joined;
 
-	for (int i = index; i < nheaders; i++)
-		if (same_name(headers[i].name, name))
-			values++;
-	if (values == 1)
+	if (field->next == NULL)
 	{
-		push_text(state, WJB_VALUE, headers[index].value);
+		push_text(state, WJB_VALUE, field->header->value);
 		return;
 	}
-
-	initStringInfo(&joined);
-	if (as_array)
-		pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
-	for (int i = index; i < nheaders; i++)
+	if (pg_strcasecmp(field->header->name, "Set-Cookie") == 0)
 	{
-		if (!same_name(headers[i].name, name))
-			continue;
-		if (as_array)
-			push_text(state, WJB_ELEM, headers[i].value);
-		else
-			appendStringInfo(&joined, "%s%s", i > index ? ", " : "",
-							 pgnet_text_from_header(headers[i].value));
-	}
-	if (as_array)
+		pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+		for (; field != NULL; field = field->next)
+			push_text(state, WJB_ELEM, field->header->value);
 		pushJsonbValue(state, WJB_END_ARRAY, NULL);
-	else
-		push_text(state, WJB_VALUE, joined.data);
+		return;
+	}
+	initStringInfo(&joined);
+	for (const char *comma = ""; field != NULL; field = field->next, comma = ", ")
+		appendStringInfo(&joined, "%s%s", comma,
+						 pgnet_text_from_header(field->header->value));
+	push_text(state, WJB_VALUE, joined.data);
 }
 
 /* Push one string, made valid in the database's encoding. */

@@ -37,6 +37,7 @@ static char *read_options(HttpOptions *options, const Datum *values,
 						  const bool *nulls);
 static char *read_http_version(HttpOptions *options, Datum value);
 static void read_secret_headers(HttpOptions *options, Datum value);
+static int	compare_names(const void *one, const void *other);
 
 /* Of ours, those that may be null are not always filled. */
 void
@@ -183,7 +184,7 @@ read_http_version(HttpOptions *options, Datum value)
 									&options->http_version);
 }
 
-/* Names of headers, nulls left out. */
+/* Names of headers in order, nulls left out. */
 static void
 read_secret_headers(HttpOptions *options, Datum value)
 {
@@ -198,4 +199,14 @@ read_secret_headers(HttpOptions *options, Datum value)
 		if (!nulls[i])
 			options->secret_headers[options->nsecret_headers++] =
 				TextDatumGetCString(elements[i]);
+	qsort(options->secret_headers, options->nsecret_headers,
+		  sizeof(const char *), compare_names);
+}
+
+/* For qsort(). */
+static int
+compare_names(const void *one, const void *other)
+{
+	return pg_strcasecmp(*(const char *const *) one,
+						 *(const char *const *) other);
 }
