@@ -12,6 +12,22 @@
 static SPIPlanPtr prepared(PreparedStatement *statement);
 static void check(const PreparedStatement *statement, int code, int expected);
 
+/* Open a session with SPI. */
+void
+pgnet_plans_connect(void)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+}
+
+/* End it. */
+void
+pgnet_plans_finish(void)
+{
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "could not end the session with SPI");
+}
+
 /* Follow a type to its new oid. */
 void
 pgnet_plan_set_type(PreparedStatement *statement, int number, Oid type)

@@ -23,6 +23,14 @@ typedef struct PreparedStatement
 } PreparedStatement;
 
 /*
+ * Open a session with SPI, and end it.  When an error comes between, the abort
+ * of the (sub)transaction ends the session, and makes the memory context, the
+ * snapshots and the user what they were.
+ */
+extern void pgnet_plans_connect(void);
+extern void pgnet_plans_finish(void);
+
+/*
  * Set the type of a parameter that CREATE EXTENSION gives a new oid each
  * time; a plan made for another one is thrown away.
  */

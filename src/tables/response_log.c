@@ -16,6 +16,7 @@
 #include "tables/outcome_rows.h"
 #include "tables/plans.h"
 #include "tables/response_log.h"
+#include "tables/subtransaction.h"
 
 static PreparedStatement insert_responses = {
 	.sql = "INSERT INTO net._http_response"
@@ -73,9 +74,9 @@ static PreparedStatement expire_responses = {
 		   " WHERE r.ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
 		   " SELECT old.ctid FROM net._http_response AS old"
 		   " WHERE old.created OPERATOR(pg_catalog.<) $1"
-		   " ORDER BY old.created LIMIT $2 FOR UPDATE SKIP LOCKED))",
-	.nparams = 2,
-	.param_types = {TIMESTAMPTZOID, INT8OID}
+		   " ORDER BY old.created LIMIT $2 OFFSET $3 FOR UPDATE SKIP LOCKED))",
+	.nparams = 3,
+	.param_types = {TIMESTAMPTZOID, INT8OID, INT8OID}
 };
 
 static PreparedStatement oldest_response = {
@@ -83,6 +84,26 @@ static PreparedStatement oldest_response = {
 		   " ORDER BY r.created LIMIT 1",
 };
 
+/* What is recorded in a subtransaction. */
+typedef struct Recording
+{
+	Oid			table;
+	HttpRequest *const *requests;
+	int			nrequests;
+	RecordMode	mode;
+} Recording;
+
+/* What is removed in one. */
+typedef struct Expiring
+{
+	TimestampTz before;
+	int			skip;
+	int			limit;
+	int			count;
+} Expiring;
+
+static void record(void *recording);
+static void expire(void *expiring);
 static int	insert_outcomes(HttpRequest *const *requests, int nrequests,
 							RecordMode mode);
 static int	remove_in_place(HttpRequest *const *requests, int nrequests);
@@ -118,6 +139,35 @@ pgnet_responses_record(Oid table, HttpRequest *const *requests, int nrequests,
 	pgnet_catalog_become(before);
 }
 
+/* Try to. */
+ErrorData *
+pgnet_responses_try_record(Oid table, HttpRequest *const *requests,
+						   int nrequests, RecordMode mode)
+{
+	Recording	recording = {
+		.table = table,
+		.requests = requests,
+		.nrequests = nrequests,
+		.mode = mode
+	};
+
+	return pgnet_subtransaction_try(record, &recording,
+									PGNET_SUBTRANSACTION_KEEP);
+}
+
+/* SubtransactionWork of pgnet_responses_try_record(). */
+static void
+record(void *arg)
+{
+	Recording  *recording = arg;
+
+	/* what the rows are made of goes with the session of SPI */
+	pgnet_plans_connect();
+	pgnet_responses_record(recording->table, recording->requests,
+						   recording->nrequests, recording->mode);
+	pgnet_plans_finish();
+}
+
 /* Find out which rows nobody else holds. */
 int
 pgnet_responses_recordable(HttpRequest **requests, int nrequests)
@@ -145,18 +195,35 @@ pgnet_responses_recordable(HttpRequest **requests, int nrequests)
 	return front;
 }
 
-/* Remove old responses. */
-int
-pgnet_responses_expire(TimestampTz before, int limit)
+/* Try to remove old responses. */
+ErrorData *
+pgnet_responses_try_expire(TimestampTz before, int skip, int limit, int *count)
 {
-	CatalogUser user = pgnet_catalog_become_owner();
-	Datum		values[2] = {TimestampTzGetDatum(before), Int64GetDatum(limit)};
-	int			count;
+	Expiring	expiring = {.before = before, .skip = skip, .limit = limit};
+	ErrorData  *error = pgnet_subtransaction_try(expire, &expiring,
+												 PGNET_SUBTRANSACTION_KEEP);
 
+	*count = expiring.count;
+	return error;
+}
+
+/* SubtransactionWork of pgnet_responses_try_expire(). */
+static void
+expire(void *arg)
+{
+	Expiring   *expiring = arg;
+	CatalogUser user = pgnet_catalog_become_owner();
+	Datum		values[] = {
+		TimestampTzGetDatum(expiring->before),
+		Int64GetDatum(expiring->limit),
+		Int64GetDatum(expiring->skip)
+	};
+
+	pgnet_plans_connect();
 	pgnet_plan_run(&expire_responses, values, NULL, SPI_OK_DELETE);
-	count = (int) SPI_processed;
+	expiring->count = (int) SPI_processed;
+	pgnet_plans_finish();
 	pgnet_catalog_become(user);
-	return count;
 }
 
 /* Find the oldest response. */

@@ -28,6 +28,14 @@ extern void pgnet_responses_record(Oid table, HttpRequest *const *requests,
 								   int nrequests, RecordMode mode);
 
 /*
+ * The same in a subtransaction: NULL, or the error it was rolled back for.
+ * Runs in: workers.
+ */
+extern ErrorData *pgnet_responses_try_record(Oid table,
+											 HttpRequest *const *requests,
+											 int nrequests, RecordMode mode);
+
+/*
  * Of these ids, drop those whose queue row somebody else holds locked: the
  * others are moved to the front, and their number returned.  Their rows are
  * locked.  Runs in: workers.
@@ -36,9 +44,12 @@ extern int	pgnet_responses_recordable(HttpRequest **requests, int nrequests);
 
 /*
  * Remove up to limit responses created before the given time that nobody
- * holds locked; how many there were.  Runs in: workers.
+ * holds locked, the oldest first but for so many, in a subtransaction; *count
+ * is how many there were.  NULL, or the error it was rolled back for.  Runs
+ * in: workers.
  */
-extern int	pgnet_responses_expire(TimestampTz before, int limit);
+extern ErrorData *pgnet_responses_try_expire(TimestampTz before, int skip,
+											 int limit, int *count);
 
 /* When the oldest response was created; false when there is none. */
 extern bool pgnet_responses_oldest(TimestampTz *created);

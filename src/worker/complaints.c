@@ -18,6 +18,16 @@ pgnet_complain_passing(const ErrorData *error)
 			error->context ? errcontext("%s", error->context) : 0);
 }
 
+/* Say what is left out. */
+void
+pgnet_complain_hurry(int responses)
+{
+	ereport(WARNING,
+			errmsg("pg_net records %d responses without triggers because the worker has to leave",
+				   responses),
+			errhint("The triggers on net._http_response and net.http_request_queue take too long."));
+}
+
 /* Say which response could not be recorded, and what follows. */
 void
 pgnet_complain_failure(const HttpRequest *request, RecordMode mode,

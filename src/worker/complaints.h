@@ -14,6 +14,9 @@
 /* All are kept and tried again: the error passes. */
 extern void pgnet_complain_passing(const ErrorData *error);
 
+/* So many are recorded without triggers, for the worker leaves. */
+extern void pgnet_complain_hurry(int responses);
+
 /* One could not be recorded in this mode, and what follows from that. */
 extern void pgnet_complain_failure(const HttpRequest *request, RecordMode mode,
 								   const ErrorData *error);

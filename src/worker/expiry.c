@@ -12,10 +12,17 @@
 
 #include "settings.h"
 #include "tables/response_log.h"
+#include "tables/transaction.h"
 #include "worker/expiry.h"
 
-/* Responses removed in one transaction. */
+/* Responses removed in one transaction, if there is time. */
 #define EXPIRE_ROWS 1000
+
+/* How long some of them may take: a trigger sleeps, and all wait. */
+#define PIECE_SECONDS 1
+
+/* So many that cannot be removed are passed by. */
+#define MAX_SKIP 100
 
 /* Between looks that do not remove a full batch, so that they stay few. */
 #define PAUSE_MS 1000
@@ -24,12 +31,22 @@
 typedef struct Look
 {
 	TimestampTz before;
+	PaceRun		run;
+	int			limit;
+	int			skip;
 	int			removed;
+	bool		complete;		/* there are no more */
+	bool		piece_failed;
+	ErrorData  *error;			/* why one is skipped */
+	MemoryContext context;		/* of that: the caller's */
 	bool		any_left;
 	TimestampTz oldest;
 } Look;
 
 static void remove_some(void *arg);
+static void remove_piece(Look *look, int rows);
+static void plan_next(Expiry *expiry, const Look *look);
+static void note_refused(Expiry *expiry, const Look *look);
 static TimestampTz plus_ttl(TimestampTz created);
 
 /* Know that there is something to look for, the oldest if time went back. */
@@ -52,7 +69,8 @@ pgnet_expiry_is_due(const Expiry *expiry, TimestampTz now, int patience_ms)
 {
 	TimestampTz wall;
 
-	if (expiry->due == DT_NOEND || !pgnet_backoff_over(&expiry->backoff, now))
+	if (expiry->due == DT_NOEND || !pgnet_backoff_over(&expiry->backoff, now) ||
+		!pgnet_backoff_over(&expiry->refused, now))
 		return false;
 	wall = GetCurrentTimestamp();
 	return expiry->due <= TimestampTzPlusMilliseconds(wall, -patience_ms);
@@ -71,24 +89,27 @@ pgnet_expiry_due(const Expiry *expiry, TimestampTz now)
 bool
 pgnet_expiry_run(Expiry *expiry, TableAccess *access)
 {
-	TimestampTz wall = GetCurrentTimestamp();
-	Look		look = {.before = wall - pgnet_setting_ttl()};
+	Look		look = {
+		.before = GetCurrentTimestamp() - pgnet_setting_ttl(),
+		.limit = pgnet_pace_rows(&expiry->pace, EXPIRE_ROWS),
+		.skip = expiry->skip,
+		.context = CurrentMemoryContext
+	};
 
+	pgnet_pace_begin(&look.run, &expiry->pace);
 	if (!pgnet_access_try(access, &expiry->backoff, "remove expired responses",
 						  remove_some, &look))
 	{
+		if (look.removed > 0)
+			pgnet_pace_failed(&expiry->pace, look.removed, true);
 		/* nothing is due in tables that are not there */
 		if (access->missing)
 			expiry->due = DT_NOEND;
 		return false;
 	}
-	if (look.removed == EXPIRE_ROWS)
-		expiry->due = DT_NOBEGIN;
-	else if (look.any_left)
-		expiry->due = Max(plus_ttl(look.oldest),
-						  TimestampTzPlusMilliseconds(wall, PAUSE_MS));
-	else
-		expiry->due = DT_NOEND;
+	pgnet_pace_done(&expiry->pace, look.removed, pgnet_pace_took_us(&look.run));
+	pgnet_pace_pieces(&expiry->pace, look.piece_failed);
+	plan_next(expiry, &look);
 	return look.removed > 0;
 }
 
@@ -97,9 +118,80 @@ static void
 remove_some(void *arg)
 {
 	Look	   *look = arg;
+	int			rows;
 
-	look->removed = pgnet_responses_expire(look->before, EXPIRE_ROWS);
+	while (!look->complete && look->skip <= MAX_SKIP &&
+		   (rows = pgnet_pace_next(&look->run, look->limit - look->removed)) > 0)
+		remove_piece(look, rows);
 	look->any_left = pgnet_responses_oldest(&look->oldest);
+}
+
+/* Remove a few.  One that cannot be removed must not keep the others. */
+static void
+remove_piece(Look *look, int rows)
+{
+	MemoryContext before = MemoryContextSwitchTo(look->context);
+	int			count;
+	ErrorData  *error;
+
+	pgnet_transaction_allow(PIECE_SECONDS);
+	error = pgnet_responses_try_expire(look->before, look->skip, rows, &count);
+	MemoryContextSwitchTo(before);
+	if (error == NULL)
+	{
+		look->removed += count;
+		look->complete = count < rows;
+		return;
+	}
+	look->piece_failed = true;
+	pgnet_pace_piece_failed(&look->run);
+	if (rows > 1)
+		return;
+	look->skip++;
+	look->error = error;
+}
+
+/* When to look again. */
+static void
+plan_next(Expiry *expiry, const Look *look)
+{
+	expiry->skip = look->skip;
+	note_refused(expiry, look);
+	if (!look->complete)
+		expiry->due = DT_NOBEGIN;
+	else if (look->any_left)
+		expiry->due = Max(plus_ttl(look->oldest),
+						  TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													  PAUSE_MS));
+	else
+		expiry->due = DT_NOEND;
+}
+
+/* Say once that some stay, and try those again after a pause. */
+static void
+note_refused(Expiry *expiry, const Look *look)
+{
+	if (look->error != NULL && !expiry->said_refused)
+	{
+		ereport(WARNING,
+				errcode(look->error->sqlerrcode),
+				errmsg("pg_net could not remove expired responses: %s",
+					   look->error->message),
+				errdetail("Others are removed. It is tried again until it succeeds."),
+				look->error->context ? errcontext("%s", look->error->context) :
+									   0);
+		expiry->said_refused = true;
+	}
+	if (!look->complete && look->skip <= MAX_SKIP)
+		return;
+	if (look->skip > 0)
+		pgnet_backoff_failed(&expiry->refused);
+	else
+	{
+		pgnet_backoff_succeeded(&expiry->refused);
+		expiry->said_refused = false;
+	}
+	expiry->skip = 0;
 }
 
 /* When a response of that age goes. */

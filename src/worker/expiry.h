@@ -11,12 +11,17 @@
 #include "datatype/timestamp.h"
 
 #include "worker/access.h"
+#include "worker/pace.h"
 
 /* When the next response is due to go; DT_NOEND while there is none. */
 typedef struct Expiry
 {
 	TimestampTz due;			/* by the wall clock */
 	Backoff		backoff;
+	Pace		pace;
+	int			skip;			/* of the oldest: they could not be removed */
+	Backoff		refused;		/* until those are tried again */
+	bool		said_refused;	/* in the log */
 } Expiry;
 
 /* Responses were recorded: some will be due one day. */
@@ -29,7 +34,7 @@ extern void pgnet_expiry_look_now(Expiry *expiry);
 extern bool pgnet_expiry_is_due(const Expiry *expiry, TimestampTz now,
 								int patience_ms);
 
-/* When it is, by pgnet_clock_now(). */
+/* When it is, by pgnet_clock_now(); and when rows that stayed are tried again. */
 extern TimestampTz pgnet_expiry_due(const Expiry *expiry, TimestampTz now);
 
 /* Remove some; true when there were any. */

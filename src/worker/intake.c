@@ -43,7 +43,8 @@ typedef struct Rows
 	int64		ids[MAX_LOAD_ROWS]; /* to load */
 	int			nids;
 	bool		begun;			/* the tables could be locked */
-	int			count;			/* that a scan brought */
+	int			limit;			/* of a scan */
+	int			count;			/* that it brought */
 	dlist_head	list;
 } Rows;
 
@@ -100,17 +101,23 @@ void
 pgnet_intake_read(Intake *intake, TableAccess *access, TimestampTz now)
 {
 	Rows		rows = {.intake = intake, .access = access};
+	PaceRun		run;
 
 	dlist_init(&rows.list);
+	rows.limit = pgnet_pace_rows(&intake->pace, pgnet_setting_batch_size);
+	pgnet_pace_begin(&run, &intake->pace);
 	if (pgnet_copies_remove(intake->slot, access, &intake->backoff) &&
 		pgnet_suspects_know(intake->suspects, access, &intake->backoff) &&
 		pgnet_access_try(access, &intake->backoff, "read the queue", scan_rows,
 						 &rows))
 	{
 		intake->last_read = now;
+		pgnet_pace_done(&intake->pace, rows.count, pgnet_pace_took_us(&run));
 		take_rows(intake, &rows);
 		return;
 	}
+	if (rows.begun)
+		pgnet_pace_failed(&intake->pace, rows.limit, true);
 	pgnet_requests_free(&rows.list);
 	if (access->missing)
 		look_again(intake);
@@ -121,20 +128,25 @@ void
 pgnet_intake_load(Intake *intake, TableAccess *access, TimestampTz now)
 {
 	Rows		rows = {.intake = intake, .access = access};
+	PaceRun		run;
 
 	dlist_init(&rows.list);
-	/* after trouble one by one: for that one there may be no memory */
 	rows.nids = pgnet_backlog_to_load(intake->backlog, rows.ids,
-									  intake->load_backoff.pause_ms > 0 ?
-										  1 :
-										  MAX_LOAD_ROWS);
+									  pgnet_pace_rows(&intake->load_pace,
+													  MAX_LOAD_ROWS));
+	pgnet_pace_begin(&run, &intake->load_pace);
 	if (pgnet_access_try(access, &intake->load_backoff, "load queued requests",
 						 load_rows, &rows))
 	{
+		pgnet_pace_done(&intake->load_pace, rows.nids,
+						pgnet_pace_took_us(&run));
 		take_loaded(intake, &rows, now);
 		return;
 	}
 	pgnet_requests_free(&rows.list);
+	/* one by one: for that one there may be no memory */
+	if (rows.begun)
+		pgnet_pace_failed(&intake->load_pace, 1, false);
 	if (rows.begun && rows.nids == 1)
 		pgnet_backlog_postpone(intake->backlog);
 }
@@ -175,10 +187,11 @@ scan_rows(void *arg)
 	Rows	   *rows = arg;
 	int			(*scan) (Oid, int64, int, bool, MemoryContext, dlist_head *);
 
+	rows->begun = true;
 	scan = tries_again(&rows->intake->backoff) ? pgnet_broken_rows_scan :
 												 pgnet_queue_scan;
 	rows->count = scan(rows->access->queue, rows->intake->next_id,
-					   pgnet_setting_batch_size,
+					   rows->limit,
 					   pgnet_backlog_is_rich(rows->intake->backlog),
 					   rows->intake->requests, &rows->list);
 	elog(DEBUG1, "read %d rows of the queue", rows->count);
@@ -236,7 +249,7 @@ check_rows(Rows *rows, bool to_be_sent)
 static void
 take_rows(Intake *intake, Rows *rows)
 {
-	intake->more = rows->count == pgnet_setting_batch_size;
+	intake->more = rows->count == rows->limit;
 	while (!dlist_is_empty(&rows->list))
 	{
 		HttpRequest *request = pop(&rows->list);

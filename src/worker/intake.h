@@ -12,6 +12,7 @@
 
 #include "worker/access.h"
 #include "worker/backlog.h"
+#include "worker/pace.h"
 #include "worker/recorder.h"
 #include "worker/suspects.h"
 
@@ -28,6 +29,8 @@ typedef struct Intake
 	TimestampTz last_read;
 	Backoff		backoff;		/* of reading */
 	Backoff		load_backoff;
+	Pace		pace;			/* of reading */
+	Pace		load_pace;
 } Intake;
 
 /* There are new rows from id on. */

@@ -32,6 +32,12 @@
 /* After SIGTERM, how long requests in flight may still finish. */
 #define LEAVE_GRACE_MS 500
 
+/*
+ * How long what is finished is recorded as always then.  A stop of the server
+ * waits for that; what is not recorded would be sent again.
+ */
+#define LEAVE_RECORD_MS 5000
+
 /* With the network busy, expired responses wait so much longer. */
 #define EXPIRY_PATIENCE_MS 1000
 
@@ -339,17 +345,20 @@ leave(Loop *loop)
 	pgnet_slot_leave(loop->slot);
 }
 
-/* The last batches, as long as each brings something. */
+/* The last batches, until all is recorded or only time would help. */
 static void
 record_the_rest(Loop *loop)
 {
-	int			before;
+	TimestampTz until = TimestampTzPlusMilliseconds(pgnet_clock_now(),
+													LEAVE_RECORD_MS);
 
 	do
 	{
 		begin_cycle(loop);
-		before = loop->recorder.nfinished;
+		if (loop->now >= until)
+			pgnet_recorder_hurry(&loop->recorder);
 		pgnet_recorder_flush(&loop->recorder, &loop->access, loop->now);
 		forget_recorded(loop);
-	} while (loop->recorder.nfinished > 0 && loop->recorder.nfinished < before);
+	} while (loop->recorder.nfinished > 0 &&
+			 loop->recorder.backoff.pause_ms == 0);
 }

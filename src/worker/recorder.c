@@ -4,29 +4,24 @@
  * Runs in: workers.
  *
  * The rule is one transaction for a batch: it stores the responses and
- * removes the rows.  When that fails, each request of the batch gets a
- * transaction of its own, so that one request's trouble (a trigger that
- * raises, a constraint somebody added, a row somebody locked) stays its own.
+ * removes the rows.  One request's trouble (a trigger that raises, a constraint
+ * somebody added, a row somebody locked) stays its own: those that could not
+ * be recorded with the others get a transaction of their own.
  *
  * A request that was sent is never sent again because its response could not
  * be stored: rather the triggers are left out, and at last the response.
  */
 #include "postgres.h"
 
-#include "postmaster/interrupt.h"
 #include "utils/elog.h"
 #include "utils/timestamp.h"
 
 #include "tables/response_log.h"
 #include "tables/transaction.h"
-#include "url.h"
+#include "worker/batch.h"
 #include "worker/clock.h"
 #include "worker/complaints.h"
 #include "worker/recorder.h"
-
-/* A batch: enough to make a commit cheap, little enough to be quick. */
-#define BATCH_REQUESTS 500
-#define BATCH_BYTES ((size_t) 16 * 1024 * 1024)
 
 /* How long a finished request may wait for the rest of its batch. */
 #define BATCH_DELAY_MS 10
@@ -36,14 +31,13 @@
 #define MAX_UNRECORDED_BYTES ((size_t) 256 * 1024 * 1024)
 
 /* Recording one by one gives way to the network after this long. */
-#define ONE_BY_ONE_MS 200
+#define ONE_BY_ONE_MS 50
 
 /*
- * How long recording may take: a batch, one of a batch that failed, and one
- * alone that took longer than that.  Some trigger sleeps, and all wait.
+ * How long recording one may take, and one that took longer than others may.
+ * Some trigger sleeps, and all wait.
  */
-#define BATCH_SECONDS 3
-#define SINGLE_SECONDS 1
+#define SINGLE_SECONDS 3
 #define SLOW_SECONDS 10
 
 /* What finishes so long after a slow one goes before it. */
@@ -52,28 +46,29 @@
 /* Rows that somebody holds locked are looked at again after this long. */
 #define LOCKED_ROW_MS 1000
 
-/* What one transaction records. */
-typedef struct Batch
+/* Those whose rows may be free. */
+typedef struct Rows
 {
-	TableAccess *access;
-	HttpRequest *requests[BATCH_REQUESTS];
+	HttpRequest **requests;
 	int			count;
-	RecordMode	mode;
-	int			seconds;		/* it may take */
 	int			nfree;			/* those at the front nobody holds locked */
-} Batch;
+} Rows;
 
 static dlist_node *place_of_next(Recorder *recorder, TimestampTz now);
 static void drop_stale(Recorder *recorder, TableAccess *access);
 static void recheck_locked(Recorder *recorder, TableAccess *access,
 						   TimestampTz now);
-static void choose_batch(dlist_head *list, Batch *batch);
-static void record_one_by_one(Recorder *recorder, Batch *batch,
-							  TimestampTz now);
-static bool record_one(Batch *batch, ErrorData **passing);
-static void put_slow(Recorder *recorder, HttpRequest *request);
-static void record_work(void *batch);
-static void find_free_work(void *batch);
+static void settle(Recorder *recorder, Batch *batch);
+static void settle_failed(Recorder *recorder, Batch *batch, ErrorData *error);
+static void settle_failures(Recorder *recorder, Batch *batch, TimestampTz now);
+static void park_locked(Recorder *recorder, Batch *batch, TimestampTz now);
+static bool record_alone(Recorder *recorder, const Batch *batch,
+						 BatchFailure *failure);
+static AccessResult try_alone(const Batch *batch, BatchFailure *failure,
+							  RecordMode mode);
+static bool is_too_long(const ErrorData *error);
+static void put_last(Recorder *recorder, HttpRequest *request);
+static void find_free_work(void *rows);
 static void take_out(Recorder *recorder, HttpRequest *request);
 static void put_locked(Recorder *recorder, HttpRequest *request,
 					   TimestampTz now);
@@ -125,8 +120,10 @@ pgnet_recorder_is_due(const Recorder *recorder, TimestampTz now, bool busy)
 		return true;
 	if (recorder->nfinished == 0)
 		return false;
-	return !busy || recorder->nfinished >= BATCH_REQUESTS ||
-		recorder->finished_bytes >= BATCH_BYTES ||
+	return !busy ||
+		recorder->nfinished >= pgnet_pace_rows(&recorder->pace,
+											   PGNET_BATCH_REQUESTS) ||
+		recorder->finished_bytes >= PGNET_BATCH_BYTES ||
 		now >= TimestampTzPlusMilliseconds(recorder->waiting_since,
 										   BATCH_DELAY_MS);
 }
@@ -143,24 +140,30 @@ pgnet_recorder_is_full(const Recorder *recorder)
 void
 pgnet_recorder_flush(Recorder *recorder, TableAccess *access, TimestampTz now)
 {
-	Batch		batch = {.access = access, .mode = PGNET_RECORD_NORMAL};
+	Batch	   *batch = palloc(sizeof(Batch));
 	ErrorData  *error = NULL;
 
 	drop_stale(recorder, access);
 	if (recorder->nlocked > 0 && now >= recorder->locked_due)
 		recheck_locked(recorder, access, now);
-	choose_batch(&recorder->finished, &batch);
-	if (batch.count == 0)
+	*batch = (Batch) {
+		.access = access,
+		.pace = &recorder->pace,
+		.mode = recorder->mode
+	};
+	pgnet_batch_fill(batch, &recorder->finished,
+					 pgnet_pace_rows(&recorder->pace, PGNET_BATCH_REQUESTS),
+					 recorder->last_host);
+	if (batch->count == 0)
 		return;
 
-	batch.seconds = batch.requests[0]->slow ? SLOW_SECONDS : BATCH_SECONDS;
+	batch->seconds = batch->requests[0]->slow ? SLOW_SECONDS : SINGLE_SECONDS;
 	recorder->waiting_since = now;
-	switch (pgnet_access_run(access, record_work, &batch, &error))
+	switch (pgnet_batch_record(batch, &error))
 	{
 		case PGNET_ACCESS_DONE:
-			for (int i = 0; i < batch.count; i++)
-				take_out(recorder, batch.requests[i]);
-			pgnet_backoff_succeeded(&recorder->backoff);
+			settle(recorder, batch);
+			settle_failures(recorder, batch, now);
 			break;
 		case PGNET_ACCESS_BUSY:
 			pgnet_backoff_failed(&recorder->backoff);
@@ -169,16 +172,19 @@ pgnet_recorder_flush(Recorder *recorder, TableAccess *access, TimestampTz now)
 			drop_stale(recorder, access);
 			break;
 		case PGNET_ACCESS_FAILED:
-			if (batch.requests[0]->slow &&
-				error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-			{
-				pgnet_complain_failure(batch.requests[0], batch.mode, error);
-				batch.mode = PGNET_RECORD_NO_TRIGGERS;
-			}
-			FreeErrorData(error);
-			record_one_by_one(recorder, &batch, now);
+			settle_failed(recorder, batch, error);
+			settle_failures(recorder, batch, now);
 			break;
 	}
+}
+
+/* Leave the triggers out. */
+void
+pgnet_recorder_hurry(Recorder *recorder)
+{
+	if (recorder->mode == PGNET_RECORD_NORMAL && recorder->nfinished > 0)
+		pgnet_complain_hurry(recorder->nfinished);
+	recorder->mode = PGNET_RECORD_NO_TRIGGERS;
 }
 
 /* Forget what is there. */
@@ -213,92 +219,79 @@ drop_stale(Recorder *recorder, TableAccess *access)
 static void
 recheck_locked(Recorder *recorder, TableAccess *access, TimestampTz now)
 {
-	Batch		batch = {.access = access};
+	Batch	   *batch = palloc0(sizeof(Batch));
+	Rows		rows = {.requests = batch->requests};
 	ErrorData  *error = NULL;
 
-	choose_batch(&recorder->locked, &batch);
-	if (pgnet_access_run(access, find_free_work, &batch, &error) !=
+	pgnet_batch_fill(batch, &recorder->locked, PGNET_BATCH_REQUESTS, 0);
+	rows.count = batch->count;
+	if (pgnet_access_run(access, find_free_work, &rows, &error) !=
 		PGNET_ACCESS_DONE)
-		batch.nfree = 0;
-	for (int i = 0; i < batch.count; i++)
+		rows.nfree = 0;
+	for (int i = 0; i < rows.count; i++)
 	{
 		/* those that are locked still go to the end of their list */
-		dlist_delete(&batch.requests[i]->node);
+		dlist_delete(&rows.requests[i]->node);
 		recorder->nlocked--;
-		if (i < batch.nfree)
-			pgnet_recorder_add(recorder, batch.requests[i], now);
+		if (i < rows.nfree)
+			pgnet_recorder_add(recorder, rows.requests[i], now);
 		else
-			put_locked(recorder, batch.requests[i], now);
+			put_locked(recorder, rows.requests[i], now);
 	}
 	recorder->locked_due = TimestampTzPlusMilliseconds(now, LOCKED_ROW_MS);
 }
 
-/* The requests of a list that came first; a slow one alone. */
+/* A batch was committed. */
 static void
-choose_batch(dlist_head *list, Batch *batch)
+settle(Recorder *recorder, Batch *batch)
 {
-	size_t		bytes = 0;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, list)
+	for (int i = 0; i < batch->nrecorded; i++)
+		take_out(recorder, batch->requests[i]);
+	if (batch->nrecorded > 0)
 	{
-		HttpRequest *request = dlist_container(HttpRequest, node, iter.cur);
-		bool		alone = request->slow;
-
-		if (batch->count > 0)
-			alone = alone || batch->requests[0]->slow;
-		bytes += request->outcome.content_len;
-		if (batch->count == BATCH_REQUESTS ||
-			(batch->count > 0 && (bytes > BATCH_BYTES || alone)))
-			break;
-		batch->requests[batch->count++] = request;
+		recorder->last_host = batch->requests[batch->nrecorded - 1]->host_key;
+		pgnet_backoff_succeeded(&recorder->backoff);
 	}
+	pgnet_pace_done(&recorder->pace, batch->nrecorded, batch->took_us);
+	pgnet_pace_pieces(&recorder->pace, batch->piece_failed);
 }
 
-/* Record the requests of a batch, each for itself. */
+/* A batch failed as a whole: a smaller one is next. */
 static void
-record_one_by_one(Recorder *recorder, Batch *batch, TimestampTz now)
+settle_failed(Recorder *recorder, Batch *batch, ErrorData *error)
+{
+	batch->nfailures = batch->nrecorded = 0;
+	if (batch->count > 1)
+		pgnet_pace_failed(&recorder->pace, batch->count, is_too_long(error));
+	else
+		batch->failures[batch->nfailures++] =
+			(BatchFailure) {batch->requests[0], error};
+}
+
+/* Record those that could not be recorded with others, each for itself. */
+static void
+settle_failures(Recorder *recorder, Batch *batch, TimestampTz now)
 {
 	TimestampTz until = TimestampTzPlusMilliseconds(pgnet_clock_now(),
 													ONE_BY_ONE_MS);
-	ErrorData  *error = NULL;
-	ErrorData  *passing = NULL;
-	bool		progress = false;
+	const ErrorData *passing = NULL;
+	bool		progress = batch->nrecorded > 0;
 
-	if (pgnet_access_run(batch->access, find_free_work, batch, &error) !=
-		PGNET_ACCESS_DONE)
-		batch->nfree = batch->count;
-	for (int i = batch->nfree; i < batch->count; i++)
+	if (batch->nfailures == 0)
+		return;
+	park_locked(recorder, batch, now);
+	progress = progress || batch->nfailures == 0;
+	for (int i = 0; i < batch->nfailures; i++)
 	{
-		dlist_delete(&batch->requests[i]->node);
-		recorder->nfinished--;
-		recorder->finished_bytes -= batch->requests[i]->outcome.content_len;
-		put_locked(recorder, batch->requests[i], now);
-		progress = true;
-	}
-	for (int i = 0; i < batch->nfree; i++)
-	{
-		Batch		single = {
-			.access = batch->access,
-			.requests = {batch->requests[i]},
-			.count = 1,
-			.mode = batch->mode,
-			.seconds = SINGLE_SECONDS,
-		};
-		bool		slow = batch->requests[i]->slow;
+		BatchFailure *failure = &batch->failures[i];
 
-		if (record_one(&single, &passing))
-		{
-			take_out(recorder, batch->requests[i]);
-			progress = true;
-		}
-		else if (batch->requests[i]->slow && !slow)
-		{
-			put_slow(recorder, batch->requests[i]);
-			progress = true;
-		}
-		if (ShutdownRequestPending || pgnet_clock_now() >= until)
+		/* one for which there is no time is tried again with others */
+		if (i > 0 && pgnet_clock_now() >= until)
 			break;
+		if (record_alone(recorder, batch, failure))
+			progress = true;
+		else
+			passing = failure->error;
 	}
 	if (progress)
 	{
@@ -310,85 +303,125 @@ record_one_by_one(Recorder *recorder, Batch *batch, TimestampTz now)
 	pgnet_backoff_failed(&recorder->backoff);
 }
 
-/*
- * Record one request, giving up more with each try; false: not now, with the
- * error that passes if that is why.
- */
-static bool
-record_one(Batch *batch, ErrorData **passing)
+/* Those that failed because somebody holds their rows wait for that. */
+static void
+park_locked(Recorder *recorder, Batch *batch, TimestampTz now)
 {
-	static const RecordMode modes[] = {
-		PGNET_RECORD_NORMAL, PGNET_RECORD_NO_TRIGGERS, PGNET_RECORD_REMOVE_ONLY
-	};
+	HttpRequest **requests = palloc(sizeof(HttpRequest *) * batch->nfailures);
+	Rows		rows = {.requests = requests, .count = batch->nfailures};
+	ErrorData  *error = NULL;
+	int			left = 0;
 
-	for (int i = batch->mode; i < (int) lengthof(modes); i++)
+	for (int i = 0; i < rows.count; i++)
+		requests[i] = batch->failures[i].request;
+	if (pgnet_access_run(batch->access, find_free_work, &rows, &error) !=
+		PGNET_ACCESS_DONE)
+		return;
+	for (int i = rows.nfree; i < rows.count; i++)
 	{
-		ErrorData  *error = NULL;
-		AccessResult result;
-
-		batch->mode = modes[i];
-		result = pgnet_access_run(batch->access, record_work, batch, &error);
-		if (result == PGNET_ACCESS_DONE)
-			return true;
-		if (result != PGNET_ACCESS_FAILED)
-			return false;
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED &&
-			batch->mode == PGNET_RECORD_NORMAL && !batch->requests[0]->slow)
-		{
-			batch->requests[0]->slow = true;
-			FreeErrorData(error);
-			return false;
-		}
-		if (pgnet_trouble_passes(error->sqlerrcode))
-		{
-			*passing = error;
-			return false;
-		}
-		pgnet_complain_failure(batch->requests[0], batch->mode, error);
-		FreeErrorData(error);
+		dlist_delete(&requests[i]->node);
+		recorder->nfinished--;
+		recorder->finished_bytes -= requests[i]->outcome.content_len;
+		put_locked(recorder, requests[i], now);
 	}
-	return false;
+	/* those that are free are in their old order */
+	for (int i = 0; i < batch->nfailures; i++)
+		if (left < rows.nfree && batch->failures[i].request == requests[left])
+			batch->failures[left++] = batch->failures[i];
+	batch->nfailures = left;
 }
 
-/* Have a request recorded alone, after the others. */
+/*
+ * Record one that failed, giving up more with each try; false: not now, with
+ * the error that passes if that is why.  Others go first then.
+ */
+static bool
+record_alone(Recorder *recorder, const Batch *batch, BatchFailure *failure)
+{
+	HttpRequest *request = failure->request;
+	AccessResult result = PGNET_ACCESS_FAILED;
+	int			mode = batch->mode;
+
+	/* whoever held its row has let go of it */
+	if (failure->error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+		result = try_alone(batch, failure, mode);
+	while (result == PGNET_ACCESS_FAILED)
+	{
+		bool		first = mode == PGNET_RECORD_NORMAL && !request->slow;
+
+		if (first && is_too_long(failure->error))
+		{
+			request->slow = true;
+			put_last(recorder, request);
+			/* it took its time until now */
+			recorder->slow_since = pgnet_clock_now();
+			return true;
+		}
+		if (pgnet_trouble_passes(failure->error->sqlerrcode))
+		{
+			put_last(recorder, request);
+			return false;
+		}
+		pgnet_complain_failure(request, mode, failure->error);
+		if (mode == PGNET_RECORD_REMOVE_ONLY)
+		{
+			put_last(recorder, request);
+			failure->error = NULL;
+			return false;
+		}
+		result = try_alone(batch, failure, ++mode);
+	}
+	if (result != PGNET_ACCESS_DONE)
+	{
+		failure->error = NULL;
+		return false;
+	}
+	take_out(recorder, request);
+	return true;
+}
+
+/* Try to record one in a mode. */
+static AccessResult
+try_alone(const Batch *batch, BatchFailure *failure, RecordMode mode)
+{
+	Batch	   *alone = palloc(sizeof(Batch));
+	AccessResult result;
+
+	*alone = (Batch) {
+		.access = batch->access,
+		.pace = batch->pace,
+		.requests = {failure->request},
+		.count = 1,
+		.mode = mode,
+		.seconds = SINGLE_SECONDS
+	};
+	result = pgnet_batch_record(alone, &failure->error);
+	pfree(alone);
+	return result;
+}
+
+/* Did it take too long? */
+static bool
+is_too_long(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_QUERY_CANCELED;
+}
+
+/* Have a request recorded after the others; a slow one alone. */
 static void
-put_slow(Recorder *recorder, HttpRequest *request)
+put_last(Recorder *recorder, HttpRequest *request)
 {
 	dlist_delete(&request->node);
 	dlist_push_tail(&recorder->finished, &request->node);
-	/* it took its time until now */
-	recorder->slow_since = pgnet_clock_now();
-}
-
-/* TableWork: record a batch. */
-static void
-record_work(void *arg)
-{
-	Batch	   *batch = arg;
-
-	pgnet_transaction_allow(batch->seconds);
-	/* in a transaction at last: say what is wrong with a URL as at the call */
-	for (int i = 0; i < batch->count; i++)
-	{
-		HttpRequest *request = batch->requests[i];
-		char	   *problem = NULL;
-
-		if (request->outcome.bad_url)
-			problem = pgnet_url_problem(request->url);
-		if (problem != NULL)
-			pgnet_request_fail(request, problem);
-	}
-	pgnet_responses_record(batch->access->queue, batch->requests, batch->count,
-						   batch->mode);
 }
 
 /* TableWork: find out which rows nobody holds. */
 static void
 find_free_work(void *arg)
 {
-	Batch	   *batch = arg;
+	Rows	   *rows = arg;
 
-	batch->nfree = pgnet_responses_recordable(batch->requests, batch->count);
+	rows->nfree = pgnet_responses_recordable(rows->requests, rows->count);
 }
 
 /* A finished request is done with. */

@@ -12,8 +12,10 @@
 #include "lib/ilist.h"
 
 #include "exchange.h"
+#include "tables/response_log.h"
 #include "worker/access.h"
 #include "worker/backoff.h"
+#include "worker/pace.h"
 
 typedef struct Recorder
 {
@@ -27,6 +29,10 @@ typedef struct Recorder
 	dlist_head	locked;
 	int			nlocked;
 	TimestampTz locked_due;
+
+	Pace		pace;			/* of batches */
+	uint64		last_host;		/* recorded; the next batch begins with others */
+	RecordMode	mode;			/* of the first try */
 
 	dlist_head	recorded;		/* done with; the caller takes them */
 	Backoff		backoff;
@@ -46,6 +52,9 @@ extern bool pgnet_recorder_is_full(const Recorder *recorder);
 /* Record one batch, moving its requests to recorded. */
 extern void pgnet_recorder_flush(Recorder *recorder, TableAccess *access,
 								 TimestampTz now);
+
+/* The worker leaves, and has tried long enough: leave triggers out. */
+extern void pgnet_recorder_hurry(Recorder *recorder);
 
 /* The tables are gone: forget all that was not recorded. */
 extern void pgnet_recorder_clear(Recorder *recorder);

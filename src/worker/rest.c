@@ -82,6 +82,7 @@ next_due(const Loop *loop)
 		loop->reporting.due,
 		pgnet_expiry_due(&loop->expiry, loop->now),
 		loop->expiry.backoff.until,
+		loop->expiry.refused.until,
 		loop->intake.backoff.until,
 		loop->intake.load_backoff.until,
 		loop->recorder.backoff.until,

@@ -1,0 +1,168 @@
+/*
+ * batch.c -- what one transaction records.
+ *
+ * Runs in: workers.
+ *
+ * In pieces that grow, each in a subtransaction: a trigger that sleeps does
+ * not hold up the network for longer than one row takes, and one that raises
+ * an error costs the work of one piece, whose rows are recorded singly then.
+ */
+#include "postgres.h"
+
+#include "tables/transaction.h"
+#include "url.h"
+#include "worker/batch.h"
+
+/* How long a piece may take. */
+#define PIECE_SECONDS 1
+
+/* Hosts are told apart by so many of their keys' values. */
+#define SHARES 64
+
+/* What one host may have of a batch at first. */
+#define SHARE_DIVISOR 4
+
+static bool fits(const Batch *batch, const HttpRequest *request, size_t *bytes);
+static void record_work(void *batch);
+static void explain_bad_urls(const Batch *batch);
+static void record_pieces(Batch *batch, PaceRun *run);
+static void set_aside(Batch *batch, ErrorData *error);
+
+/* Choose requests: a share for each host, then whatever is next. */
+void
+pgnet_batch_fill(Batch *batch, const dlist_head *list, int max, uint64 last)
+{
+	int			share = Max(max / SHARE_DIVISOR, 1);
+	int			taken[SHARES] = {0};
+	size_t		bytes = 0;
+	int			shared;
+	int			known = 0;
+	dlist_iter	iter;
+
+	if (share == 1)
+		taken[last % SHARES] = share;
+	dlist_foreach(iter, unconstify(dlist_head *, list))
+	{
+		HttpRequest *request = dlist_container(HttpRequest, node, iter.cur);
+		int		   *of_host = &taken[request->host_key % SHARES];
+
+		if (batch->count == max || !fits(batch, request, &bytes))
+			break;
+		if (*of_host == share)
+			continue;
+		(*of_host)++;
+		batch->requests[batch->count++] = request;
+	}
+	shared = batch->count;
+	dlist_foreach(iter, unconstify(dlist_head *, list))
+	{
+		HttpRequest *request = dlist_container(HttpRequest, node, iter.cur);
+
+		if (known < shared && batch->requests[known] == request)
+			known++;
+		else if (batch->count == max || !fits(batch, request, &bytes))
+			break;
+		else
+			batch->requests[batch->count++] = request;
+	}
+}
+
+/* May a request be one more?  The first may always. */
+static bool
+fits(const Batch *batch, const HttpRequest *request, size_t *bytes)
+{
+	if (batch->count > 0 && (request->slow || batch->requests[0]->slow))
+		return false;
+	*bytes += request->outcome.content_len;
+	return batch->count == 0 || *bytes <= PGNET_BATCH_BYTES;
+}
+
+/* Record. */
+AccessResult
+pgnet_batch_record(Batch *batch, ErrorData **error)
+{
+	PaceRun		run;
+	AccessResult result;
+
+	batch->context = CurrentMemoryContext;
+	pgnet_pace_begin(&run, batch->pace);
+	result = pgnet_access_run(batch->access, record_work, batch, error);
+	batch->took_us = pgnet_pace_took_us(&run);
+	return result;
+}
+
+/* TableWork: record. */
+static void
+record_work(void *arg)
+{
+	Batch	   *batch = arg;
+	PaceRun		run;
+
+	pgnet_pace_begin(&run, batch->pace);
+	explain_bad_urls(batch);
+	if (batch->count > 1)
+	{
+		record_pieces(batch, &run);
+		return;
+	}
+	pgnet_transaction_allow(batch->seconds);
+	pgnet_responses_record(batch->access->queue, batch->requests, 1,
+						   batch->mode);
+	batch->nrecorded = 1;
+}
+
+/* In a transaction at last: say what is wrong with a URL as at the call. */
+static void
+explain_bad_urls(const Batch *batch)
+{
+	for (int i = 0; i < batch->count; i++)
+	{
+		HttpRequest *request = batch->requests[i];
+		char	   *problem = NULL;
+
+		if (request->outcome.bad_url)
+			problem = pgnet_url_problem(request->url);
+		if (problem != NULL)
+			pgnet_request_fail(request, problem);
+	}
+}
+
+/* Record requests piece by piece, as long as there is time. */
+static void
+record_pieces(Batch *batch, PaceRun *run)
+{
+	MemoryContext before = MemoryContextSwitchTo(batch->context);
+	int			rows;
+
+	while ((rows = pgnet_pace_next(run, batch->count - batch->nrecorded)) > 0)
+	{
+		ErrorData  *error;
+
+		pgnet_transaction_allow(PIECE_SECONDS);
+		error = pgnet_responses_try_record(batch->access->queue,
+										   &batch->requests[batch->nrecorded],
+										   rows, batch->mode);
+		if (error == NULL)
+		{
+			batch->nrecorded += rows;
+			continue;
+		}
+		batch->piece_failed = true;
+		pgnet_pace_piece_failed(run);
+		if (rows == 1)
+			set_aside(batch, error);
+	}
+	MemoryContextSwitchTo(before);
+}
+
+/* Go on without the next one. */
+static void
+set_aside(Batch *batch, ErrorData *error)
+{
+	HttpRequest **next = &batch->requests[batch->nrecorded];
+
+	batch->failures[batch->nfailures++] = (BatchFailure) {*next, error};
+	batch->count--;
+	memmove(next, next + 1,
+			sizeof(HttpRequest *) * (batch->count - batch->nrecorded));
+}

@@ -1,0 +1,189 @@
+# What is hung on the tables, and what servers send, takes time: it costs those
+# it is about, each of them once, and others go on meanwhile.
+#
+# Triggers count their calls in a sequence, which no rollback takes back.
+
+use strict;
+use warnings;
+
+use PgNetTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use constant MANY => 1000;
+use constant LONG_MS => 170_000;
+
+my $server = start_http_server();
+my $other = start_http_server();
+my $node = new_node('recording');
+
+sub sql { return $node->safe_psql('postgres', join '', @_) }
+
+# Queue that many GETs of a target.
+sub queue
+{
+	my ($target, $count) = @_;
+
+	sql("select count(net.http_get('" . $server->url . "$target', timeout_milliseconds := @{[LONG_MS]})) from generate_series(1, $count)");
+	return;
+}
+
+# Wait until nothing is queued.
+sub wait_queue_empty
+{
+	return wait_for('the queue to be empty', sub { sql('select count(*) = 0 from net.http_request_queue') eq 't' });
+}
+
+sub responses { return sql('select count(*), count(distinct id), count(*) filter (where status_code = 200) from net._http_response') }
+
+# A trigger function that counts its calls, and does something.
+sub trigger
+{
+	my ($when, $body) = @_;
+
+	sql('create sequence calls; create table effects (id bigint);'
+		  . ' create function act() returns trigger language plpgsql as $$ begin'
+		  . " perform nextval('public.calls'); $body return coalesce(new, old); end \$\$;"
+		  . " create $when execute function act()");
+	return;
+}
+
+sub no_trigger
+{
+	sql('drop function act cascade; drop sequence calls; drop table effects; truncate net._http_response');
+	return;
+}
+
+# How often was it called for each of so many?
+sub calls_for_each
+{
+	my ($count) = @_;
+	return sql('select last_value from calls') / $count;
+}
+
+subtest 'a trigger that takes time' => sub {
+	trigger('trigger act after insert on net._http_response for each row', 'perform pg_sleep(0.01);');
+	queue('/echo/slow-trigger', MANY);
+	wait_for('the first rows', sub { sql('select count(*) > 0 from net._http_response') eq 't' });
+
+	my $id = sql("select net.http_get('" . $other->url . "/echo/beside')");
+	is(wait_response($node, $id)->{status_code}, 200, 'another host is sent to meanwhile');
+	cmp_ok(sql('select count(*) from net.http_request_queue'), '>', 0, 'and its response is recorded before the last of the others');
+
+	wait_queue_empty();
+	my $all = MANY + 1;
+	is(responses(), "$all|$all|$all", 'all are recorded once');
+	is($server->arrivals_of('/echo/slow-trigger') + 0, MANY, 'and were sent once');
+	cmp_ok(calls_for_each($all), '<', 1.3, 'hardly any call was in vain') or diag(calls_for_each($all));
+	no_trigger();
+};
+
+# PostgreSQL fires none in a security-restricted operation.
+subtest 'a trigger that is deferred' => sub {
+	my $start = -s $node->logfile;
+
+	trigger('constraint trigger act after insert on net._http_response deferrable initially deferred for each row', '');
+	queue('/echo/deferred', 200);
+	wait_queue_empty();
+	is(responses(), '200|200|200', 'all are recorded once');
+	my $said = () = slurp_file($node->logfile, $start) =~ /WARNING:.*could not record the response of request \d+: cannot fire deferred trigger/g;
+	is($said, 200, 'the log names them');
+	no_trigger();
+};
+
+for my $when ('trigger act after insert on net._http_response', 'trigger act before delete on net.http_request_queue')
+{
+	subtest "a trigger that raises for some: $when" => sub {
+		my $start = -s $node->logfile;
+
+		trigger("$when for each row", 'if coalesce(new.id, old.id) % 10 = 0 then raise exception \'not this one\'; end if;'
+			  . ' insert into public.effects values (coalesce(new.id, old.id));');
+		queue('/echo/some-fail', 200);
+		wait_queue_empty();
+		is(responses(), '200|200|200', 'all are recorded once');
+		is(sql('select count(*), count(distinct id), count(*) filter (where id % 10 = 0) from effects'), '180|180|0',
+			'the trigger did its work for those it let pass, once');
+		my $said = () = slurp_file($node->logfile, $start) =~ /WARNING:.*could not record the response of request \d+0: not this one/g;
+		is($said, 20, 'the log names the others');
+		cmp_ok(calls_for_each(200), '<', 1.5, 'few calls were in vain') or diag(calls_for_each(200));
+		no_trigger();
+	};
+}
+
+subtest 'a worker that has to leave' => sub {
+	my $start = -s $node->logfile;
+	my $pid = current_worker($node);
+
+	trigger('trigger act after insert on net._http_response for each row', 'perform pg_sleep(0.1); insert into public.effects values (new.id);');
+	queue('/echo/leaves', MANY);
+	wait_for('the answers', sub { $server->arrivals_of('/echo/leaves') >= MANY && sql("select wait_event = 'PgSleep' from pg_stat_activity where pid = $pid") eq 't' });
+	sql("select pg_terminate_backend($pid)");
+	next_worker($node, $pid);
+	wait_queue_empty();
+	is(responses(), join('|', (MANY) x 3), 'all are recorded once');
+	is($server->arrivals_of('/echo/leaves') + 0, MANY, 'and were sent once');
+	ok(log_contains($node, qr/WARNING:.*pg_net records \d+ responses without triggers because the worker has to leave/, $start), 'the log says what it costs');
+	no_trigger();
+};
+
+subtest 'removing takes time' => sub {
+	queue('/echo/old', MANY);
+	wait_queue_empty();
+	trigger('trigger act before delete on net._http_response for each row', 'perform pg_sleep(0.01);');
+	sql("alter system set pg_net.ttl = '1 s'; select pg_reload_conf()");
+	is(request($node, "select net.http_get('" . $other->url . "/echo/while-removing')")->{status_code}, 200, 'requests are answered meanwhile')
+	  for 1 .. 2;
+	wait_for('the responses to go', sub { sql('select count(*) = 0 from net._http_response') eq 't' });
+	cmp_ok(calls_for_each(MANY), '<', 1.3, 'hardly any call was in vain') or diag(calls_for_each(MANY));
+	sql('alter system reset pg_net.ttl; select pg_reload_conf()');
+	no_trigger();
+};
+
+subtest 'some cannot be removed' => sub {
+	my $start = -s $node->logfile;
+
+	queue('/echo/old', 200);
+	wait_queue_empty();
+	my $kept = sql('select min(id) from net._http_response');
+	my $slow = sql("select min(id) from net._http_response where id > $kept");
+	trigger('trigger act before delete on net._http_response for each row',
+		"if old.id = $kept then raise exception 'kept'; elsif old.id = $slow then perform pg_sleep(3600); end if;");
+	sql("alter system set pg_net.ttl = '1 s'; select pg_reload_conf()");
+	wait_for('the others to go', sub { sql('select count(*) = 2 from net._http_response') eq 't' });
+	is(sql('select array_agg(id order by id) from net._http_response'), "{$kept,$slow}", 'the others go');
+	is(request($node, "select net.http_get('" . $other->url . "/echo/while-some-stay')")->{status_code}, 200, 'requests are answered meanwhile');
+	sql('drop function act cascade');
+	wait_for('those to go', sub { sql('select count(*) = 0 from net._http_response') eq 't' });
+	my $said = () = slurp_file($node->logfile, $start) =~ /WARNING:.*could not remove expired responses/g;
+	is($said, 1, 'one warning');
+	sql('alter system reset pg_net.ttl; select pg_reload_conf(); drop sequence calls; drop table effects');
+};
+
+# In the square of their number these would take longer than anybody waits.
+subtest 'header fields' => sub {
+	my $row = request($node, "select net.http_get('" . $server->url . "/many-headers?count=950&length=240')");
+	my @names = keys %{ $row->{headers} };
+	is(scalar(grep { length == 240 } @names), 950, '950 names that differ in their last letters');
+
+	$row = request($node, "select net.http_get('" . $server->url . "/folded?lines=900&length=240')");
+	is($row->{headers}{'X-Folded'}, join(' ', 'begin', ('v' x 240) x 900), 'a value of 900 lines');
+
+	$row = request($node, "select net.http_get('" . $server->url . "/duplicate-headers')");
+	is_deeply($row->{headers}{'Set-Cookie'}, [ 'a=1', 'b=2' ], 'repeated fields');
+	is($row->{headers}{'X-Dup'}, 'first, second', 'joined');
+
+	queue("/$_", 400) for 'many-headers?count=950&length=240', 'folded?lines=900&length=240';
+	wait_queue_empty();
+	is(sql("select count(*) from net._http_response where status_code = 200"), 803, 'many of them');
+	sql('truncate net._http_response');
+};
+
+subtest 'headers for the origin alone' => sub {
+	my $row = request($node, "select net.http_request('GET', '" . $server->url . "/redirect-to?url=" . $other->url . "/echo/elsewhere',"
+		  . ' headers := (select jsonb_object_agg(format(\'X-%s\', i), i) from generate_series(1, 50) as i),'
+		  . " secret_headers := (select array_agg(format('x-%s', i) order by i % 7) from generate_series(1, 49) as i))");
+	my $echo = JSON::PP::decode_json($row->{content});
+	is_deeply([ grep { /^x-\d/i } keys %{ $echo->{headers} } ], ['X-50'], 'in any order and case') or diag(explain($echo));
+};
+
+done_testing();
