@@ -14,12 +14,21 @@
 #include "tables/charset.h"
 #include "tables/text.h"
 
+/*
+ * A conversion cannot be interrupted, and takes memory for the longest text
+ * that might come of it.  So larger bodies are not converted, and others are
+ * looked through piece by piece.
+ */
+#define MAX_CONVERTED_BYTES ((size_t) 16 * 1024 * 1024)
+#define PIECE_BYTES (1024 * 1024)
+
 static text *text_from_utf16(const char *bytes, size_t length,
 							 bool big_endian);
 static char *utf8_from_utf16(const char *bytes, size_t length,
 							 bool big_endian, size_t *utf8_length);
 static text *text_from(const char *bytes, size_t length, int encoding);
 static bool is_valid(const char *bytes, size_t length);
+static bool has_characters(const char *bytes, size_t length, int encoding);
 static bool is_ascii(const char *bytes, size_t length);
 static text *convert(const char *bytes, size_t length, int encoding);
 static text *convert_directly(const char *bytes, size_t length, int from,
@@ -109,7 +118,7 @@ utf8_from_utf16(const char *bytes, size_t length, bool big_endian,
 	unsigned char *to;
 
 	/* a unit of two bytes becomes three at most */
-	if (length % 2 != 0 || length > MaxAllocSize / 2)
+	if (length % 2 != 0 || length > MAX_CONVERTED_BYTES)
 		return NULL;
 	to = utf8 = palloc(length / 2 * 3 + 1);
 	for (size_t i = 0; i < length; i += 2)
@@ -156,8 +165,26 @@ is_valid(const char *bytes, size_t length)
 	if (!pg_verify_mbstr(here, bytes, (int) length, true))
 		return false;
 	return here == PG_UTF8 || here == PG_SQL_ASCII ||
-		is_ascii(bytes, length) ||
-		convert_directly(bytes, length, here, PG_UTF8) != NULL;
+		is_ascii(bytes, length) || has_characters(bytes, length, here);
+}
+
+/* Are valid bytes of an encoding characters that UTF-8 has, too? */
+static bool
+has_characters(const char *bytes, size_t length, int encoding)
+{
+	while (length > 0)
+	{
+		int			piece = pg_encoding_mbcliplen(encoding, bytes, (int) length,
+												  PIECE_BYTES);
+		text	   *utf8 = convert_directly(bytes, piece, encoding, PG_UTF8);
+
+		if (utf8 == NULL)
+			return false;
+		pfree(utf8);
+		bytes += piece;
+		length -= piece;
+	}
+	return true;
 }
 
 /* Is no byte beyond ASCII?  Which most fields are. */
@@ -197,7 +224,7 @@ convert_directly(const char *bytes, size_t length, int from, int to)
 	size_t		room = length * MAX_CONVERSION_GROWTH + 1;
 	text	   *result;
 
-	if (!OidIsValid(procedure) || room > MaxAllocSize - VARHDRSZ ||
+	if (!OidIsValid(procedure) || length > MAX_CONVERTED_BYTES ||
 		!pg_verify_mbstr(from, bytes, (int) length, true))
 		return NULL;
 	result = palloc(VARHDRSZ + room);

@@ -11,8 +11,9 @@
 /*
  * A body as text in the database's encoding, converted from the charset that
  * its byte order mark, its Content-Type or its XML declaration names, UTF-8 if
- * none does.  NULL when it cannot be text: it is not valid in that charset, or
- * has a NUL or another character that the database cannot hold.
+ * none does.  NULL when it cannot be text: it is not valid in that charset, has
+ * a NUL or another character that the database cannot hold, or would have to be
+ * converted and is over 16 MB.
  */
 extern text *pgnet_text_from_body(const char *body, size_t length,
 								  const char *content_type);

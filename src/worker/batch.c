@@ -16,6 +16,9 @@
 /* How long a piece may take. */
 #define PIECE_SECONDS 1
 
+/* How slowly large bodies may be stored. */
+#define BYTES_PER_SECOND ((size_t) 8 * 1024 * 1024)
+
 /* Hosts are told apart by so many of their keys' values. */
 #define SHARES 64
 
@@ -24,6 +27,7 @@
 
 static bool fits(const Batch *batch, const HttpRequest *request, size_t *bytes);
 static void record_work(void *batch);
+static int	seconds_to_store(const Batch *batch);
 static void explain_bad_urls(const Batch *batch);
 static void record_pieces(Batch *batch, PaceRun *run);
 static void set_aside(Batch *batch, ErrorData *error);
@@ -105,10 +109,20 @@ record_work(void *arg)
 		record_pieces(batch, &run);
 		return;
 	}
-	pgnet_transaction_allow(batch->seconds);
+	pgnet_transaction_allow(batch->seconds + seconds_to_store(batch));
 	pgnet_responses_record(batch->access->queue, batch->requests, 1,
 						   batch->mode);
 	batch->nrecorded = 1;
+}
+
+/*
+ * What a large body may take besides, on a slow disk.  To give up and begin
+ * anew would only take longer.
+ */
+static int
+seconds_to_store(const Batch *batch)
+{
+	return (int) (batch->requests[0]->outcome.content_len / BYTES_PER_SECOND);
 }
 
 /* In a transaction at last: say what is wrong with a URL as at the call. */

@@ -178,6 +178,20 @@ subtest 'header fields' => sub {
 	sql('truncate net._http_response');
 };
 
+# A conversion is one step, so it is bounded.
+subtest 'text in another charset' => sub {
+	for ([ 15_000_000, 'utf-8', 'content' ], [ 15_000_000, 'shift_jis', 'content' ], [ 15_000_000, 'utf-16le', 'content' ],
+		[ 20_000_000, 'utf-8', 'content' ], [ 20_000_000, 'shift_jis', 'content_bytes' ], [ 20_000_000, 'utf-16le', 'content_bytes' ])
+	{
+		my ($bytes, $charset, $column) = @$_;
+		my $id = sql("select net.http_get('" . $server->url . "/huge?bytes=$bytes&type=text/plain;%20charset=$charset', timeout_milliseconds := @{[LONG_MS]})");
+
+		wait_for('the response', sub { sql("select count(*) from net._http_response where id = $id") });
+		is(sql("select octet_length($column) > 0 and error_msg is null from net._http_response where id = $id"), 't', "$bytes bytes of $charset are in $column");
+	}
+	sql('truncate net._http_response');
+};
+
 subtest 'headers for the origin alone' => sub {
 	my $row = request($node, "select net.http_request('GET', '" . $server->url . "/redirect-to?url=" . $other->url . "/echo/elsewhere',"
 		  . ' headers := (select jsonb_object_agg(format(\'X-%s\', i), i) from generate_series(1, 50) as i),'
