@@ -80,11 +80,13 @@ sub comes_later
 {
 	my ($name, $poison, $antidote) = @_;
 	my $pid = current_worker($node);
-	my @targets = map { "/delay/1?$name-$_" } 1 .. 3;
+	my $file = PostgreSQL::Test::Utils::tempdir($name) . '/poisoned';
+	my @targets = map { "/wait?file=$file&$_" } 1 .. 3;
 
 	my @ids = queue(@targets);
-	$server->wait_arrivals(qr/\?$name-/, 3);
+	$server->wait_arrivals(qr/^\Q$targets[0]\E|^\Q$targets[1]\E|^\Q$targets[2]\E/, 3);
 	sql($poison);
+	append_to_file($file, '');
 	wait_for('the answers to come', sub {
 		$node->safe_psql('template1', "select state = 'idle' from pg_stat_activity where pid = $pid") eq 't';
 	});
