@@ -26,11 +26,27 @@ CREATE DOMAIN net.http_method AS text
 COMMENT ON DOMAIN net.http_method IS
   'The method of a request, a token such as GET or POST (RFC 9110, section 9.1)';
 
--- Logged, and not owned by the table: an id is never used twice, not after a
--- crash, a failover or TRUNCATE ... RESTART IDENTITY.
+-- Logged, and not owned by the table: an id is not used twice, not after a
+-- crash, a failover or TRUNCATE ... RESTART IDENTITY. See net._installation.
 CREATE SEQUENCE net.http_request_queue_id_seq;
 COMMENT ON SEQUENCE net.http_request_queue_id_seq IS
-  'Ids of requests, never used twice';
+  'Ids of requests, not used twice; after a crash or a failover they go on 1048576 higher';
+
+CREATE TABLE net._installation (
+  one boolean CONSTRAINT _installation_pkey PRIMARY KEY DEFAULT true
+    CONSTRAINT _installation_one_check CHECK (one),
+  id uuid NOT NULL DEFAULT gen_random_uuid(),
+  timeline integer
+);
+COMMENT ON TABLE net._installation IS
+  'One row, not written by pg_dump and not taken over by logical replication: what this installation is, and on which timeline it last gave out ids';
+COMMENT ON COLUMN net._installation.one IS 'Keeps it one row';
+COMMENT ON COLUMN net._installation.id IS
+  'Tells this installation from all others';
+COMMENT ON COLUMN net._installation.timeline IS
+  'The timeline of the server''s history that ids were last given out on; on another one, a failover may have lost some that were, and the next ids are higher';
+INSERT INTO net._installation (timeline)
+VALUES (('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::integer);
 
 CREATE UNLOGGED TABLE net.http_request_queue (
   id bigint NOT NULL DEFAULT nextval('net.http_request_queue_id_seq'::regclass)
@@ -92,6 +108,20 @@ CREATE TRIGGER queue_changed
 ALTER TABLE net.http_request_queue ENABLE ALWAYS TRIGGER queue_changed;
 COMMENT ON TRIGGER queue_changed ON net.http_request_queue IS
   'Tells the worker of changed and removed rows';
+
+CREATE FUNCTION net._queue_insert()
+RETURNS trigger
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_queue_insert_trigger';
+COMMENT ON FUNCTION net._queue_insert() IS
+  'Trigger of net.http_request_queue: rows inserted by hand get ids that were not used before';
+REVOKE ALL ON FUNCTION net._queue_insert() FROM PUBLIC;
+
+CREATE TRIGGER queue_insert
+  BEFORE INSERT ON net.http_request_queue
+  FOR EACH STATEMENT EXECUTE FUNCTION net._queue_insert();
+COMMENT ON TRIGGER queue_insert ON net.http_request_queue IS
+  'Has ids go on higher after a crash or a failover';
 
 --
 -- The responses
@@ -232,6 +262,8 @@ ALTER TABLE net.http_request_queue ENABLE ROW LEVEL SECURITY;
 ALTER TABLE net._http_response ENABLE ROW LEVEL SECURITY;
 ALTER TABLE net._suspect ENABLE ROW LEVEL SECURITY;
 ALTER TABLE net._no_crash ENABLE ROW LEVEL SECURITY;
+-- and this one without a policy
+ALTER TABLE net._installation ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY own_requests ON net.http_request_queue
   USING (pg_catalog.pg_has_role(role, 'USAGE'));

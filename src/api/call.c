@@ -19,6 +19,7 @@
 #include "policy/header_rules.h"
 #include "shared/wakeup.h"
 #include "tables/headers.h"
+#include "tables/installation.h"
 #include "tables/request_queue.h"
 #include "url.h"
 
@@ -44,11 +45,12 @@ static void refuse(char *problem);
 int64
 pgnet_call_queue(const RequestCall *call)
 {
+	WorkerSlot *slot;
 	QueueRow	row;
 	const char *content_type;
 	int64		id;
 
-	pgnet_require_served();
+	slot = pgnet_require_served();
 	row = (QueueRow) {
 		.method = check_method(call),
 		.headers = call->headers,
@@ -66,6 +68,8 @@ pgnet_call_queue(const RequestCall *call)
 	row.url = build_url(call);
 
 	pgnet_policy_require(&row);
+	if (!slot->ids_renewed)
+		pgnet_installation_renew_ids(&slot->ids_renewed);
 	id = pgnet_queue_insert(&row);
 	pgnet_wakeup_at_commit(id);
 	return id;

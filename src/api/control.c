@@ -8,63 +8,19 @@
 #include <signal.h>
 
 #include "commands/extension.h"
-#include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/condition_variable.h"
 #include "tcop/utility.h"
-#include "utils/inval.h"
 
 #include "api/support.h"
 #include "compat.h"
 #include "shared/wakeup.h"
 
-PG_FUNCTION_INFO_V1(pgnet_queue_changed);
-PG_FUNCTION_INFO_V1(pgnet_policy_changed);
 PG_FUNCTION_INFO_V1(pgnet_wake);
 PG_FUNCTION_INFO_V1(pgnet_worker_restart);
 PG_FUNCTION_INFO_V1(pgnet_wait_until_running);
 PG_FUNCTION_INFO_V1(pgnet_check_worker_is_up);
-
-/*
- * Trigger of the queue, for each statement that updates, deletes or truncates:
- * have the worker drop what it read ahead, so that a row removed before its
- * turn is not sent.
- */
-Datum
-pgnet_queue_changed(PG_FUNCTION_ARGS)
-{
-	WorkerSlot *slot = NULL;
-
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				errmsg("net._queue_changed() is a trigger of net.http_request_queue"));
-	if (pgnet_slots_available())
-		slot = pgnet_slot_find();
-	if (slot != NULL && !pgnet_slot_is_mine(slot))
-		pgnet_wakeup_changed_at_commit();
-	PG_RETURN_POINTER(NULL);
-}
-
-/*
- * Trigger of tables that say who may do what, for each statement: have every
- * session forget what it knows of them, and the worker judge again what waits.
- */
-Datum
-pgnet_policy_changed(PG_FUNCTION_ARGS)
-{
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
-
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				errmsg("net._policy_changed() is a trigger of net.access_rule and net.secret"));
-	CacheInvalidateRelcache(trigger->tg_relation);
-	if (pgnet_slots_available())
-		pgnet_wakeup_changed_at_commit();
-	PG_RETURN_POINTER(NULL);
-}
 
 /* wake(): at commit, have the worker look at the whole queue. */
 Datum

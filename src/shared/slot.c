@@ -26,7 +26,7 @@ static bool want(WorkerSlot *slot, TimestampTz since);
 void
 pgnet_slot_init(WorkerSlot *slot, Oid database)
 {
-	slot->in_use = false;
+	slot->in_use = slot->ids_renewed = false;
 	pg_atomic_init_u64(&slot->lowest_new_id, (uint64) PGNET_NOTHING_NEW);
 	pg_atomic_init_u32(&slot->rows_changed, 0);
 	SpinLockInit(&slot->mutex);

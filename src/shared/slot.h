@@ -23,6 +23,7 @@ typedef struct WorkerSlot
 {
 	Oid			database;		/* InvalidOid: free; see slots.c */
 	bool		in_use;			/* a backend of that database knows it */
+	bool		ids_renewed;	/* see tables/installation.h */
 
 	/* since the worker last looked: the lowest id queued; see wakeup.c */
 	pg_atomic_uint64 lowest_new_id;

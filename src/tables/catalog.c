@@ -12,11 +12,13 @@
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
+#include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -56,6 +58,7 @@ static bool read_catalogs(Knowledge *read);
 static void find_misfit(Knowledge *read, TupleDesc queue, TupleDesc log);
 static void forget(Datum arg, Oid relation);
 static Oid	extension_table(Oid extension, Oid schema, const char *name);
+static Oid	extension_function(Oid extension, Oid schema, const char *name);
 
 /*
  * Is pg_net installed in this database?  A schema net that is somebody else's
@@ -141,6 +144,18 @@ Oid
 pgnet_catalog_method_type(void)
 {
 	return known.method_type;
+}
+
+/* Look for a member of the extension. */
+Oid
+pgnet_catalog_relation(const char *name)
+{
+	Oid			extension = get_extension_oid("pg_net", true);
+	Oid			schema = get_namespace_oid("net", true);
+
+	if (!OidIsValid(extension) || !OidIsValid(schema))
+		return InvalidOid;
+	return extension_table(extension, schema, name);
 }
 
 /* Count the changes of the rules. */
@@ -260,6 +275,7 @@ read_catalogs(Knowledge *read)
 {
 	Oid			extension = get_extension_oid("pg_net", true);
 	Oid			schema = get_namespace_oid("net", true);
+	OwnTriggers own;
 	Relation	queue;
 	Relation	log;
 	bool		complete = false;
@@ -275,13 +291,21 @@ read_catalogs(Knowledge *read)
 	if (!OidIsValid(read->log) || !OidIsValid(read->queue) ||
 		!OidIsValid(read->access_rule))
 		return false;
+	own = (OwnTriggers) {
+		.queue_changed = extension_function(extension, schema,
+											"_queue_changed"),
+		.queue_insert = extension_function(extension, schema, "_queue_insert"),
+		.not_replicated = extension_function(extension, schema,
+											 "_not_replicated")
+	};
 	queue = RelationIdGetRelation(read->queue);
 	log = RelationIdGetRelation(read->log);
 	if (queue != NULL && log != NULL)
 	{
 		read->owner = queue->rd_rel->relowner;
-		read->plain_queue = pgnet_plain_queue_examine(queue, read->method_type);
-		read->plain_log = pgnet_plain_log_examine(log);
+		read->plain_queue = pgnet_plain_queue_examine(queue, read->method_type,
+													  &own);
+		read->plain_log = pgnet_plain_log_examine(log, &own);
 		find_misfit(read, RelationGetDescr(queue), RelationGetDescr(log));
 		complete = true;
 	}
@@ -328,5 +352,20 @@ extension_table(Oid extension, Oid schema, const char *name)
 	if (OidIsValid(table) &&
 		getExtensionOfObject(RelationRelationId, table) == extension)
 		return table;
+	return InvalidOid;
+}
+
+/* The function of that name, without arguments, likewise. */
+static Oid
+extension_function(Oid extension, Oid schema, const char *name)
+{
+	Oid			function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+										   CStringGetDatum(name),
+										   PointerGetDatum(buildoidvector(NULL, 0)),
+										   ObjectIdGetDatum(schema));
+
+	if (OidIsValid(function) &&
+		getExtensionOfObject(ProcedureRelationId, function) == extension)
+		return function;
 	return InvalidOid;
 }

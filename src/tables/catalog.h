@@ -36,6 +36,9 @@ extern CatalogUser pgnet_catalog_become_owner(void);
 extern void pgnet_catalog_become(CatalogUser user);
 extern Oid	pgnet_catalog_method_type(void);
 
+/* The table or sequence of that name if it is the extension's own. */
+extern Oid	pgnet_catalog_relation(const char *name);
+
 /* Another number each time net.access_rule may have changed. */
 extern uint64 pgnet_catalog_rule_changes(void);
 

@@ -25,7 +25,7 @@ static void insert_row(Relation table, const Relation *indexes,
 
 /* Is the table plain? */
 PlainLog
-pgnet_plain_log_examine(Relation table)
+pgnet_plain_log_examine(Relation table, const OwnTriggers *own)
 {
 	PlainLog	log = {0};
 	List	   *indexes;
@@ -33,7 +33,7 @@ pgnet_plain_log_examine(Relation table)
 	int			n = 0;
 
 	if (!has_our_columns(RelationGetDescr(table)) ||
-		!pgnet_plain_table_takes_rows(table) ||
+		!pgnet_plain_table_takes_rows(table, own) ||
 		pgnet_plain_table_default(table, RESPONSE_CREATED + 1, F_NOW) == NULL)
 		return log;
 	indexes = RelationGetIndexList(table);

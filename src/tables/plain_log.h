@@ -11,6 +11,7 @@
 #include "utils/rel.h"
 
 #include "exchange.h"
+#include "tables/plain_table.h"
 
 /* Its indexes, on id and on created. */
 #define PGNET_LOG_INDEXES 2
@@ -23,7 +24,8 @@ typedef struct PlainLog
 } PlainLog;
 
 /* Is the table as CREATE EXTENSION made it, as far as an insert can tell? */
-extern PlainLog pgnet_plain_log_examine(Relation table);
+extern PlainLog pgnet_plain_log_examine(Relation table,
+										const OwnTriggers *own);
 
 /*
  * Insert the outcomes of requests and make them visible to the next command.

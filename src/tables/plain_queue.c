@@ -32,16 +32,17 @@ static Oid	sequence_of_id(Relation table);
 
 /* Is the table plain? */
 PlainQueue
-pgnet_plain_queue_examine(Relation table, Oid method_type)
+pgnet_plain_queue_examine(Relation table, Oid method_type,
+						  const OwnTriggers *own)
 {
 	PlainQueue	queue = {0};
 
 	if (!has_our_columns(RelationGetDescr(table), method_type))
 		return queue;
-	queue.gives_rows = pgnet_plain_table_gives_rows(table, "_queue_changed");
+	queue.gives_rows = pgnet_plain_table_gives_rows(table, own);
 	queue.primary_key = only_index(table);
 	queue.id_sequence = sequence_of_id(table);
-	queue.takes_rows = pgnet_plain_table_takes_rows(table) &&
+	queue.takes_rows = pgnet_plain_table_takes_rows(table, own) &&
 		OidIsValid(queue.primary_key) && OidIsValid(queue.id_sequence);
 	return queue;
 }
@@ -78,8 +79,8 @@ pgnet_plain_queue_insert(Relation table, const PlainQueue *queue,
 }
 
 /*
- * Remove rows that are where they were.  Our own trigger need not fire: it
- * tells the worker, and that is us.
+ * Remove rows that are where they were.  Our own triggers need not fire: they
+ * tell the worker, and that is us.
  */
 int
 pgnet_plain_queue_remove(Relation table, HttpRequest *const *requests,

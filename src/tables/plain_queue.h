@@ -10,6 +10,7 @@
 
 #include "utils/rel.h"
 
+#include "tables/plain_table.h"
 #include "tables/request_queue.h"
 
 /* What is known of a queue that may be plain. */
@@ -25,7 +26,8 @@ typedef struct PlainQueue
  * Is the table as CREATE EXTENSION made it?  Then nothing but our own code and
  * PostgreSQL's takes part in an insert or a delete.
  */
-extern PlainQueue pgnet_plain_queue_examine(Relation table, Oid method_type);
+extern PlainQueue pgnet_plain_queue_examine(Relation table, Oid method_type,
+											const OwnTriggers *own);
 
 /*
  * Insert a row and make it visible to the next command; its id.  The table is

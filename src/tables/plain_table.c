@@ -8,9 +8,11 @@
 #include "access/genam.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
-#include "utils/lsyscache.h"
 
 #include "tables/plain_table.h"
+
+static bool has_only_own_triggers(Relation table, int16 event,
+								  const OwnTriggers *own);
 
 /* Compare columns. */
 bool
@@ -33,40 +35,38 @@ pgnet_plain_table_has_columns(TupleDesc desc, const PlainColumn *columns,
 
 /* Look for what an insert would meet. */
 bool
-pgnet_plain_table_takes_rows(Relation table)
+pgnet_plain_table_takes_rows(Relation table, const OwnTriggers *own)
 {
-	TriggerDesc *triggers = table->trigdesc;
 	TupleConstr *constraints = RelationGetDescr(table)->constr;
 
-	if (table->rd_rel->relkind != RELKIND_RELATION ||
-		table->rd_rel->relhasrules ||
-		(constraints != NULL && constraints->num_check > 0))
-		return false;
-	return triggers == NULL ||
-		!(triggers->trig_insert_before_row ||
-		  triggers->trig_insert_after_row ||
-		  triggers->trig_insert_instead_row ||
-		  triggers->trig_insert_before_statement ||
-		  triggers->trig_insert_after_statement);
+	return table->rd_rel->relkind == RELKIND_RELATION &&
+		!table->rd_rel->relhasrules &&
+		(constraints == NULL || constraints->num_check == 0) &&
+		has_only_own_triggers(table, TRIGGER_TYPE_INSERT, own);
 }
 
 /* Look for what a delete would meet. */
 bool
-pgnet_plain_table_gives_rows(Relation table, const char *function)
+pgnet_plain_table_gives_rows(Relation table, const OwnTriggers *own)
+{
+	return !table->rd_rel->relhasrules &&
+		has_only_own_triggers(table, TRIGGER_TYPE_DELETE, own);
+}
+
+/* Are all triggers of an event ours? */
+static bool
+has_only_own_triggers(Relation table, int16 event, const OwnTriggers *own)
 {
 	TriggerDesc *triggers = table->trigdesc;
 
-	if (table->rd_rel->relhasrules)
-		return false;
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
 		Trigger    *trigger = &triggers->triggers[i];
-		char	   *name;
 
-		if (!TRIGGER_FOR_DELETE(trigger->tgtype))
-			continue;
-		name = get_func_name(trigger->tgfoid);
-		if (name == NULL || strcmp(name, function) != 0)
+		if ((trigger->tgtype & event) != 0 &&
+			trigger->tgfoid != own->queue_changed &&
+			trigger->tgfoid != own->queue_insert &&
+			trigger->tgfoid != own->not_replicated)
 			return false;
 	}
 	return true;

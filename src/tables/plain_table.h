@@ -18,16 +18,29 @@ typedef struct PlainColumn
 	bool		filled;			/* our rows have a value: it may be NOT NULL */
 } PlainColumn;
 
+/*
+ * Functions of our own triggers.  What they do need not be done for our own
+ * statements without the executor.
+ */
+typedef struct OwnTriggers
+{
+	Oid			queue_changed;
+	Oid			queue_insert;
+	Oid			not_replicated;
+} OwnTriggers;
+
 /* Has the table these columns, stored, and no others? */
 extern bool pgnet_plain_table_has_columns(TupleDesc desc,
 										  const PlainColumn *columns,
 										  int ncolumns);
 
-/* Would an insert meet no rule, no constraint and no trigger? */
-extern bool pgnet_plain_table_takes_rows(Relation table);
+/* Would an insert meet no rule, no constraint and no trigger but ours? */
+extern bool pgnet_plain_table_takes_rows(Relation table,
+										 const OwnTriggers *own);
 
-/* Would a delete meet no rule, and no trigger but that function's? */
-extern bool pgnet_plain_table_gives_rows(Relation table, const char *function);
+/* Would a delete meet no rule, and no trigger but ours? */
+extern bool pgnet_plain_table_gives_rows(Relation table,
+										 const OwnTriggers *own);
 
 /* Has an index one column, of every row? */
 extern bool pgnet_plain_table_simple_index(Relation index);

@@ -92,6 +92,9 @@ static PreparedStatement load_rows = {
 	.param_types = {INT8ARRAYOID}
 };
 
+/* insert_by_sql() runs its statement. */
+static bool inserting = false;
+
 static int64 insert_by_sql(const QueueRow *row);
 static int	scan_by_sql(const RowReader *reader, int64 from_id, int limit);
 static void load_by_sql(const RowReader *reader, int64 *ids, int nids);
@@ -115,6 +118,13 @@ pgnet_queue_insert(const QueueRow *row)
 	id = pgnet_plain_queue_insert(queue, &plain, row);
 	table_close(queue, NoLock);
 	return id;
+}
+
+/* Ask, in a trigger. */
+bool
+pgnet_queue_is_inserting(void)
+{
+	return inserting;
 }
 
 /* Read rows in order of id. */
@@ -265,8 +275,17 @@ insert_by_sql(const QueueRow *row)
 	for (int i = QUEUE_ID + 1; i < QUEUE_NCOLUMNS; i++)
 		flags[i] = nulls[i] ? 'n' : ' ';
 	level = pgnet_local_setting_begin("search_path", "pg_catalog, pg_temp");
-	pgnet_plan_run(&insert_row, &values[QUEUE_ID + 1], &flags[QUEUE_ID + 1],
-				   SPI_OK_INSERT_RETURNING);
+	inserting = true;
+	PG_TRY();
+	{
+		pgnet_plan_run(&insert_row, &values[QUEUE_ID + 1], &flags[QUEUE_ID + 1],
+					   SPI_OK_INSERT_RETURNING);
+	}
+	PG_FINALLY();
+	{
+		inserting = false;
+	}
+	PG_END_TRY();
 	pgnet_local_setting_end(level);
 	if (SPI_processed == 1)
 		id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],

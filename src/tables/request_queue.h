@@ -16,6 +16,9 @@
 /* Insert a row as the tables' owner; its id.  Runs in: client backends. */
 extern int64 pgnet_queue_insert(const QueueRow *row);
 
+/* Is the row that is being inserted one of a call? */
+extern bool pgnet_queue_is_inserting(void);
+
 /*
  * Append to requests the rows of table, the queue as locked, with from_id <=
  * id, in order of id, at most limit; how many there were.  Rows that are large

@@ -11,48 +11,62 @@
 #include "access/transam.h"
 
 #include "settings.h"
+#include "tables/installation.h"
 #include "tables/leftovers.h"
 #include "tables/transaction.h"
 #include "worker/access.h"
 #include "worker/copies.h"
 #include "worker/look.h"
 
-static void find(void *leftovers);
+/* What is looked for. */
+typedef struct Look
+{
+	WorkerSlot *slot;
+	Leftovers	leftovers;
+} Look;
+
+static void find(void *look);
 
 /* Look. */
 void
 pgnet_look_run(WorkerSlot *slot)
 {
 	TableAccess access = {.quiet = true};
-	Leftovers	leftovers = {.oldest_response = DT_NOEND};
+	Look		look = {.slot = slot,
+				 .leftovers = {.oldest_response = DT_NOEND}};
+	Leftovers  *leftovers = &look.leftovers;
 	Backoff		backoff = {0};
 	ErrorData  *error = NULL;
 	AccessResult result;
 
 	pgnet_transaction_prepare_session();
 	/* the first time to know the tables, the second to look into them */
-	result = pgnet_access_run(&access, find, &leftovers, &error);
+	result = pgnet_access_run(&access, find, &look, &error);
 	access.changed = false;
 	if (result == PGNET_ACCESS_GONE && OidIsValid(access.queue))
 		result = pgnet_copies_remove(slot, &access, &backoff) ?
-			pgnet_access_run(&access, find, &leftovers, &error) :
+			pgnet_access_run(&access, find, &look, &error) :
 			PGNET_ACCESS_BUSY;
 	/* without the extension nothing was copied */
 	if (result == PGNET_ACCESS_GONE)
 		pgnet_slot_set_copied(slot, InvalidTransactionId);
 
-	if (leftovers.oldest_response != DT_NOEND)
-		leftovers.oldest_response += pgnet_setting_ttl();
+	if (leftovers->oldest_response != DT_NOEND)
+		leftovers->oldest_response += pgnet_setting_ttl();
 	/* with locks or trouble in the way a worker tries again */
 	if (result == PGNET_ACCESS_GONE ||
-		(result == PGNET_ACCESS_DONE && !leftovers.requests))
-		pgnet_slot_settle(slot, leftovers.oldest_response);
+		(result == PGNET_ACCESS_DONE && !leftovers->requests))
+		pgnet_slot_settle(slot, leftovers->oldest_response);
 	pgnet_slot_leave(slot);
 }
 
-/* TableWork: look into the tables. */
+/* TableWork: look into the tables, and see to the ids like a worker. */
 static void
-find(void *leftovers)
+find(void *arg)
 {
-	pgnet_leftovers_find(leftovers);
+	Look	   *look = arg;
+
+	pgnet_installation_renew_ids(&look->slot->ids_renewed);
+	pgnet_installation_note_timeline();
+	pgnet_leftovers_find(&look->leftovers);
 }

@@ -22,6 +22,7 @@
 #include "lib/ilist.h"
 #include "utils/memutils.h"
 
+#include "tables/installation.h"
 #include "tables/suspect_rows.h"
 #include "worker/blame.h"
 #include "worker/suspects.h"
@@ -234,6 +235,9 @@ inquire(void *arg)
 	Suspects   *suspects = arg;
 	Inquest		inquest;
 
+	/* first: the inquest takes away the mark of a crash */
+	pgnet_installation_renew_ids(&suspects->slot->ids_renewed);
+	pgnet_installation_note_timeline();
 	pgnet_suspect_rows_inquire(suspects->died, pgnet_witness_take(), &inquest);
 	suspects->last_waiting = inquest.last_waiting;
 	for (int i = 0; i < inquest.nrows; i++)
