@@ -167,6 +167,9 @@ END
 $$;
 CREATE INDEX _http_response_id_idx ON net._http_response (id);
 CREATE INDEX _http_response_created_idx ON net._http_response (created);
+-- Without one, nothing could be removed while a publication has the table. It
+-- costs WAL only when the table is logged and wal_level is logical.
+ALTER TABLE net._http_response REPLICA IDENTITY FULL;
 COMMENT ON TABLE net._http_response IS
   'What became of requests, kept for pg_net.ttl. Unlogged, the default: a crash of the server empties the table; see net.set_durable()';
 COMMENT ON COLUMN net._http_response.id IS 'The id of the request';
@@ -249,6 +252,46 @@ COMMENT ON TABLE net._no_crash IS
 COMMENT ON COLUMN net._no_crash.since IS
   'When the worker noticed the last crash, or when the extension was created';
 INSERT INTO net._no_crash DEFAULT VALUES;
+
+--
+-- Logical replication
+--
+-- A copy of a request would be sent a second time, and ids of another server
+-- mean other requests here. So what is replicated stops at these tables.
+--
+
+CREATE FUNCTION net._not_replicated()
+RETURNS trigger
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_not_replicated';
+COMMENT ON FUNCTION net._not_replicated() IS
+  'Trigger of tables that are of this server only: what session_replication_role = replica writes is left out';
+REVOKE ALL ON FUNCTION net._not_replicated() FROM PUBLIC;
+
+CREATE TRIGGER not_replicated
+  BEFORE INSERT OR UPDATE OR DELETE ON net.http_request_queue
+  FOR EACH ROW EXECUTE FUNCTION net._not_replicated();
+CREATE TRIGGER not_replicated
+  BEFORE INSERT OR UPDATE OR DELETE ON net._http_response
+  FOR EACH ROW EXECUTE FUNCTION net._not_replicated();
+CREATE TRIGGER not_replicated
+  BEFORE INSERT OR UPDATE OR DELETE ON net._suspect
+  FOR EACH ROW EXECUTE FUNCTION net._not_replicated();
+CREATE TRIGGER not_replicated
+  BEFORE INSERT OR UPDATE OR DELETE ON net._installation
+  FOR EACH ROW EXECUTE FUNCTION net._not_replicated();
+ALTER TABLE net.http_request_queue ENABLE REPLICA TRIGGER not_replicated;
+ALTER TABLE net._http_response ENABLE REPLICA TRIGGER not_replicated;
+ALTER TABLE net._suspect ENABLE REPLICA TRIGGER not_replicated;
+ALTER TABLE net._installation ENABLE REPLICA TRIGGER not_replicated;
+COMMENT ON TRIGGER not_replicated ON net.http_request_queue IS
+  'Leaves out requests of a publisher, who sends them';
+COMMENT ON TRIGGER not_replicated ON net._http_response IS
+  'Leaves out responses of a publisher: their ids mean other requests here';
+COMMENT ON TRIGGER not_replicated ON net._suspect IS
+  'Leaves out suspects of a publisher';
+COMMENT ON TRIGGER not_replicated ON net._installation IS
+  'Leaves out what identifies a publisher';
 
 --
 -- Who sees what: a role its own requests and responses, and those of roles it
