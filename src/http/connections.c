@@ -13,6 +13,7 @@
 #include "http/connections.h"
 
 static bool has_received(curl_socket_t fd);
+static bool has_tls_received(const SSL *session);
 static bool has_ended(curl_socket_t fd);
 static SSL *tls_session(CURL *easy, bool *is_tls);
 static bool speaks_http2(const SSL *session);
@@ -37,7 +38,7 @@ pgnet_connection_take(Sockets *sockets, CURL *easy, const ConnectionEnds *ends,
 								PGNET_CONNECTION_SHARED;
 	if (has_received(*fd))
 		return PGNET_CONNECTION_SPOILT;
-	if (is_tls && (session == NULL || SSL_pending(session) > 0 || (SSL_get_shutdown(session) & SSL_RECEIVED_SHUTDOWN)))
+	if (is_tls && has_tls_received(session))
 		return PGNET_CONNECTION_SPOILT;
 	return is_tls ? PGNET_CONNECTION_KEPT : PGNET_CONNECTION_KEPT_PLAIN;
 }
@@ -50,6 +51,15 @@ has_received(curl_socket_t fd)
 
 	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
 		(errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
+/* Has TLS read what nobody has taken, or its end?  One unknown may have. */
+static bool
+has_tls_received(const SSL *session)
+{
+	if (session == NULL || SSL_pending(session) > 0)
+		return true;
+	return (SSL_get_shutdown(session) & SSL_RECEIVED_SHUTDOWN) != 0;
 }
 
 /* Did the end arrive, or an error? */

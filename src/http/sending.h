@@ -31,10 +31,10 @@ typedef struct Sending
 	SendingShared *shared;
 	curl_socket_t fd;			/* of the connection it is on, if known */
 	bool		counted;		/* it went out at least once */
-	bool		unanswered;		/* and no complete line of a response came since */
+	bool		unanswered;		/* and no line of a response came since */
 	bool		answered;		/* but some byte of one did */
 	bool		again;			/* that was not the first time */
-	bool		known;			/* unanswered is right, whatever bytes_before is */
+	bool		known;			/* that, whatever bytes_before is */
 	long		bytes_before;	/* out in all, when it went out last */
 	bool		elsewhere;		/* not sent on this connection: take another */
 	bool		held_back;		/* not sent, since it was closed */

@@ -90,7 +90,7 @@ struct Sockets
 	int			connections;	/* that are open */
 	int			ended;			/* of those: closed by the server */
 	WatchedSocket *by_fd;
-	int		   *by_port;		/* the first with this local port, plus 1; or 0 */
+	int		   *by_port;		/* the first with a local port, plus 1; or 0 */
 };
 
 static bool is_for_others(Sockets *sockets, curl_socket_t fd);

@@ -251,8 +251,10 @@ is_granted(Oid role, ArrayType *roles)
 					  &items, &nulls, &nitems);
 	for (int i = 0; i < nitems; i++)
 	{
-		Oid			grantee = nulls[i] ? InvalidOid :
-								 get_role_oid(NameStr(*DatumGetName(items[i])), true);
+		Oid			grantee = InvalidOid;
+
+		if (!nulls[i])
+			grantee = get_role_oid(NameStr(*DatumGetName(items[i])), true);
 
 		if (OidIsValid(grantee) && has_privs_of_role(role, grantee))
 			return true;
