@@ -94,6 +94,13 @@ pgnet_wait_event(uint32 *cached, const char *name)
 	index_beginscan((table), (index), (snapshot), (nkeys), 0)
 #endif
 
+/* A field of dshash_parameters that came with 17 */
+#if PG_VERSION_NUM >= 170000
+#define PGNET_DSHASH_COPY .copy_function = dshash_memcpy,
+#else
+#define PGNET_DSHASH_COPY
+#endif
+
 /* Limits of the whole server that must not reach the worker's transactions */
 #if PG_VERSION_NUM >= 170000
 #define PGNET_HAVE_TRANSACTION_TIMEOUT 1

@@ -11,8 +11,8 @@
 #include "compat.h"
 #include "settings.h"
 #include "shared/database_ddl.h"
+#include "shared/prepared.h"
 #include "shared/slots.h"
-#include "shared/wakeup.h"
 #include "worker/launcher.h"
 
 PGNET_MODULE_MAGIC();
@@ -31,7 +31,7 @@ _PG_init(void)
 		return;
 	pgnet_settings_init();
 	pgnet_slots_init();
-	pgnet_wakeup_init();
+	pgnet_prepared_init();
 	pgnet_database_ddl_init();
 	pgnet_launcher_init();
 }

@@ -13,6 +13,7 @@
 #include "api/policy.h"
 #include "settings.h"
 #include "shared/quota.h"
+#include "shared/slots.h"
 #include "tables/access_rule_rows.h"
 #include "tables/secrets.h"
 
@@ -45,7 +46,8 @@ static void
 take_quota(const QueueRow *row)
 {
 	uint64		max_bytes = (uint64) pgnet_setting_max_waiting_size << 20;
-	uint64		size = strlen(row->url) + row->body_len +
+	uint64		size = VARHDRSZ + strlen(row->url) +
+		(row->body ? VARHDRSZ + row->body_len : 0) +
 		(row->headers ? VARSIZE(row->headers) : 0);
 	uint64		rows;
 	uint64		bytes;
@@ -53,6 +55,8 @@ take_quota(const QueueRow *row)
 	if (pgnet_quota_take(row->role, size, pgnet_setting_max_waiting, max_bytes,
 						 &rows, &bytes))
 		return;
+	/* whatever the number is, it does not stay so without a worker */
+	pgnet_slot_want(pgnet_slot_get());
 	ereport(ERROR,
 			errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 			errmsg("too many requests of role \"%s\" wait",

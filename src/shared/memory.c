@@ -9,7 +9,9 @@
 #include "storage/ipc.h"
 #include "storage/shmem.h"
 
+#include "shared/area.h"
 #include "shared/memory.h"
+#include "shared/prepared.h"
 #include "shared/slots.h"
 
 SharedMemory *pgnet_shared = NULL;
@@ -38,6 +40,8 @@ request_shared_memory(void)
 	if (previous_request_hook)
 		previous_request_hook();
 	RequestAddinShmemSpace(MAXALIGN(sizeof(SharedMemory)));
+	RequestAddinShmemSpace(MAXALIGN(PGNET_AREA_BYTES));
+	RequestAddinShmemSpace(MAXALIGN(pgnet_prepared_memory()));
 	RequestNamedLWLockTranche("pg_net", 1);
 }
 
@@ -52,7 +56,16 @@ set_up_shared_memory(void)
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	pgnet_shared = ShmemInitStruct("pg_net", sizeof(SharedMemory), &found);
 	if (!found)
+	{
 		memory_init(pgnet_shared);
+		pgnet_shared->prepared = ShmemInitStruct("pg_net prepared",
+												 pgnet_prepared_memory(),
+												 &found);
+		pgnet_prepared_init_memory(pgnet_shared->prepared);
+		pgnet_shared->area = ShmemInitStruct("pg_net area", PGNET_AREA_BYTES,
+											 &found);
+		pgnet_area_init(pgnet_shared->area);
+	}
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -70,12 +83,7 @@ memory_init(SharedMemory *memory)
 	pg_atomic_init_u32(&memory->nworkers, 0);
 	pg_atomic_init_u32(&memory->nwaiting, 0);
 	pg_atomic_init_u32(&memory->nstarving, 0);
-	for (int i = 0; i < PGNET_MAX_QUOTAS; i++)
-	{
-		pg_atomic_init_u64(&memory->quotas[i].whose, 0);
-		pg_atomic_init_u64(&memory->quotas[i].rows, 0);
-		pg_atomic_init_u64(&memory->quotas[i].bytes, 0);
-	}
+	pg_atomic_init_u32(&memory->nquotas, 0);
 	memory->lock = &GetNamedLWLockTranche("pg_net")->lock;
 	memory->nslots = 0;
 }

@@ -8,6 +8,7 @@
 
 #include "postgres.h"
 
+#include "lib/dshash.h"
 #include "storage/lwlock.h"
 
 #include "shared/quota.h"
@@ -15,6 +16,8 @@
 
 /* Databases that can have a slot at once; some 200 bytes each. */
 #define PGNET_MAX_SLOTS 4096
+
+typedef struct PreparedTransactions PreparedTransactions;
 
 typedef struct SharedMemory
 {
@@ -33,9 +36,13 @@ typedef struct SharedMemory
 	pg_atomic_uint32 nwaiting;	/* workers that want more room */
 	pg_atomic_uint32 nstarving; /* those of them with less than their share */
 
-	QuotaCounter quotas[PGNET_MAX_QUOTAS];
+	/* see area.c, quota.c and prepared.c */
+	void	   *area;
+	dshash_table_handle quotas;
+	pg_atomic_uint32 nquotas;
+	PreparedTransactions *prepared;
 
-	LWLock	   *lock;			/* protects nslots, and whose the slots are */
+	LWLock	   *lock;			/* protects prepared, nslots and whose slots are */
 	int			nslots;			/* all those ever given out come first */
 	WorkerSlot	slots[PGNET_MAX_SLOTS];
 } SharedMemory;

@@ -4,24 +4,30 @@
  * Runs in: client backends (take) and workers (give, set).
  *
  * A call counts its row at once, before it is committed: else sessions that
- * do not see each other's rows would each find room.  Counters are found by
- * hashing, are given out without a lock, and stay until the server stops.
+ * do not see each other's rows would each find room.  There are as many
+ * counters as pairs of database and role that have something waiting, and
+ * some more: one without use is removed once there are many.  A transaction
+ * looks its counter up once, and uses it until it ends.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "common/hashfn.h"
+#include "lib/dshash.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "shared/area.h"
 #include "shared/memory.h"
 #include "shared/quota.h"
+
+/* So many counters stay although they are of no use: they may be soon. */
+#define MANY_COUNTERS 1000
 
 /* What one level of the transaction has taken of one role's quota. */
 typedef struct Taken
 {
 	struct Taken *next;
-	QuotaCounter *counter;
+	QuotaCounter *counter;		/* with us among its users */
 	int			level;			/* of nested subtransactions */
 	uint64		rows;
 	uint64		bytes;
@@ -30,12 +36,18 @@ typedef struct Taken
 /* Of this transaction, in its memory context; the innermost level first. */
 static Taken *taken = NULL;
 
-static QuotaCounter *find_counter(Oid role);
-static void note(QuotaCounter *counter, uint64 size);
+static Taken *taken_of(Oid role);
+static QuotaCounter *use_counter(Oid role);
+static QuotaCounter *lock_counter(Oid role, bool make);
+static void unlock_counter(QuotaCounter *counter);
+static bool is_of_use(QuotaCounter *counter);
+static int	compare_oids(const void *a, const void *b);
+static void remove_current(dshash_seq_status *scan);
 static void at_end(XactEvent event, void *arg);
 static void at_subtransaction_end(SubXactEvent event, SubTransactionId id,
 								  SubTransactionId parent, void *arg);
-static void give_back(const Taken *from);
+static void join(int level);
+static void forget(bool give_back);
 static void lower(pg_atomic_uint64 *number, uint64 by);
 
 /* Count a row. */
@@ -43,116 +55,203 @@ bool
 pgnet_quota_take(Oid role, uint64 size, uint64 max_rows, uint64 max_bytes,
 				 uint64 *rows, uint64 *bytes)
 {
-	QuotaCounter *counter = find_counter(role);
+	Taken	   *mine = taken_of(role);
 
-	if (counter == NULL)
-		return true;
-	*rows = pg_atomic_fetch_add_u64(&counter->rows, 1);
-	*bytes = pg_atomic_fetch_add_u64(&counter->bytes, size);
+	*rows = pg_atomic_fetch_add_u64(&mine->counter->rows, 1);
+	*bytes = pg_atomic_fetch_add_u64(&mine->counter->bytes, size);
 	if ((max_rows == 0 || *rows < max_rows) &&
 		(max_bytes == 0 || *bytes + size <= max_bytes))
 	{
-		note(counter, size);
+		mine->rows++;
+		mine->bytes += size;
 		return true;
 	}
-	lower(&counter->rows, 1);
-	lower(&counter->bytes, size);
+	lower(&mine->counter->rows, 1);
+	lower(&mine->counter->bytes, size);
 	return false;
 }
 
-/* A row is gone. */
-void
-pgnet_quota_give(Oid role, uint64 size)
+/* List what was taken, levels apart. */
+int
+pgnet_quota_taken(QuotaTaken **list)
 {
-	QuotaCounter *counter = find_counter(role);
+	int			count = 0;
+
+	for (Taken *t = taken; t != NULL; t = t->next)
+		count++;
+	*list = palloc(sizeof(QuotaTaken) * Max(count, 1));
+	count = 0;
+	for (Taken *t = taken; t != NULL; t = t->next)
+		if (t->rows > 0)
+			(*list)[count++] = (QuotaTaken) {
+				.role = t->counter->key.role,
+				.rows = t->rows,
+				.bytes = t->bytes
+			};
+	return count;
+}
+
+/* Rows are gone. */
+void
+pgnet_quota_give(Oid role, uint64 rows, uint64 bytes)
+{
+	QuotaCounter *counter = lock_counter(role, false);
 
 	if (counter == NULL)
 		return;
-	lower(&counter->rows, 1);
-	lower(&counter->bytes, size);
-}
-
-/* Nothing waits. */
-void
-pgnet_quota_clear(void)
-{
-	for (int i = 0; i < PGNET_MAX_QUOTAS; i++)
-	{
-		QuotaCounter *counter = &pgnet_shared->quotas[i];
-
-		if (pg_atomic_read_u64(&counter->whose) >> 32 != MyDatabaseId)
-			continue;
-		pg_atomic_write_u64(&counter->rows, 0);
-		pg_atomic_write_u64(&counter->bytes, 0);
-	}
+	lower(&counter->rows, rows);
+	lower(&counter->bytes, bytes);
+	unlock_counter(counter);
 }
 
 /* So much waits. */
 void
 pgnet_quota_set(Oid role, uint64 rows, uint64 bytes)
 {
-	QuotaCounter *counter = find_counter(role);
+	QuotaCounter *counter = lock_counter(role, true);
 
-	if (counter == NULL)
-		return;
 	pg_atomic_write_u64(&counter->rows, rows);
 	pg_atomic_write_u64(&counter->bytes, bytes);
+	unlock_counter(counter);
 }
 
-/* The counter of a role of our database; NULL when all are given away. */
-static QuotaCounter *
-find_counter(Oid role)
+/* Nothing waits but of these. */
+void
+pgnet_quota_keep_only(const Oid *sorted_roles, int nroles)
 {
-	static uint64 last_key = 0;
-	static QuotaCounter *last = NULL;
-	uint64		key = (uint64) MyDatabaseId << 32 | role;
-	uint32		start = hash_bytes((unsigned char *) &key, sizeof(key));
+	dshash_seq_status scan;
+	QuotaCounter *counter;
 
-	if (key == last_key)
-		return last;
-	for (int i = 0; i < PGNET_MAX_QUOTAS; i++)
+	dshash_seq_init(&scan, pgnet_area_quotas(), true);
+	while ((counter = dshash_seq_next(&scan)) != NULL)
 	{
-		QuotaCounter *counter =
-			&pgnet_shared->quotas[(start + i) % PGNET_MAX_QUOTAS];
-		uint64		whose = 0;
-
-		/* whose it is afterwards: nobody's before, so ours, or as it was */
-		if (pg_atomic_compare_exchange_u64(&counter->whose, &whose, key) ||
-			whose == key)
-		{
-			last_key = key;
-			last = counter;
-			return counter;
-		}
+		if (counter->key.database != MyDatabaseId ||
+			bsearch(&counter->key.role, sorted_roles, nroles, sizeof(Oid),
+					compare_oids) != NULL)
+			continue;
+		pg_atomic_write_u64(&counter->rows, 0);
+		pg_atomic_write_u64(&counter->bytes, 0);
+		if (!is_of_use(counter))
+			remove_current(&scan);
 	}
-	return NULL;
+	dshash_seq_term(&scan);
 }
 
-/* Remember what to give back. */
-static void
-note(QuotaCounter *counter, uint64 size)
+/* Nobody is connected to the database. */
+void
+pgnet_quota_forget(Oid database)
+{
+	dshash_seq_status scan;
+	QuotaCounter *counter;
+
+	if (pg_atomic_read_u32(&pgnet_shared->nquotas) == 0)
+		return;
+	dshash_seq_init(&scan, pgnet_area_quotas(), true);
+	while ((counter = dshash_seq_next(&scan)) != NULL)
+		if (counter->key.database == database)
+			remove_current(&scan);
+	dshash_seq_term(&scan);
+}
+
+/* What this level has taken of a role's quota; nothing yet at first. */
+static Taken *
+taken_of(Oid role)
 {
 	static bool registered = false;
 	int			level = GetCurrentTransactionNestLevel();
+	Taken	   *found = taken;
 
+	while (found != NULL && found->level == level &&
+		   found->counter->key.role != role)
+		found = found->next;
+	if (found != NULL && found->level == level)
+		return found;
 	if (!registered)
 	{
 		RegisterXactCallback(at_end, NULL);
 		RegisterSubXactCallback(at_subtransaction_end, NULL);
 		registered = true;
 	}
-	if (taken == NULL || taken->counter != counter || taken->level != level)
-	{
-		Taken	   *first = MemoryContextAllocZero(TopTransactionContext,
-												   sizeof(Taken));
+	/* memory first: nothing may fail once it is used */
+	found = MemoryContextAllocZero(TopTransactionContext, sizeof(Taken));
+	found->counter = use_counter(role);
+	found->level = level;
+	found->next = taken;
+	taken = found;
+	return found;
+}
 
-		first->next = taken;
-		first->counter = counter;
-		first->level = level;
-		taken = first;
+/* Become one of the users of a counter. */
+static QuotaCounter *
+use_counter(Oid role)
+{
+	QuotaCounter *counter = lock_counter(role, true);
+
+	pg_atomic_fetch_add_u32(&counter->users, 1);
+	dshash_release_lock(pgnet_area_quotas(), counter);
+	return counter;
+}
+
+/* The counter of a role of our database, made if it has to be, or NULL. */
+static QuotaCounter *
+lock_counter(Oid role, bool make)
+{
+	QuotaKey	key = {.database = MyDatabaseId, .role = role};
+	QuotaCounter *counter;
+	bool		found = true;
+
+	if (!make)
+		return dshash_find(pgnet_area_quotas(), &key, true);
+	counter = dshash_find_or_insert(pgnet_area_quotas(), &key, &found);
+	if (!found)
+	{
+		pg_atomic_init_u32(&counter->users, 0);
+		pg_atomic_init_u64(&counter->rows, 0);
+		pg_atomic_init_u64(&counter->bytes, 0);
+		pg_atomic_fetch_add_u32(&pgnet_shared->nquotas, 1);
 	}
-	taken->rows++;
-	taken->bytes += size;
+	return counter;
+}
+
+/* Unlock it, and remove it if it is one too many. */
+static void
+unlock_counter(QuotaCounter *counter)
+{
+	if (is_of_use(counter) ||
+		pg_atomic_read_u32(&pgnet_shared->nquotas) < MANY_COUNTERS)
+	{
+		dshash_release_lock(pgnet_area_quotas(), counter);
+		return;
+	}
+	pg_atomic_fetch_sub_u32(&pgnet_shared->nquotas, 1);
+	dshash_delete_entry(pgnet_area_quotas(), counter);
+}
+
+/* Does it count anything, or does somebody point to it?  It is locked. */
+static bool
+is_of_use(QuotaCounter *counter)
+{
+	return pg_atomic_read_u32(&counter->users) > 0 ||
+		pg_atomic_read_u64(&counter->rows) > 0 ||
+		pg_atomic_read_u64(&counter->bytes) > 0;
+}
+
+/* For bsearch(). */
+static int
+compare_oids(const void *a, const void *b)
+{
+	Oid			left = *(const Oid *) a;
+	Oid			right = *(const Oid *) b;
+
+	return left < right ? -1 : left > right;
+}
+
+/* Remove the counter that a scan is at. */
+static void
+remove_current(dshash_seq_status *scan)
+{
+	pg_atomic_fetch_sub_u32(&pgnet_shared->nquotas, 1);
+	dshash_delete_current(scan);
 }
 
 /* A transaction ends: what it took is the worker's to give, or given back. */
@@ -163,12 +262,13 @@ at_end(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_ABORT:
-			for (; taken != NULL; taken = taken->next)
-				give_back(taken);
+			while (taken != NULL)
+				forget(true);
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PREPARE:
-			taken = NULL;
+			while (taken != NULL)
+				forget(false);
 			break;
 		case XACT_EVENT_PARALLEL_COMMIT:
 		case XACT_EVENT_PARALLEL_ABORT:
@@ -190,19 +290,52 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId id,
 	(void) parent;
 	(void) arg;
 	if (event == SUBXACT_EVENT_COMMIT_SUB)
-		for (Taken *t = taken; t != NULL && t->level >= level; t = t->next)
-			t->level = level - 1;
+		join(level);
 	if (event == SUBXACT_EVENT_ABORT_SUB)
-		for (; taken != NULL && taken->level >= level; taken = taken->next)
-			give_back(taken);
+		while (taken != NULL && taken->level >= level)
+			forget(true);
 }
 
-/* Give back what a level took. */
+/* Put what a level took to what the one above it took. */
 static void
-give_back(const Taken *from)
+join(int level)
 {
-	lower(&from->counter->rows, from->rows);
-	lower(&from->counter->bytes, from->bytes);
+	Taken	  **place = &taken;
+
+	for (Taken *t = taken; t != NULL && t->level >= level; t = *place)
+	{
+		Taken	   *above = t->next;
+
+		while (above != NULL && above->level >= level - 1 &&
+			   (above->level >= level || above->counter != t->counter))
+			above = above->next;
+		if (above == NULL || above->level != level - 1)
+		{
+			t->level = level - 1;
+			place = &t->next;
+			continue;
+		}
+		above->rows += t->rows;
+		above->bytes += t->bytes;
+		*place = t->next;
+		pg_atomic_fetch_sub_u32(&t->counter->users, 1);
+		pfree(t);
+	}
+}
+
+/* Let go of the first of what was taken, or give it back. */
+static void
+forget(bool give_back)
+{
+	Taken	   *first = taken;
+
+	taken = first->next;
+	if (give_back)
+	{
+		lower(&first->counter->rows, first->rows);
+		lower(&first->counter->bytes, first->bytes);
+	}
+	pg_atomic_fetch_sub_u32(&first->counter->users, 1);
 }
 
 /* Subtract, but stay at 0: somebody may have counted anew. */

@@ -12,30 +12,49 @@
 
 #include "port/atomics.h"
 
-/* Pairs of database and role that can be counted, and the others are not. */
-#define PGNET_MAX_QUOTAS 2048
+typedef struct QuotaKey
+{
+	Oid			database;
+	Oid			role;
+} QuotaKey;
 
 /* What of a role waits in one database. */
 typedef struct QuotaCounter
 {
-	pg_atomic_uint64 whose;		/* database and role; 0: nobody's yet */
+	QuotaKey	key;
+	pg_atomic_uint32 users;		/* open transactions that point here */
 	pg_atomic_uint64 rows;
 	pg_atomic_uint64 bytes;
 } QuotaCounter;
 
+/* What a transaction has taken of a role's quota. */
+typedef struct QuotaTaken
+{
+	Oid			role;
+	uint64		rows;
+	uint64		bytes;
+} QuotaTaken;
+
 /*
  * Count a row of a role of our database, unless that makes more than so many
  * rows or bytes (0: any number): then false, and *rows and *bytes are what
- * waits.  The abort of the (sub)transaction takes it back.
+ * waits.  The abort of the (sub)transaction takes it back, and so does
+ * ROLLBACK PREPARED: see prepared.c.  Throws when memory is short.
  */
 extern bool pgnet_quota_take(Oid role, uint64 size, uint64 max_rows,
 							 uint64 max_bytes, uint64 *rows, uint64 *bytes);
 
-/* A row of a role of our database is gone. */
-extern void pgnet_quota_give(Oid role, uint64 size);
+/* What this transaction has taken so far; how many, palloc'd. */
+extern int	pgnet_quota_taken(QuotaTaken **list);
 
-/* Nothing of any role of our database waits; then, this does. */
-extern void pgnet_quota_clear(void);
+/* Rows of a role of our database are gone. */
+extern void pgnet_quota_give(Oid role, uint64 rows, uint64 bytes);
+
+/* So much of a role of our database waits; of all but these, nothing. */
 extern void pgnet_quota_set(Oid role, uint64 rows, uint64 bytes);
+extern void pgnet_quota_keep_only(const Oid *sorted_roles, int nroles);
+
+/* A database is gone. */
+extern void pgnet_quota_forget(Oid database);
 
 #endif							/* PGNET_QUOTA_H */

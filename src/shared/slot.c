@@ -27,6 +27,7 @@ void
 pgnet_slot_init(WorkerSlot *slot, Oid database)
 {
 	slot->in_use = slot->ids_renewed = false;
+	slot->prepared_known = slot->prepared_unnamed = false;
 	pg_atomic_init_u64(&slot->lowest_new_id, (uint64) PGNET_NOTHING_NEW);
 	pg_atomic_init_u32(&slot->rows_changed, 0);
 	SpinLockInit(&slot->mutex);

@@ -24,6 +24,8 @@ typedef struct WorkerSlot
 	Oid			database;		/* InvalidOid: free; see slots.c */
 	bool		in_use;			/* a backend of that database knows it */
 	bool		ids_renewed;	/* see tables/installation.h */
+	bool		prepared_known; /* see prepared.c: none is from before */
+	bool		prepared_unnamed;	/* there was one whose name we missed */
 
 	/* since the worker last looked: the lowest id queued; see wakeup.c */
 	pg_atomic_uint64 lowest_new_id;

@@ -12,10 +12,8 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "commands/extension.h"
-#include "miscadmin.h"
-#include "tcop/utility.h"
 
+#include "shared/prepared.h"
 #include "shared/slots.h"
 #include "shared/wakeup.h"
 
@@ -25,25 +23,10 @@ static bool rows_changed = false;
 static WorkerSlot *slot_to_wake = NULL;
 
 static bool callback_registered = false;
-static ProcessUtility_hook_type previous_utility_hook = NULL;
 
 static void prepare_callback(void);
 static void forget_transaction(void);
 static void at_transaction_end(XactEvent event, void *arg);
-static void watch_utility(PlannedStmt *statement, const char *query_string,
-						  bool read_only_tree, ProcessUtilityContext context,
-						  ParamListInfo params, QueryEnvironment *environment,
-						  DestReceiver *dest, QueryCompletion *completion);
-static WorkerSlot *slot_of_extension(void);
-static bool is_commit_prepared(Node *statement);
-
-/* Hook into utility statements. */
-void
-pgnet_wakeup_init(void)
-{
-	previous_utility_hook = ProcessUtility_hook;
-	ProcessUtility_hook = watch_utility;
-}
 
 /* Remember the lowest id. */
 void
@@ -60,6 +43,14 @@ pgnet_wakeup_changed_at_commit(void)
 {
 	prepare_callback();
 	rows_changed = true;
+}
+
+/* Tell. */
+void
+pgnet_wakeup_pending(int64 *lowest_id, bool *changed)
+{
+	*lowest_id = lowest_queued;
+	*changed = rows_changed;
 }
 
 /* Be called at the end of transactions. */
@@ -79,7 +70,7 @@ prepare_callback(void)
 /*
  * Announce what a committed transaction queued.  At XACT_EVENT_COMMIT its rows
  * are visible to others (xact.c calls ProcArrayEndTransaction before).  A
- * prepared transaction is announced by watch_utility().
+ * prepared transaction is announced when it is committed: see prepared.c.
  */
 static void
 at_transaction_end(XactEvent event, void *arg)
@@ -102,7 +93,10 @@ at_transaction_end(XactEvent event, void *arg)
 		case XACT_EVENT_PARALLEL_ABORT:
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
+			break;
 		case XACT_EVENT_PRE_PREPARE:
+			if (lowest_queued != PGNET_NOTHING_NEW || rows_changed)
+				pgnet_prepared_note_unnamed();
 			break;
 	}
 }
@@ -113,53 +107,4 @@ forget_transaction(void)
 {
 	lowest_queued = PGNET_NOTHING_NEW;
 	rows_changed = false;
-}
-
-/*
- * COMMIT PREPARED runs no transaction callback, and any session of the
- * database may issue it: let the worker look at everything after each.
- */
-static void
-watch_utility(PlannedStmt *statement, const char *query_string,
-			  bool read_only_tree, ProcessUtilityContext context,
-			  ParamListInfo params, QueryEnvironment *environment,
-			  DestReceiver *dest, QueryCompletion *completion)
-{
-	WorkerSlot *slot = NULL;
-
-	if (is_commit_prepared(statement->utilityStmt))
-		slot = slot_of_extension();
-	if (previous_utility_hook)
-		previous_utility_hook(statement, query_string, read_only_tree, context,
-							  params, environment, dest, completion);
-	else
-		standard_ProcessUtility(statement, query_string, read_only_tree,
-								context, params, environment, dest, completion);
-	if (slot != NULL)
-	{
-		pgnet_slot_announce(slot, PGNET_LOOK_AT_ALL);
-		pgnet_slot_announce_changed(slot);
-	}
-}
-
-/*
- * The slot of this database, or NULL when pg_net is not here.  It may have
- * none yet: what is prepared may be older than the server's start.
- */
-static WorkerSlot *
-slot_of_extension(void)
-{
-	WorkerSlot *slot = pgnet_slot_find();
-
-	if (slot == NULL && OidIsValid(get_extension_oid("pg_net", true)))
-		slot = pgnet_slot_get();
-	return slot;
-}
-
-/* Is this statement COMMIT PREPARED? */
-static bool
-is_commit_prepared(Node *statement)
-{
-	return IsA(statement, TransactionStmt) &&
-		((TransactionStmt *) statement)->kind == TRANS_STMT_COMMIT_PREPARED;
 }

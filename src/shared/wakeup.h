@@ -8,13 +8,13 @@
 
 #include "postgres.h"
 
-/* Watch for COMMIT PREPARED; called while the server starts. */
-extern void pgnet_wakeup_init(void);
-
 /* When this transaction commits, announce rows from id on. */
 extern void pgnet_wakeup_at_commit(int64 id);
 
 /* When this transaction commits, announce that rows changed or went. */
 extern void pgnet_wakeup_changed_at_commit(void);
+
+/* What this transaction is to announce, so far. */
+extern void pgnet_wakeup_pending(int64 *lowest_id, bool *changed);
 
 #endif							/* PGNET_WAKEUP_H */

@@ -25,6 +25,7 @@
 #include "compat.h"
 #include "settings.h"
 #include "shared/launch.h"
+#include "shared/prepared.h"
 #include "shared/slots.h"
 #include "tables/databases.h"
 #include "worker/backoff.h"
@@ -116,6 +117,7 @@ launcher_init(Launcher *launcher)
 	SetConfigOption("default_transaction_isolation", "read committed",
 					PGC_SUSET, PGC_S_OVERRIDE);
 	pgnet_launch_claim();
+	pgnet_prepared_set_horizon();
 	if (!pgnet_launch_has_looked_around())
 	{
 		DatabaseList list = pgnet_databases_read();

@@ -265,6 +265,7 @@ forget_recorded(Loop *loop)
 {
 	dlist_head *recorded = &loop->recorder.recorded;
 	dlist_iter	iter;
+	QuotaTaken	gone = {.role = InvalidOid};
 
 	if (dlist_is_empty(recorded))
 		return;
@@ -272,11 +273,19 @@ forget_recorded(Loop *loop)
 	{
 		HttpRequest *request = dlist_container(HttpRequest, node, iter.cur);
 
-		pgnet_quota_give(request->role, request->queue_bytes);
+		/* most are of one role */
+		if (request->role != gone.role)
+		{
+			pgnet_quota_give(gone.role, gone.rows, gone.bytes);
+			gone = (QuotaTaken) {.role = request->role};
+		}
+		gone.rows++;
+		gone.bytes += request->queue_bytes;
 		/* the ids of a dropped table may mean other rows by now */
 		if (request->table == loop->access.queue)
 			pgnet_backlog_release(loop->backlog, request->id);
 	}
+	pgnet_quota_give(gone.role, gone.rows, gone.bytes);
 	pgnet_requests_free(recorded);
 	pgnet_slot_broadcast(loop->slot);
 	pgnet_stay_note_work(&loop->stay, loop->now);
@@ -306,6 +315,9 @@ follow_tables(Loop *loop)
 	pgnet_backlog_clear(loop->backlog);
 	pgnet_recorder_clear(&loop->recorder);
 	pgnet_requests_free(&loop->recorder.recorded);
+	loop->recount.wanted = OidIsValid(loop->access.queue);
+	if (!loop->recount.wanted)
+		pgnet_quota_keep_only(NULL, 0);
 	if (OidIsValid(loop->access.queue))
 	{
 		pgnet_intake_announce(&loop->intake, PGNET_LOOK_AT_ALL);

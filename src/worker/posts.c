@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 
 #include "shared/launch.h"
+#include "shared/quota.h"
 #include "shared/slots.h"
 #include "worker/backoff.h"
 #include "worker/posts.h"
@@ -122,7 +123,10 @@ pgnet_posts_take_back(Posts *posts, const DatabaseList *list)
 
 		if (OidIsValid(post->database) && post->handle == NULL &&
 			pgnet_databases_find(list, post->database) == NULL)
+		{
+			pgnet_quota_forget(post->database);
 			pgnet_slots_take_back(pgnet_slots_at(i), true);
+		}
 	}
 }
 
@@ -313,7 +317,10 @@ place_needed(Posts *posts, const DatabaseList *list, Oid role, TimestampTz now,
 			continue;
 		database = pgnet_databases_find(list, post->database);
 		if (database == NULL)
+		{
+			pgnet_quota_forget(post->database);
 			pgnet_slots_take_back(pgnet_slots_at(i), true);
+		}
 		else if (database->connectable)
 			needed[count++] = post;
 		else

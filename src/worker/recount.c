@@ -9,8 +9,10 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "utils/timestamp.h"
 
+#include "shared/prepared.h"
 #include "shared/quota.h"
 #include "tables/waiting.h"
 #include "worker/clock.h"
@@ -45,9 +47,16 @@ count(void *arg)
 {
 	int			nroles;
 	Waiting    *waiting = pgnet_waiting_count(&nroles);
+	Oid		   *roles = palloc(sizeof(Oid) * Max(nroles, 1));
+	TransactionId horizon = pgnet_prepared_horizon();
 
 	(void) arg;
-	pgnet_quota_clear();
 	for (int i = 0; i < nroles; i++)
-		pgnet_quota_set(waiting[i].role, waiting[i].rows, waiting[i].bytes);
+	{
+		roles[i] = waiting[i].role;
+		pgnet_quota_set(roles[i], waiting[i].rows, waiting[i].bytes);
+	}
+	pgnet_quota_keep_only(roles, nroles);
+	if (TransactionIdIsValid(horizon) && !pgnet_waiting_is_prepared(horizon))
+		pgnet_prepared_all_known();
 }

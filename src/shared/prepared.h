@@ -1,0 +1,34 @@
+/*
+ * prepared.h -- what prepared transactions have queued.
+ *
+ * Runs in: every process.  Only the files of shared/ look into it, but for
+ * the worker: a server that starts knows nothing of those prepared before.
+ */
+#ifndef PGNET_PREPARED_H
+#define PGNET_PREPARED_H
+
+#include "postgres.h"
+
+/* Watch for PREPARE TRANSACTION and its end; called while the server starts. */
+extern void pgnet_prepared_init(void);
+
+/* The memory for it: how much, and make it. */
+extern Size pgnet_prepared_memory(void);
+extern void pgnet_prepared_init_memory(void *place);
+
+/* This transaction is about to be prepared, perhaps not by a statement. */
+extern void pgnet_prepared_note_unnamed(void);
+
+/*
+ * Those of our database with lower transaction ids may be from before the
+ * server's start; InvalidTransactionId: any may.  Runs in: the worker.
+ */
+extern TransactionId pgnet_prepared_horizon(void);
+
+/* There are none from before.  Runs in: the worker. */
+extern void pgnet_prepared_all_known(void);
+
+/* The server's first launcher begins. */
+extern void pgnet_prepared_set_horizon(void);
+
+#endif							/* PGNET_PREPARED_H */
