@@ -5,11 +5,29 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
+#include "storage/proc.h"
+#include "utils/resowner.h"
 
 #include "tables/durability.h"
+#include "tables/local_setting.h"
+
+/*
+ * Whoever waits for an exclusive lock keeps those out who come later: the
+ * worker and all calls.  So it is waited for a moment at a time, with a
+ * longer one in between, and not for ever.
+ */
+#define LOCK_TIMEOUT_MS 200
+#define PAUSE_MS 300
+#define MAX_TRIES 20
 
 /* In the order in which the worker locks them, too. */
+#define LOCK_TABLES \
+	"LOCK TABLE net.http_request_queue, net._http_response" \
+	" IN ACCESS EXCLUSIVE MODE"
+
 static const char *const make_logged[] = {
 	"ALTER TABLE net.http_request_queue SET LOGGED",
 	"ALTER TABLE net._http_response SET LOGGED",
@@ -20,6 +38,11 @@ static const char *const make_unlogged[] = {
 	"ALTER TABLE net._http_response SET UNLOGGED",
 };
 
+static void lock_tables(void);
+static bool try_to_lock(void);
+static void wait_a_moment(void);
+static void run(const char *statement);
+
 /* Make the tables logged or unlogged. */
 void
 pgnet_durability_set(bool durable)
@@ -28,13 +51,91 @@ pgnet_durability_set(bool durable)
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
+	lock_tables();
 	for (int i = 0; i < (int) lengthof(make_logged); i++)
-	{
-		int			code = SPI_execute(statements[i], false, 0);
-
-		if (code != SPI_OK_UTILITY)
-			elog(ERROR, "could not run \"%s\": %s", statements[i],
-				 SPI_result_code_string(code));
-	}
+		run(statements[i]);
 	SPI_finish();
+}
+
+/* Lock both tables, or give up. */
+static void
+lock_tables(void)
+{
+	for (int tries = 1; !try_to_lock(); tries++)
+	{
+		if (tries == MAX_TRIES)
+			ereport(ERROR,
+					errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+					errmsg("could not lock the tables of pg_net"),
+					errdetail("A transaction uses net.http_request_queue or net._http_response. To wait longer would stop all requests."),
+					errhint("Try again when it has ended. The view pg_locks shows which it is."));
+		wait_a_moment();
+	}
+}
+
+/* Lock both tables if that takes no longer than a moment. */
+static bool
+try_to_lock(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool locked = false;
+	char		timeout_ms[16];
+
+	/* who has set less wants less */
+	snprintf(timeout_ms, sizeof(timeout_ms), "%d",
+			 LockTimeout > 0 ? Min(LockTimeout, LOCK_TIMEOUT_MS) :
+							   LOCK_TIMEOUT_MS);
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		int			level = pgnet_local_setting_begin("lock_timeout",
+													  timeout_ms);
+
+		run(LOCK_TABLES);
+		pgnet_local_setting_end(level);
+		ReleaseCurrentSubTransaction();
+		locked = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+			ReThrowError(error);
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return locked;
+}
+
+/* Let others. */
+static void
+wait_a_moment(void)
+{
+	for (int ms = 0; ms < PAUSE_MS; ms += 10)
+	{
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(10 * 1000);
+	}
+}
+
+/* Run a utility statement. */
+static void
+run(const char *statement)
+{
+	int			code = SPI_execute(statement, false, 0);
+
+	if (code != SPI_OK_UTILITY)
+		elog(ERROR, "could not run \"%s\": %s", statement,
+			 SPI_result_code_string(code));
 }

@@ -10,6 +10,7 @@ use warnings;
 use PgNetTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use IPC::Run ();
 use Time::HiRes qw(sleep time);
 
 use constant SOON_SECONDS => 10;
@@ -60,6 +61,24 @@ sub is_served
 	is(request($node, "select net.http_get('$url/echo/fine')", undef, 'served')->{status_code}, 200, $what);
 	return;
 }
+
+subtest 'set_durable behind a reader' => sub {
+	my $reader = $node->background_psql('served');
+	my ($out, $error) = ('', '');
+
+	$reader->query_safe('begin');
+	$reader->query_safe('select count(*) from net._http_response');
+	my $waiter = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('served'), '-c', '\\set VERBOSITY verbose', '-c', 'select net.set_durable(true)' ],
+		'>', \$out, '2>', \$error);
+	wait_for('set_durable to be at it', sub { sql("select count(*) from pg_stat_activity where query like '%set_durable(true)' and pid <> pg_backend_pid()") == 1 });
+	is_served("requests are answered meanwhile, $_") for 1 .. 3;
+	$waiter->finish;
+	like($error, qr/ERROR:  55P03: could not lock the tables of pg_net/, 'it gives up');
+	$reader->query_safe('rollback');
+	$reader->quit;
+	sql('select net.set_durable(true); select net.set_durable(false)');
+	is_served('later it succeeds');
+};
 
 subtest 'tables' => sub {
 	hang();
