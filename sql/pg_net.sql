@@ -417,7 +417,7 @@ COMMENT ON COLUMN net.secret.name IS 'What net.secret() is called with';
 COMMENT ON COLUMN net.secret.value IS
   'The value, in one line, or PEM; null: that of the same name in vault.decrypted_secrets';
 COMMENT ON COLUMN net.secret.roles IS
-  'Who may use it: these roles, and members that inherit their rights. A name without a role is nobody';
+  'Who may use it: these roles, and members that inherit their rights. A name without a role matches nobody';
 COMMENT ON COLUMN net.secret.host IS
   'Where it may be sent: a host; *.name: every host below name; *: anywhere';
 COMMENT ON COLUMN net.secret.port IS

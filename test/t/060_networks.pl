@@ -219,6 +219,11 @@ subtest 'a proxy, and other ways for all' => sub {
 	}
 	is(arrived(), $before, 'nothing reached the metadata service');
 
+	$set->(unix_sockets => "* $dir/nobody");
+	is_denied("a socket for every host: $_", $metadata{$_}) for 'the address', 'IPv4-mapped', 'NAT64';
+	unlike(get('http://metadata.test:8080/echo')->{error_msg}, DENIED, 'a name is not looked up');
+	$set->(unix_sockets => undef);
+
 	$set->(connect_to => "$M @{[OUTSIDE]}:8080");
 	is(get("http://$M:8080/echo/routed")->{status_code}, 200, 'a route for the address itself is taken');
 	is(scalar($outside->arrivals_of('/echo/routed')), 1, 'to where it leads');
