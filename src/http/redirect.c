@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
 #include <curl/curl.h>
 
 #include "http/credentials.h"
@@ -26,9 +27,10 @@
 
 #define OUT_OF_MEMORY "out of memory"
 
-/* Be generous, as browsers are; schemes are looked at later. */
-#define LOCATION_FLAGS \
-	(CURLU_ALLOW_SPACE | CURLU_URLENCODE | CURLU_NON_SUPPORT_SCHEME)
+/* What a scheme is made of (RFC 3986, section 3.1), and how much is shown. */
+#define SCHEME_CHARACTERS \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-."
+#define MAX_SCHEME 64
 
 /* A URL, and the parts of it that make its origin; from libcurl. */
 typedef struct Target
@@ -41,8 +43,11 @@ typedef struct Target
 
 static const char *follow(Hop *hop, const HttpRequest *request,
 						  const char *location, Target *from, Target *to);
-static CURLUcode read_target(Target *target, const char *url,
-							 unsigned int flags);
+static const char *foreign_scheme(const HttpRequest *request,
+								  const char *location);
+static const char *encode(const HttpRequest *request, const char *location);
+static size_t authority_length(const char *location);
+static CURLUcode read_target(Target *target, CURLUPart part, const char *url);
 static void free_target(Target *target);
 static bool same_origin(const Target *one, const Target *other);
 static bool is_scheme(const Target *target, const char *scheme);
@@ -116,27 +121,27 @@ follow(Hop *hop, const HttpRequest *request, const char *location, Target *from,
 	   Target *to)
 {
 	CURLUcode	code = CURLUE_OUT_OF_MEMORY;
+	const char *problem = foreign_scheme(request, location);
 
+	if (problem != NULL)
+		return problem;
+	location = encode(request, location);
 	from->handle = curl_url();
 	if (from->handle != NULL)
-		code = read_target(from, hop->url, CURLU_ALLOW_SPACE);
+		code = read_target(from, CURLUPART_URL, hop->url);
 	if (code == CURLUE_OK)
 	{
 		/* a location may be relative to where we are */
 		to->handle = curl_url_dup(from->handle);
 		code = CURLUE_OUT_OF_MEMORY;
 	}
-	if (to->handle != NULL)
-		code = read_target(to, location, LOCATION_FLAGS);
+	/* of a fragment alone libcurl 7.88 makes another path */
+	if (to->handle != NULL && location != NULL && *location == '#')
+		code = read_target(to, CURLUPART_FRAGMENT, location + 1);
+	else if (to->handle != NULL && location != NULL)
+		code = read_target(to, CURLUPART_URL, location);
 	if (code == CURLUE_OUT_OF_MEMORY)
 		return OUT_OF_MEMORY;
-	/* not every scheme has hosts */
-	if (code != CURLUE_OK && code != CURLUE_NO_HOST)
-		return message(request, "redirect to an invalid URL: %s",
-					   curl_url_strerror(code));
-	if (to->scheme != NULL && !is_scheme(to, "http") && !is_scheme(to, "https"))
-		return message(request, "redirect to a scheme that is not supported: %s",
-					   to->scheme);
 	if (code != CURLUE_OK)
 		return message(request, "redirect to an invalid URL: %s",
 					   curl_url_strerror(code));
@@ -154,11 +159,77 @@ follow(Hop *hop, const HttpRequest *request, const char *location, Target *from,
 	return take_url(hop, request, to);
 }
 
-/* Parse a URL, and find its origin. */
-static CURLUcode
-read_target(Target *target, const char *url, unsigned int flags)
+/*
+ * What is wrong if a location names a scheme other than ours (RFC 3986, section
+ * 3.1), after which anything may follow.
+ */
+static const char *
+foreign_scheme(const HttpRequest *request, const char *location)
 {
-	CURLUcode	code = curl_url_set(target->handle, CURLUPART_URL, url, flags);
+	size_t		length = strspn(location, SCHEME_CHARACTERS);
+	char		scheme[MAX_SCHEME];
+
+	if (location[length] != ':' || !isalpha((unsigned char) *location))
+		return NULL;
+	strlcpy(scheme, location, Min(length + 1, sizeof(scheme)));
+	if (pg_strcasecmp(scheme, "http") == 0 ||
+		pg_strcasecmp(scheme, "https") == 0)
+		return NULL;
+	return message(request, "redirect to a scheme that is not supported: %s",
+				   scheme);
+}
+
+/*
+ * Percent-encode what may not be in a URL but often is: blanks, and bytes
+ * outside ASCII.  What stands for a host is left to libcurl.  NULL: no memory.
+ */
+static const char *
+encode(const HttpRequest *request, const char *location)
+{
+	size_t		length = strlen(location);
+	size_t		host_end = authority_length(location);
+	char	   *copy = MemoryContextAllocExtended(request->context,
+												  3 * length + 1,
+												  MCXT_ALLOC_NO_OOM);
+	char	   *end = copy;
+
+	if (copy == NULL)
+		return NULL;
+	for (size_t i = 0; i < length; i++)
+	{
+		unsigned char c = (unsigned char) location[i];
+
+		if (i >= host_end && (c == ' ' || c >= 0x80))
+			end += sprintf(end, "%%%02X", c);
+		else
+			*end++ = (char) c;
+	}
+	*end = '\0';
+	return copy;
+}
+
+/* How much of a location is scheme and host? */
+static size_t
+authority_length(const char *location)
+{
+	const char *host = location + strspn(location, SCHEME_CHARACTERS);
+
+	if (*host == ':')
+		host++;
+	else
+		host = location;
+	if (strncmp(host, "//", 2) != 0)
+		return 0;
+	host += 2;
+	return (size_t) (host - location) + strcspn(host, "/?#");
+}
+
+/* Parse a URL, or change a part of it, and find its origin. */
+static CURLUcode
+read_target(Target *target, CURLUPart part, const char *url)
+{
+	CURLUcode	code = curl_url_set(target->handle, part, url,
+									CURLU_ALLOW_SPACE);
 
 	if (code == CURLUE_OK)
 		code = curl_url_get(target->handle, CURLUPART_SCHEME,

@@ -168,6 +168,8 @@ subtest 'locations' => sub {
 		'?url=/echo/query' => '/echo/query',
 		'//127.0.0.1:' . $server->port . '/echo/network' => '/echo/network',
 		'/echo/a b' => '/echo/a%20b',
+		'/echo/blanks?a b=c d&e+f' => '/echo/blanks?a%20b=c%20d&e+f',
+		"/echo/\xc3\xa9?\xc3\xa9=%c3%a9" => '/echo/%C3%A9?%C3%A9=%c3%a9',
 		'/echo/../echo/./dots' => '/echo/dots',
 		'/echo/fragment#part' => '/echo/fragment',
 		'HTTP://127.0.0.1:' . $server->port . '/echo/capitals' => '/echo/capitals');
@@ -177,13 +179,21 @@ subtest 'locations' => sub {
 	}
 	my $row = answer('GET', via("$elsewhere/echo/final?a=b") . '#kept');
 	is($row->{final_url}, "$elsewhere/echo/final?a=b#kept", 'the final URL, with the fragment of the first');
+	$row = answer('GET', via('#done'), max_redirects => 1);
+	like($row->{error_msg}, qr/^Number of redirects/, 'a fragment leads to the same URL');
+	is($server->arrivals_of(qr{^/redirect-to\?url=%23done&status=302$}) + 0, 2, 'with its path and its query');
 };
 
 subtest 'where no redirect leads' => sub {
 	refused(answer('GET', via('file:///etc/passwd')), qr/^redirect to a scheme that is not supported: file$/, 'file:');
 	refused(answer('GET', via('ftp://127.0.0.1/')), qr/not supported: ftp$/, 'ftp:');
 	refused(answer('GET', via('gopher://127.0.0.1/')), qr/not supported: gopher$/, 'gopher:');
-	refused(answer('GET', via('javascript:alert(1)')), qr/redirect to/, 'javascript:');
+	for my $location ('javascript:alert(1)', 'mailto:a@b', 'urn:isbn:1', 'my.app+x-1:', 'MAILTO:x', 'data:text/plain,x', 'localhost:80/')
+	{
+		my ($scheme) = $location =~ /^([^:]+)/;
+		refused(answer('GET', via($location)), qr/^redirect to a scheme that is not supported: \Q$scheme\E$/, $location);
+	}
+	refused(answer('GET', via('http:echo')), qr/^redirect to an invalid URL: /, 'no slashes');
 	refused(answer('GET', via('http://')), qr/^redirect to an invalid URL: /, 'no host');
 	refused(answer('GET', via('http://127.0.0.1:99999/')), qr/^redirect to an invalid URL: /, 'no port');
 	refused(answer('GET', via("$base/echo/down", 302, "$https/backend")),
