@@ -130,6 +130,13 @@ pgnet_wait_event(uint32 *cached, const char *name)
 #endif
 
 /*
+ * From this version on NULL for CURLOPT_CAPATH and the like may mean the
+ * default; before, it means none.  The libcurl that runs may be another one
+ * than that we were built with, so it has to be asked.
+ */
+#define PGNET_CURL_NULL_IS_DEFAULT 0x081500
+
+/*
  * Up to 8.0 response headers over HTTP/2 that do not fit in the receive buffer
  * are cut in two, and the second part waits for the socket to become ready
  * again, perhaps for ever.  nghttp2 takes 64 kB of them.

@@ -34,8 +34,6 @@ typedef struct HttpDefaults
 	const Routes *client_certificates;	/* certificate file, key file */
 	const Routes *connect_to;	/* host or host:port */
 	const Routes *unix_sockets; /* path */
-
-	const char *system_ca_path; /* libcurl's own directory of them, or NULL */
 } HttpDefaults;
 
 #endif							/* PGNET_DEFAULTS_H */

@@ -160,8 +160,6 @@ void
 pgnet_engine_set_defaults(HttpEngine *engine, const HttpDefaults *defaults)
 {
 	engine->defaults = *defaults;
-	engine->defaults.system_ca_path =
-		curl_version_info(CURLVERSION_NOW)->capath;
 }
 
 /* Deny networks. */

@@ -8,6 +8,7 @@
 #include <curl/curl.h>
 
 #include "http/route.h"
+#include "http/trust.h"
 #include "url.h"
 
 /* A host and a port, with brackets and colons. */
@@ -53,10 +54,7 @@ set_proxy(Setup *setup, const HttpDefaults *defaults)
 	/* its answers are not those to the request, nor its headers */
 	return SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) &&
 		SET(CURLOPT_HEADEROPT, (long) CURLHEADER_SEPARATE) &&
-		(defaults->ca_file[0] == '\0' ||
-		 SET(CURLOPT_PROXY_CAINFO, defaults->ca_file)) &&
-		(defaults->ca_directory[0] == '\0' ||
-		 SET(CURLOPT_PROXY_CAPATH, defaults->ca_directory));
+		pgnet_trust_set_proxy(setup, defaults);
 }
 
 /* What lists have for this destination. */

@@ -16,6 +16,7 @@
 #include "http/method.h"
 #include "http/route.h"
 #include "http/setup.h"
+#include "http/trust.h"
 #include "policy/header_rules.h"
 
 /* What a body that fits needs no larger buffer than; libcurl's least. */
@@ -154,13 +155,7 @@ set_version(Setup *setup, const HttpRequest *request, const Hop *hop,
 												   CURL_HTTP_VERSION_1_1));
 }
 
-/*
- * Whom to trust.  Reading a bundle of all authorities takes libcurl some
- * 20 ms, for every connection as long as a directory is set as well (its
- * cache serves a file alone, lib/vtls/openssl.c).  So what the administrator
- * names, or else the system's directory alone, in which OpenSSL finds an
- * authority by the hash of its name.
- */
+/* Whom to talk to, and how. */
 static bool
 set_tls(Setup *setup, const HttpDefaults *defaults)
 {
@@ -170,17 +165,9 @@ set_tls(Setup *setup, const HttpDefaults *defaults)
 		[PGNET_TLS_1_2] = CURL_SSLVERSION_TLSv1_2,
 		[PGNET_TLS_1_3] = CURL_SSLVERSION_TLSv1_3
 	};
-	const char *file = defaults->ca_file;
-	const char *directory = defaults->ca_directory;
 
-	if (!SET(CURLOPT_SSLVERSION, versions[defaults->tls_min_version]))
-		return false;
-	if (*file != '\0' || *directory != '\0')
-		return SET(CURLOPT_CAINFO, *file != '\0' ? file : NULL) &&
-			SET(CURLOPT_CAPATH, *directory != '\0' ? directory : NULL);
-	if (defaults->system_ca_path != NULL)
-		return SET(CURLOPT_CAINFO, NULL);
-	return true;
+	return SET(CURLOPT_SSLVERSION, versions[defaults->tls_min_version]) &&
+		pgnet_trust_set(setup, defaults);
 }
 
 /*

@@ -1,7 +1,22 @@
 # HTTPS: whom the worker trusts, and HTTP/2.
+#
+# The test runs itself again in a mount namespace, where it can add to the
+# system's authorities.
 
 use strict;
 use warnings;
+
+# Before anything opens a file or a log.
+BEGIN
+{
+	my @namespaces = qw(unshare --map-current-user --keep-caps --mount);
+
+	if (!$ENV{PGNET_NAMESPACES} && system("@namespaces true 2>/dev/null") == 0)
+	{
+		$ENV{PGNET_NAMESPACES} = 1;
+		exec @namespaces, $^X, map({ "-I$_" } @INC), $0;
+	}
+}
 
 use PgNetTest;
 use PostgreSQL::Test::Cluster;
@@ -166,6 +181,85 @@ subtest 'ca_file changes by reload' => sub {
 	is( sql("select pid from pg_stat_activity where backend_type ilike '%pg_net%'"),
 		$pid, 'by the same worker');
 };
+
+# Set these of pg_net's settings, and reset the others of this list.
+sub set_trust
+{
+	my (%values) = @_;
+	sql(map({ "alter system reset pg_net.$_;" } qw(ca_file ca_directory proxy)),
+		map { "alter system set pg_net.$_ = '$values{$_}';" } sort keys %values);
+	$node->reload;
+	return;
+}
+
+# "system" is one of the system's authorities; nginx's is not.
+my $system_dir = '/etc/ssl/certs';
+
+SKIP:
+{
+	skip 'no namespaces here', 2 unless $ENV{PGNET_NAMESPACES};
+	skip "no $system_dir/ca-certificates.crt", 2 unless -s "$system_dir/ca-certificates.crt";
+
+	my %system = start_nginx();
+	my ($certs, $named, $empty) = map { PostgreSQL::Test::Utils::tempdir($_) } qw(certs named empty);
+	system_or_bail('cp', '-a', "$system_dir/.", $certs);
+	append_to_file("$certs/ca-certificates.crt", slurp_file($system{ca_file}));
+	append_to_file("$certs/system.pem", slurp_file($system{ca_file}));
+	append_to_file("$named/named.pem", slurp_file($nginx{ca_file}));
+	system_or_bail('openssl', 'rehash', $_) for $certs, $named;
+	system_or_bail('mount', '--bind', $certs, $system_dir);
+
+	my @named = ({ ca_file => $nginx{ca_file} }, { ca_directory => $named },
+		{ ca_file => $nginx{ca_file}, ca_directory => $named }, { ca_file => $nginx{ca_file}, ca_directory => $empty });
+	my @nobody = ({ ca_directory => $empty });
+	my $is_answered = sub { return defined $_[0]{status_code} };
+	my $is_refused = sub { return ($_[0]{error_msg} // '') =~ /certificate/i };
+	my $name = sub { my ($values) = @_; return join ' and ', map { $values->{$_} eq $empty ? "an empty $_" : $_ } sort keys %$values };
+	my ($of_system, $of_other) = map { "https://localhost:$_->{https_port}" } \%system, \%nginx;
+
+	subtest 'what is named, and nobody of the system' => sub {
+		set_trust();
+		wait_like("$of_system/tiny", 'the system to be trusted', $is_answered);
+		is_refused(request($node, get("$of_other/tiny")), qr/certificate/i, 'the default: another authority');
+		for my $values (@named)
+		{
+			set_trust(%$values);
+			wait_like("$of_other/tiny", $name->($values) . ' to be trusted', $is_answered);
+			is_refused(request($node, get("$of_system/tiny")), qr/certificate/i, $name->($values));
+			set_trust();
+			wait_like("$of_system/tiny", 'the system to be trusted again', $is_answered);
+		}
+		for my $values (@nobody)
+		{
+			set_trust(%$values);
+			wait_like("$of_system/tiny", $name->($values) . ' to apply', $is_refused);
+			is_refused(request($node, get("$of_other/tiny")), qr/certificate/i, $name->($values));
+		}
+	};
+
+	# nginx takes a request that is for a proxy for one of its own.
+	subtest 'the same for an https proxy' => sub {
+		my $url = 'http://elsewhere.test/tiny';
+		set_trust(proxy => $of_system);
+		wait_like($url, 'the system to be trusted', $is_answered);
+		set_trust(proxy => $of_other);
+		wait_like($url, 'another authority not to be trusted', $is_refused);
+		for my $values (@named)
+		{
+			set_trust(proxy => $of_other, %$values);
+			wait_like($url, $name->($values) . ' to be trusted', $is_answered);
+			set_trust(proxy => $of_system, %$values);
+			is_refused(wait_like($url, 'the other proxy', $is_refused), qr/certificate/i, $name->($values));
+		}
+		for my $values (@nobody)
+		{
+			set_trust(proxy => $of_system);
+			wait_like($url, 'the system to be trusted again', $is_answered);
+			set_trust(proxy => $of_system, %$values);
+			is_refused(wait_like($url, 'trust to end', $is_refused), qr/certificate/i, $name->($values));
+		}
+	};
+}
 
 $node->stop;
 done_testing();
