@@ -41,7 +41,7 @@ EXTRA_CLEAN = $(DATA_built) $(OBJS:.o=.d) tmp_check test/results output_iso
 CURL_CONFIG = curl-config
 PG_CPPFLAGS = -I$(here)src $(shell $(CURL_CONFIG) --cflags 2>/dev/null) -DPGNET_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = $(WARNINGS)
-SHLIB_LINK = $(shell $(CURL_CONFIG) --libs 2>/dev/null) -lssl -lcrypto
+SHLIB_LINK = $(shell $(CURL_CONFIG) --libs 2>/dev/null) -lssl -lcrypto -lz
 
 # What the tests print must not depend on where they run.
 ENCODING = UTF8

@@ -18,6 +18,7 @@
 #include "compat.h"
 #include "exchange.h"
 #include "http/crowd.h"
+#include "http/decoding.h"
 #include "http/engine.h"
 #include "http/handle.h"
 #include "http/heap.h"
@@ -67,6 +68,7 @@ struct HttpEngine
 	dlist_head	unsent;			/* the last one first */
 
 	Crowd		crowd;
+	Decoding	decoding;
 	Deadlines	deadlines;
 	Attempts	attempts;
 };
@@ -117,6 +119,7 @@ pgnet_engine_create(MemoryContext parent, int max_in_flight,
 		.urls = &engine->urls,
 		.defaults = &engine->defaults,
 		.crowd = &engine->crowd,
+		.decoding = &engine->decoding,
 		.deadlines = &engine->deadlines,
 		.attempts = &engine->attempts,
 		.sending = &engine->sending,
@@ -187,7 +190,8 @@ pgnet_engine_drive(HttpEngine *engine)
 
 	pgnet_signals_block(&before);
 	pgnet_deadlines_look(&engine->deadlines);
-	acts = start_requests(engine);
+	acts = pgnet_decoding_turn(&engine->decoding);
+	acts += start_requests(engine);
 	acts += pgnet_crowd_resume(&engine->crowd);
 	acts += drive_sockets(engine);
 	acts += pgnet_multi_run_timer(&engine->multi);

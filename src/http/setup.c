@@ -13,6 +13,7 @@
 #include "utils/palloc.h"
 
 #include "compat.h"
+#include "http/decoder.h"
 #include "http/method.h"
 #include "http/route.h"
 #include "http/setup.h"
@@ -23,8 +24,8 @@
 #define SMALL_BODY_BYTES ((size_t) 16 * 1024)
 
 static bool set_url(Setup *setup, const Hop *hop);
-static bool set_basics(Setup *setup, const HttpRequest *request,
-					   const Hop *hop, const HttpDefaults *defaults);
+static bool set_basics(Setup *setup, const Hop *hop,
+					   const HttpDefaults *defaults);
 static bool set_version(Setup *setup, const HttpRequest *request,
 						const Hop *hop, const HttpDefaults *defaults);
 static bool set_tls(Setup *setup, const HttpDefaults *defaults);
@@ -34,7 +35,7 @@ static bool set_method(Setup *setup, const HttpRequest *request,
 					   const Hop *hop);
 static bool sends_body(const HttpRequest *request, const Hop *hop);
 static bool set_header_lines(Setup *setup, const HttpRequest *request,
-							 const Hop *hop);
+							 const Hop *hop, const HttpDefaults *defaults);
 static bool add_header(Setup *setup, const HttpRequest *request,
 					   const HttpHeader *header);
 static bool add_header_line(Setup *setup, const HttpRequest *request,
@@ -66,13 +67,13 @@ pgnet_setup_hop(Setup *setup, const HttpRequest *request, const Hop *hop,
 				const HttpDefaults *defaults)
 {
 	return set_url(setup, hop) &&
-		set_basics(setup, request, hop, defaults) &&
+		set_basics(setup, hop, defaults) &&
 		set_version(setup, request, hop, defaults) &&
 		pgnet_route_set(setup, hop->url, defaults) &&
 		(!is_https(hop->url) || set_tls(setup, defaults)) &&
 		set_reuse(setup, hop, defaults) &&
 		set_method(setup, request, hop) &&
-		set_header_lines(setup, request, hop);
+		set_header_lines(setup, request, hop, defaults);
 }
 
 /* Free what libcurl borrowed. */
@@ -109,15 +110,12 @@ set_url(Setup *setup, const Hop *hop)
  * is ours (deadlines.c).
  */
 static bool
-set_basics(Setup *setup, const HttpRequest *request, const Hop *hop,
-		   const HttpDefaults *defaults)
+set_basics(Setup *setup, const Hop *hop, const HttpDefaults *defaults)
 {
 	const char *user_agent = defaults->user_agent;
 
 	if (*user_agent == '\0')
 		user_agent = NULL;
-	if (OPTION(decompress) && !SET(CURLOPT_ACCEPT_ENCODING, ""))
-		return false;
 	return
 #ifdef PGNET_CURL_PROTOCOLS_STR
 		SET(CURLOPT_PROTOCOLS_STR, "http,https") &&
@@ -217,11 +215,16 @@ sends_body(const HttpRequest *request, const Hop *hop)
 		(request->body != NULL || pgnet_method_expects_body(hop->method));
 }
 
-/* The header fields. */
+/*
+ * The header fields.  Who wants a part of something cannot decode it: it would
+ * be a part of what is coded (RFC 9110, section 14.1.2).
+ */
 static bool
-set_header_lines(Setup *setup, const HttpRequest *request, const Hop *hop)
+set_header_lines(Setup *setup, const HttpRequest *request, const Hop *hop,
+				 const HttpDefaults *defaults)
 {
 	bool		has_content_type = false;
+	bool		asks_for_codings = OPTION(decompress);
 	bool		body = sends_body(request, hop);
 
 	for (int i = 0; i < request->nheaders; i++)
@@ -233,6 +236,9 @@ set_header_lines(Setup *setup, const HttpRequest *request, const Hop *hop)
 			continue;
 		if (pg_strcasecmp(header->name, "Content-Type") == 0)
 			has_content_type = true;
+		if (pg_strcasecmp(header->name, "Accept-Encoding") == 0 ||
+			pg_strcasecmp(header->name, "Range") == 0)
+			asks_for_codings = false;
 		if (!add_header(setup, request, header))
 			return false;
 	}
@@ -244,7 +250,10 @@ set_header_lines(Setup *setup, const HttpRequest *request, const Hop *hop)
 	if ((body && !has_content_type &&
 		 !add_header_line(setup, request, "Content-Type", ":", "")) ||
 		(body && request->body_len > 0 &&
-		 !add_header_line(setup, request, "Expect", ":", "")))
+		 !add_header_line(setup, request, "Expect", ":", "")) ||
+		(asks_for_codings &&
+		 !add_header_line(setup, request, "Accept-Encoding", ": ",
+						  PGNET_CODINGS)))
 		return false;
 	return setup->header_lines == NULL ||
 		SET(CURLOPT_HTTPHEADER, setup->header_lines);

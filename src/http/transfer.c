@@ -3,9 +3,7 @@
  *
  * Runs in: workers.
  *
- * A redirect is a step of its own on the same handle.  A response's body is in
- * memory from malloc(), which can grow without throwing and mostly without
- * copying; it goes with the request's memory context.
+ * A redirect is a step of its own on the same handle.
  */
 #include "postgres.h"
 
@@ -17,6 +15,7 @@
 #include "http/handle.h"
 #include "http/metrics.h"
 #include "http/outcome.h"
+#include "http/receive.h"
 #include "http/transfer_state.h"
 #include "http/verdict.h"
 
@@ -39,9 +38,6 @@ static int	before_sending(void *arg, char *remote_ip, char *local_ip,
 						   int remote_port, int local_port);
 static void spare_addresses(const Transfer *transfer);
 static size_t receive_header(char *bytes, size_t size, size_t count, void *arg);
-static size_t receive_body(char *bytes, size_t size, size_t count, void *arg);
-static void begin_body(Transfer *transfer);
-static void free_body(void *arg);
 
 #define SET(option, value) PGNET_SETUP(&transfer->setup, option, value)
 
@@ -219,6 +215,8 @@ end_transfer(Transfer *transfer, CURL *easy)
 {
 	pgnet_attempt_end(&transfer->attempt);
 	pgnet_crowd_leave(transfer->options->crowd, &transfer->member);
+	pgnet_decoding_leave(transfer->options->decoding, &transfer->decoding);
+	pgnet_decoder_free(&transfer->decoder, &transfer->body);
 	pgnet_deadline_unset(transfer->options->deadlines, &transfer->deadline);
 	pgnet_setup_free(&transfer->setup);
 	pgnet_sending_end(&transfer->sending);
@@ -254,7 +252,7 @@ prepare(Transfer *transfer, CURL *easy)
 	Setup	   *setup = &transfer->setup;
 
 	transfer->watch.easy = transfer->sending.easy = easy;
-	transfer->member.easy = easy;
+	transfer->member.easy = transfer->decoding.easy = easy;
 	transfer->lost_before_us = transfer->options->deadlines->lost_us;
 	pgnet_setup_free(setup);
 	*setup = (Setup) {
@@ -305,7 +303,7 @@ set_callbacks(Transfer *transfer)
 		SET(CURLOPT_PREREQDATA, transfer) &&
 		SET(CURLOPT_HEADERFUNCTION, receive_header) &&
 		SET(CURLOPT_HEADERDATA, transfer) &&
-		SET(CURLOPT_WRITEFUNCTION, receive_body) &&
+		SET(CURLOPT_WRITEFUNCTION, pgnet_receive_body) &&
 		SET(CURLOPT_WRITEDATA, transfer);
 }
 
@@ -415,44 +413,4 @@ location(const Transfer *transfer)
 										   "Location");
 
 	return value != NULL && *value != '\0' ? value : NULL;
-}
-
-/* CURLOPT_WRITEFUNCTION: keep the bytes, up to the limit. */
-static size_t
-receive_body(char *bytes, size_t size, size_t count, void *arg)
-{
-	Transfer   *transfer = arg;
-
-	if (transfer->redirected)
-		return size * count;
-	if (transfer->free_body.func == NULL)
-		begin_body(transfer);
-	if (!pgnet_crowd_lets_grow(transfer->options->crowd, &transfer->member))
-		return CURL_WRITEFUNC_PAUSE;
-	if (!pgnet_body_append(&transfer->body, bytes, size * count))
-		return 0;
-	return size * count;
-}
-
-/* The first bytes are there. */
-static void
-begin_body(Transfer *transfer)
-{
-	curl_off_t	expected = 0;
-
-	(void) curl_easy_getinfo(transfer->setup.easy,
-							 CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &expected);
-	if (expected > 0)
-		transfer->body.expected = expected;
-	transfer->free_body.func = free_body;
-	transfer->free_body.arg = &transfer->body;
-	MemoryContextRegisterResetCallback(transfer->request->context,
-									   &transfer->free_body);
-}
-
-/* Reset callback of the request's memory context. */
-static void
-free_body(void *arg)
-{
-	pgnet_body_free(arg);
 }

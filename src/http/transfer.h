@@ -15,6 +15,7 @@
 #include "http/attempts.h"
 #include "http/crowd.h"
 #include "http/deadlines.h"
+#include "http/decoding.h"
 #include "http/defaults.h"
 #include "http/parsed_urls.h"
 #include "http/sending.h"
@@ -29,6 +30,7 @@ typedef struct TransferOptions
 	const HttpDefaults *defaults;
 	const Networks *denied_networks;
 	Crowd	   *crowd;
+	Decoding   *decoding;
 	Deadlines  *deadlines;
 	Attempts   *attempts;
 	SendingShared *sending;

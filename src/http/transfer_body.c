@@ -11,6 +11,7 @@
 #define FIRST_ALLOCATION 1024
 
 static bool grow(TransferBody *body, size_t needed);
+static bool take_memory(TransferBody *body, size_t bytes);
 
 /*
  * Append to a body.  One that paused goes on after a piece that was refused,
@@ -30,6 +31,14 @@ pgnet_body_append(TransferBody *body, const char *bytes, size_t length)
 		memcpy(body->bytes + body->length, bytes, length);
 	body->length += length;
 	return true;
+}
+
+/* Count memory. */
+bool
+pgnet_body_reserve(TransferBody *body, size_t bytes)
+{
+	body->broken = body->broken || !take_memory(body, bytes);
+	return !body->broken;
 }
 
 /* Free a body. */
@@ -55,18 +64,29 @@ grow(TransferBody *body, size_t needed)
 	if (needed <= body->expected)
 		size = Min(size, body->expected);
 	size = Min(Max(size, needed), body->limit);
-	if (body->memory->allocated + (size - body->allocated) >
-		body->memory->limit)
-	{
-		body->no_room = true;
+	if (!take_memory(body, size - body->allocated))
 		return false;
-	}
 	larger = realloc(body->bytes, size);
 	if (larger == NULL)
+	{
+		body->memory->allocated -= size - body->allocated;
 		return false;
+	}
 	body->bytes = larger;
-	body->memory->allocated += size - body->allocated;
-	body->memory->highest = Max(body->memory->highest, body->memory->allocated);
 	body->allocated = size;
+	return true;
+}
+
+/* Take memory from what there is for all. */
+static bool
+take_memory(TransferBody *body, size_t bytes)
+{
+	BodyMemory *memory = body->memory;
+
+	body->no_room = memory->allocated + bytes > memory->limit;
+	if (body->no_room)
+		return false;
+	memory->allocated += bytes;
+	memory->highest = Max(memory->highest, memory->allocated);
 	return true;
 }

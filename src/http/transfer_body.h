@@ -33,6 +33,10 @@ typedef struct TransferBody
 /* Append; false when it is over a limit or memory is out, then and later. */
 extern bool pgnet_body_append(TransferBody *body, const char *bytes,
 							  size_t length);
+
+/* Count memory for what makes the body, likewise; others take it off. */
+extern bool pgnet_body_reserve(TransferBody *body, size_t bytes);
+
 extern void pgnet_body_free(TransferBody *body);
 
 #endif							/* PGNET_TRANSFER_BODY_H */

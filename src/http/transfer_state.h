@@ -15,6 +15,8 @@
 #include "http/attempts.h"
 #include "http/crowd.h"
 #include "http/deadlines.h"
+#include "http/decoder.h"
+#include "http/decoding.h"
 #include "http/destination.h"
 #include "http/header_section.h"
 #include "http/redirect.h"
@@ -40,7 +42,10 @@ struct Transfer
 	int64		connect_by_us;	/* by the clock of the deadlines */
 	int64		lost_before_us; /* what they had lost when libcurl's began */
 	TransferBody body;
+	ContentCoding coding;		/* of the body, to be decoded */
+	Decoder		decoder;
 	CrowdMember member;
+	DecodingMember decoding;
 	Deadline	deadline;
 	HeaderSection headers;
 	Sending		sending;

@@ -21,6 +21,8 @@ static bool was_not_sent(Transfer *transfer, CURLcode result);
 static bool ended_between_steps(Transfer *transfer, CURL *easy);
 static void judge_answer(Transfer *transfer, CURL *easy);
 static void judge_failure(Transfer *transfer, CURL *easy, CURLcode result);
+static const char *damage(const Transfer *transfer, CURLcode result);
+static long status_of(CURL *easy);
 static bool has_status(CURL *easy);
 
 /* Judge. */
@@ -31,7 +33,8 @@ pgnet_verdict(Transfer *transfer, CURL *easy, CURLcode result)
 		return;
 	if (!ended_between_steps(transfer, easy))
 	{
-		if (result == CURLE_OK && !transfer->body.broken)
+		if (result == CURLE_OK && !transfer->body.broken &&
+			damage(transfer, result) == NULL)
 			judge_answer(transfer, easy);
 		else
 			judge_failure(transfer, easy, result);
@@ -113,6 +116,9 @@ judge_failure(Transfer *transfer, CURL *easy, CURLcode result)
 							 transfer->body.limit);
 	else if (transfer->body.no_room)
 		pgnet_outcome_failed(request, "the worker's memory for responses is used up");
+	else if (damage(transfer, result) != NULL)
+		pgnet_outcome_failed(request, "could not decompress the body of the response with status %ld: %s",
+							 status_of(easy), damage(transfer, result));
 	else if (transfer->headers.too_large)
 		pgnet_outcome_failed(request, "response headers are larger than %zu bytes or %d lines",
 							 transfer->headers.max_bytes,
@@ -127,6 +133,25 @@ judge_failure(Transfer *transfer, CURL *easy, CURLcode result)
 		pgnet_outcome_error(request, easy, result, transfer->error_detail);
 }
 
+/* Why can the body not be decoded?  A part of it is no body either. */
+static const char *
+damage(const Transfer *transfer, CURLcode result)
+{
+	if (result != CURLE_OK && transfer->decoder.problem == NULL)
+		return NULL;
+	return pgnet_decoder_problem(&transfer->decoder);
+}
+
+/* The status of the answer, as libcurl has it. */
+static long
+status_of(CURL *easy)
+{
+	long		status = 0;
+
+	(void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	return status;
+}
+
 /*
  * Is the status one (RFC 9110, section 15)?  libcurl 7.88 takes the digits of
  * "HTTP/2222222222.1 200" for it (lib/http.c).
@@ -134,8 +159,7 @@ judge_failure(Transfer *transfer, CURL *easy, CURLcode result)
 static bool
 has_status(CURL *easy)
 {
-	long		status = 0;
+	long		status = status_of(easy);
 
-	(void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 	return status >= 0 && status <= 999;
 }

@@ -30,6 +30,7 @@ static const struct
 	{"url", fuzz_url},
 	{"headers", fuzz_headers},
 	{"body", fuzz_body},
+	{"decoder", fuzz_decoder},
 	{"response", fuzz_response},
 };
 

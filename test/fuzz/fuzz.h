@@ -28,6 +28,7 @@ extern void fuzz_failed(const char *condition, const char *file,
 extern void fuzz_url(const uint8 *data, size_t size);
 extern void fuzz_headers(const uint8 *data, size_t size);
 extern void fuzz_body(const uint8 *data, size_t size);
+extern void fuzz_decoder(const uint8 *data, size_t size);
 extern void fuzz_response(const uint8 *data, size_t size);
 
 #endif							/* PGNET_FUZZ_H */

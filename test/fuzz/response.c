@@ -52,6 +52,7 @@ fuzz_response(const uint8 *data, size_t size)
 {
 	static CURL *easy = NULL;
 	static Crowd crowd;
+	static Decoding decoding;
 	static Deadlines deadlines;
 	static Attempts attempts;
 	static SendingShared sending = {0};
@@ -77,6 +78,7 @@ fuzz_response(const uint8 *data, size_t size)
 		.sending = &sending,
 		.defaults = &defaults,
 		.crowd = &crowd,
+		.decoding = &decoding,
 		.deadlines = &deadlines,
 		.attempts = &attempts,
 		.max_header_bytes = 16 * 1024,
@@ -90,7 +92,7 @@ fuzz_response(const uint8 *data, size_t size)
 		MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
 		char	   *problem;
 
-		pgnet_crowd_init(&crowd, 128 * 1024);
+		pgnet_crowd_init(&crowd, 256 * 1024);
 		pgnet_deadlines_init(&deadlines);
 		/* one for all, as in the worker, where they are used again */
 		easy = curl_easy_init();
@@ -103,6 +105,8 @@ fuzz_response(const uint8 *data, size_t size)
 	answers = data + Min(size, 1);
 	answers_size = size - Min(size, 1);
 
+	/* nobody would let a transfer that pauses go on */
+	decoding.spent_us = PG_INT64_MIN;
 	transfer = pgnet_transfer_create(easy, request, &options);
 	FUZZ_CHECK(transfer != NULL);
 	FUZZ_CHECK(pgnet_transfer_of(easy) == transfer);
@@ -134,6 +138,7 @@ make_request(MemoryContext parent, uint8 kind)
 	request->url = "http://127.0.0.1/";
 	request->timeout_ms = 5000;
 	request->options = PGNET_OPTIONS_UNSET;
+	request->options.decompress = (kind & 0x20) != 0;
 	if (kind & 0x10)
 	{
 		request->body = "body";

@@ -140,9 +140,15 @@ subtest 'the network' => sub {
 	}
 };
 
+subtest 'compressed' => sub {
+	failed(request($node, "select net.http_request('GET', '" . raw("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\nplain")
+			  . "', decompress := true, timeout_milliseconds := @{[LONG_MS]})"), qr/status 200: incorrect header check$/, 'no gzip');
+};
+
 subtest 'redirects' => sub {
 	failed(get("$base/redirect-loop"), qr/redirect/i, 'a loop');
 	failed(get("$base/redirect-to?url=ftp://127.0.0.1/"), qr/ftp|scheme/, 'to ftp');
+	failed(get("$base/redirect-to?url=mailto:a\@b"), qr/scheme that is not supported: mailto$/, 'to an address of mail');
 	failed(get("$base/redirect-to?url=http://"), qr/URL/, 'to no URL');
 	failed(get("$base/redirect-to?url=$refused"), qr/connect to server$/, 'to nobody');
 	failed(get("https://localhost:$nginx{https_port}/proxy/" . $server->port . "/redirect-to?url=$base/"),

@@ -1,0 +1,110 @@
+/*
+ * receive.c -- the body of an answer, as libcurl hands it over.
+ *
+ * Runs in: workers.
+ *
+ * A body is in memory from malloc(), which can grow without throwing and mostly
+ * without copying; it goes with the request's memory context.
+ */
+#include "postgres.h"
+
+#include <curl/curl.h>
+
+#include "utils/memutils.h"
+
+#include "http/receive.h"
+#include "http/transfer_state.h"
+
+/* RFC 9110, section 15.3.7. */
+#define PARTIAL_CONTENT 206
+
+static void begin_body(Transfer *transfer);
+static ContentCoding coding_of(const Transfer *transfer);
+static bool wants_decoding(const Transfer *transfer);
+static bool decode(Transfer *transfer, const char *bytes, size_t length);
+static void free_body(void *arg);
+
+/* Take some bytes. */
+size_t
+pgnet_receive_body(char *bytes, size_t size, size_t count, void *arg)
+{
+	Transfer   *transfer = arg;
+	const TransferOptions *options = transfer->options;
+	size_t		length = size * count;
+	bool		taken;
+
+	if (transfer->redirected)
+		return length;
+	if (transfer->free_body.func == NULL)
+		begin_body(transfer);
+	if (!pgnet_crowd_lets_grow(options->crowd, &transfer->member))
+		return CURL_WRITEFUNC_PAUSE;
+	if (transfer->coding == PGNET_CODING_NONE)
+		taken = pgnet_body_append(&transfer->body, bytes, length);
+	else if (pgnet_decoding_has_time(options->decoding, &transfer->decoding))
+		taken = decode(transfer, bytes, length);
+	else
+		return CURL_WRITEFUNC_PAUSE;
+	return taken ? length : 0;
+}
+
+/* The first bytes are there. */
+static void
+begin_body(Transfer *transfer)
+{
+	curl_off_t	expected = 0;
+
+	transfer->coding = coding_of(transfer);
+	(void) curl_easy_getinfo(transfer->setup.easy,
+							 CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &expected);
+	if (expected > 0 && transfer->coding == PGNET_CODING_NONE)
+		transfer->body.expected = expected;
+	transfer->free_body.func = free_body;
+	transfer->free_body.arg = &transfer->body;
+	MemoryContextRegisterResetCallback(transfer->request->context,
+									   &transfer->free_body);
+}
+
+/* How to decode; a part of what is coded is nothing that can be decoded. */
+static ContentCoding
+coding_of(const Transfer *transfer)
+{
+	long		status = 0;
+
+	(void) curl_easy_getinfo(transfer->setup.easy, CURLINFO_RESPONSE_CODE,
+							 &status);
+	if (!wants_decoding(transfer) || status == PARTIAL_CONTENT)
+		return PGNET_CODING_NONE;
+	return pgnet_coding_of(transfer->headers.fields, transfer->headers.nfields);
+}
+
+/* Is the body to be decoded? */
+static bool
+wants_decoding(const Transfer *transfer)
+{
+	int			decompress = transfer->request->options.decompress;
+
+	return decompress != PGNET_UNSET ?
+		decompress :
+		transfer->options->defaults->options.decompress;
+}
+
+/* Decode them, and see how long that takes. */
+static bool
+decode(Transfer *transfer, const char *bytes, size_t length)
+{
+	int64		since_us = pgnet_monotonic_us();
+	bool		taken = pgnet_decoder_take(&transfer->decoder, transfer->coding,
+										   &transfer->body, bytes, length);
+
+	pgnet_decoding_spend(transfer->options->decoding,
+						 pgnet_monotonic_us() - since_us);
+	return taken;
+}
+
+/* Reset callback of the request's memory context. */
+static void
+free_body(void *arg)
+{
+	pgnet_body_free(arg);
+}

@@ -1,0 +1,77 @@
+/*
+ * decoder.c -- fuzzes src/http/decoder.c: a body in a content coding.
+ */
+#include "postgres.h"
+
+#include "exchange.h"
+#include "fuzz.h"
+#include "http/decoder.h"
+
+#define BODY_LIMIT ((size_t) 64 * 1024)
+#define MEMORY_LIMIT ((size_t) 256 * 1024)
+
+/* What became of a body. */
+typedef struct Decoded
+{
+	TransferBody body;
+	const char *problem;
+} Decoded;
+
+static Decoded decode(BodyMemory *memory, ContentCoding coding,
+					  const char *bytes, size_t length, size_t piece);
+
+/*
+ * A string, the value of Content-Encoding; a byte, the size of pieces; the
+ * rest, the body.  In pieces or not, the same comes out.
+ */
+void
+fuzz_decoder(const uint8 *data, size_t size)
+{
+	const char *value = fuzz_string(&data, &size);
+	HttpHeader	field = {.name = "Content-Encoding", .value = value};
+	BodyMemory	memory = {.limit = MEMORY_LIMIT};
+	ContentCoding coding;
+	Decoded		whole;
+	Decoded		pieces;
+
+	if (value == NULL || size == 0)
+		return;
+	coding = pgnet_coding_of(&field, 1);
+	if (coding == PGNET_CODING_NONE)
+		return;
+	whole = decode(&memory, coding, (const char *) data + 1, size - 1, size);
+	pieces = decode(&memory, coding, (const char *) data + 1, size - 1,
+					data[0] % 16 + 1);
+
+	FUZZ_CHECK(whole.body.length <= BODY_LIMIT);
+	FUZZ_CHECK(whole.body.broken == pieces.body.broken);
+	FUZZ_CHECK((whole.problem == NULL) == (pieces.problem == NULL));
+	if (!whole.body.broken && whole.problem == NULL)
+	{
+		FUZZ_CHECK(whole.body.length == pieces.body.length);
+		FUZZ_CHECK(whole.body.length == 0 ||
+				   memcmp(whole.body.bytes, pieces.body.bytes,
+						  whole.body.length) == 0);
+	}
+	pgnet_body_free(&whole.body);
+	pgnet_body_free(&pieces.body);
+	FUZZ_CHECK(memory.allocated == 0);
+}
+
+/* Decode, in pieces of this size. */
+static Decoded
+decode(BodyMemory *memory, ContentCoding coding, const char *bytes,
+	   size_t length, size_t piece)
+{
+	Decoded		decoded = {.body = {.limit = BODY_LIMIT, .memory = memory}};
+	Decoder		decoder = {0};
+	bool		taken = true;
+
+	for (size_t at = 0; at < length && taken; at += piece)
+		taken = pgnet_decoder_take(&decoder, coding, &decoded.body, bytes + at,
+								   Min(piece, length - at));
+	decoded.problem = pgnet_decoder_problem(&decoder);
+	FUZZ_CHECK(taken == (!decoded.body.broken && decoder.problem == NULL));
+	pgnet_decoder_free(&decoder, &decoded.body);
+	return decoded;
+}
