@@ -28,18 +28,6 @@ pgnet_plans_finish(void)
 		elog(ERROR, "could not end the session with SPI");
 }
 
-/* Follow a type to its new oid. */
-void
-pgnet_plan_set_type(PreparedStatement *statement, int number, Oid type)
-{
-	if (statement->param_types[number] == type)
-		return;
-	if (statement->plan != NULL)
-		SPI_freeplan(statement->plan);
-	statement->plan = NULL;
-	statement->param_types[number] = type;
-}
-
 /* Run a statement. */
 void
 pgnet_plan_run(PreparedStatement *statement, Datum *values, const char *nulls,

@@ -19,7 +19,7 @@ typedef struct PreparedStatement
 	const char *sql;
 	int			nparams;
 	Oid			param_types[PGNET_PLAN_MAX_PARAMS];
-	SPIPlanPtr	plan;			/* kept, but see pgnet_plan_set_type() */
+	SPIPlanPtr	plan;			/* kept */
 } PreparedStatement;
 
 /*
@@ -29,13 +29,6 @@ typedef struct PreparedStatement
  */
 extern void pgnet_plans_connect(void);
 extern void pgnet_plans_finish(void);
-
-/*
- * Set the type of a parameter that CREATE EXTENSION gives a new oid each
- * time; a plan made for another one is thrown away.
- */
-extern void pgnet_plan_set_type(PreparedStatement *statement, int number,
-								Oid type);
 
 /* Run a statement; expected is the SPI_OK_... code of its kind. */
 extern void pgnet_plan_run(PreparedStatement *statement, Datum *values,

@@ -15,6 +15,7 @@
 #include "tables/catalog.h"
 #include "tables/ids.h"
 #include "tables/local_setting.h"
+#include "tables/method_domain.h"
 #include "tables/plain_scan.h"
 #include "tables/plans.h"
 #include "tables/request_queue.h"
@@ -65,7 +66,7 @@ static PreparedStatement insert_row = {
 		   " decompress, http_version, secret_headers)"
 		   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 		   " RETURNING id",
-	/* all columns but id; their types are looked up when first used */
+	/* all columns but id; their types are set when it is used */
 	.nparams = QUEUE_NCOLUMNS - 1
 };
 
@@ -115,6 +116,7 @@ pgnet_queue_insert(const QueueRow *row)
 
 	if (queue == NULL)
 		return insert_by_sql(row);
+	pgnet_method_domain_check(pgnet_catalog_method_type(), row->method);
 	id = pgnet_plain_queue_insert(queue, &plain, row);
 	table_close(queue, NoLock);
 	return id;
@@ -268,8 +270,7 @@ insert_by_sql(const QueueRow *row)
 	bool		null = true;
 	int			level;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
+	pgnet_plans_connect();
 	set_insert_types();
 	pgnet_queue_row_write(row, values, nulls);
 	for (int i = QUEUE_ID + 1; i < QUEUE_NCOLUMNS; i++)
@@ -290,7 +291,7 @@ insert_by_sql(const QueueRow *row)
 	if (SPI_processed == 1)
 		id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
 										 SPI_tuptable->tupdesc, 1, &null));
-	SPI_finish();
+	pgnet_plans_finish();
 	pgnet_catalog_become(caller);
 
 	if (null)
@@ -301,15 +302,15 @@ insert_by_sql(const QueueRow *row)
 	return id;
 }
 
-/* The parameters of the INSERT are the columns after id. */
+/*
+ * The parameters of the INSERT are the columns after id.  The method is text:
+ * a parameter of the domain's type would be taken to fulfil its constraints.
+ */
 static void
 set_insert_types(void)
 {
-	PlainColumn columns[QUEUE_NCOLUMNS];
-
-	pgnet_queue_row_columns(columns, pgnet_catalog_method_type());
 	for (int i = QUEUE_ID + 1; i < QUEUE_NCOLUMNS; i++)
-		pgnet_plan_set_type(&insert_row, i - 1, columns[i].type);
+		insert_row.param_types[i - 1] = pgnet_queue_shape[i].type;
 }
 
 /* The row of a slot, as long as that holds it. */
