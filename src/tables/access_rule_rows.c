@@ -134,8 +134,7 @@ read_rules(void)
 	AccessRules rules;
 	char	  **roles;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
+	pgnet_plans_connect();
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	pgnet_plan_run_as_of(&find_rules, NULL, snapshot);
 
@@ -159,7 +158,7 @@ read_rules(void)
 	known = rules;
 	known_roles = roles;
 	UnregisterSnapshot(snapshot);
-	SPI_finish();
+	pgnet_plans_finish();
 	pgnet_catalog_become(before);
 }
 

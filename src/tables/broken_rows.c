@@ -10,12 +10,10 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #include "exchange.h"
 #include "tables/broken_rows.h"
@@ -23,6 +21,7 @@
 #include "tables/ids.h"
 #include "tables/plans.h"
 #include "tables/request_queue.h"
+#include "tables/subtransaction.h"
 #include "tables/transaction.h"
 
 /* Columns of fixed length, which lie in the row itself. */
@@ -52,10 +51,21 @@ typedef struct RowPlace
 	Oid			role;
 } RowPlace;
 
+/* Reading one row, and what came of it. */
+typedef struct RowRead
+{
+	Oid			table;
+	int64		id;
+	bool		ids_only;
+	MemoryContext parent;
+	dlist_head	requests;
+} RowRead;
+
 static int	select_places(PreparedStatement *statement, Datum *values,
 						  RowPlace **places);
 static void read_row(Oid table, const RowPlace *place, bool ids_only,
 					 MemoryContext parent, dlist_head *requests);
+static void read_unguarded(void *arg);
 static void add_broken(Oid table, const RowPlace *place, const char *error,
 					   MemoryContext parent, dlist_head *requests);
 
@@ -119,45 +129,43 @@ static void
 read_row(Oid table, const RowPlace *place, bool ids_only, MemoryContext parent,
 		 dlist_head *requests)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	int64		id = place->id;
-	dlist_head	read;
+	RowRead		read = {
+		.table = table,
+		.id = place->id,
+		.ids_only = ids_only,
+		.parent = parent
+	};
+	ErrorData  *error;
 
-	dlist_init(&read);
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
+	dlist_init(&read.requests);
+	error = pgnet_subtransaction_try(read_unguarded, &read,
+									 PGNET_SUBTRANSACTION_KEEP);
+	if (error != NULL)
 	{
-		if (ids_only)
-			pgnet_queue_scan(table, id, 1, true, parent, &read);
-		else
-			pgnet_queue_load(table, &id, 1, parent, &read);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		pgnet_requests_free(&read);
+		pgnet_requests_free(&read.requests);
 		if (pgnet_trouble_passes(error->sqlerrcode) ||
 			ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
 				ERRCODE_OPERATOR_INTERVENTION)
 			ReThrowError(error);
-		add_broken(table, place, error->message, parent, &read);
+		add_broken(table, place, error->message, parent, &read.requests);
 		FreeErrorData(error);
 	}
-	PG_END_TRY();
-	while (!dlist_is_empty(&read))
-		dlist_push_tail(requests, dlist_pop_head_node(&read));
+	while (!dlist_is_empty(&read.requests))
+		dlist_push_tail(requests, dlist_pop_head_node(&read.requests));
+}
+
+/* SubtransactionWork: read one row. */
+static void
+read_unguarded(void *arg)
+{
+	RowRead    *read = arg;
+
+	if (read->ids_only)
+		pgnet_queue_scan(read->table, read->id, 1, true, read->parent,
+						 &read->requests);
+	else
+		pgnet_queue_load(read->table, &read->id, 1, read->parent,
+						 &read->requests);
 }
 
 /* Decide a row that cannot be read. */

@@ -5,14 +5,14 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/proc.h"
-#include "utils/resowner.h"
 
 #include "tables/durability.h"
 #include "tables/local_setting.h"
+#include "tables/plans.h"
+#include "tables/subtransaction.h"
 
 /*
  * Whoever waits for an exclusive lock keeps those out who come later: the
@@ -40,6 +40,7 @@ static const char *const make_unlogged[] = {
 
 static void lock_tables(void);
 static bool try_to_lock(void);
+static void lock_soon(void *unused);
 static void wait_a_moment(void);
 static void run(const char *statement);
 
@@ -49,12 +50,11 @@ pgnet_durability_set(bool durable)
 {
 	const char *const *statements = durable ? make_logged : make_unlogged;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
+	pgnet_plans_connect();
 	lock_tables();
 	for (int i = 0; i < (int) lengthof(make_logged); i++)
 		run(statements[i]);
-	SPI_finish();
+	pgnet_plans_finish();
 }
 
 /* Lock both tables, or give up. */
@@ -77,45 +77,32 @@ lock_tables(void)
 static bool
 try_to_lock(void)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool locked = false;
-	char		timeout_ms[16];
+	ErrorData  *error = pgnet_subtransaction_try(lock_soon, NULL,
+												 PGNET_SUBTRANSACTION_KEEP);
 
+	if (error == NULL)
+		return true;
+	if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+		ReThrowError(error);
+	FreeErrorData(error);
+	return false;
+}
+
+/* SubtransactionWork: lock both tables, with a timeout. */
+static void
+lock_soon(void *unused)
+{
+	char		timeout_ms[16];
+	int			level;
+
+	(void) unused;
 	/* who has set less wants less */
 	snprintf(timeout_ms, sizeof(timeout_ms), "%d",
 			 LockTimeout > 0 ? Min(LockTimeout, LOCK_TIMEOUT_MS) :
 							   LOCK_TIMEOUT_MS);
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		int			level = pgnet_local_setting_begin("lock_timeout",
-													  timeout_ms);
-
-		run(LOCK_TABLES);
-		pgnet_local_setting_end(level);
-		ReleaseCurrentSubTransaction();
-		locked = true;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
-			ReThrowError(error);
-		FreeErrorData(error);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return locked;
+	level = pgnet_local_setting_begin("lock_timeout", timeout_ms);
+	run(LOCK_TABLES);
+	pgnet_local_setting_end(level);
 }
 
 /* Let others. */

@@ -9,11 +9,11 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 #include "tables/plans.h"
 #include "tables/response_find.h"
+#include "tables/subtransaction.h"
 
 static PreparedStatement find_response = {
 	.sql = "SELECT r.status_code, r.headers, r.content, r.error_msg"
@@ -39,6 +39,15 @@ static PreparedStatement find_queued = {
 	.param_types = {INT8OID}
 };
 
+/* What pgnet_response_find() takes and gives. */
+typedef struct Search
+{
+	int64		id;
+	ResponseRow *row;
+	RequestState state;
+} Search;
+
+static void find(void *arg);
 static RequestState state_of_queued(void);
 static void copy_response(ResponseRow *row);
 static Datum found_column(int number, bool *null);
@@ -57,8 +66,7 @@ pgnet_response_find(int64 id, ResponseRow *row)
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	RequestState state;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
+	pgnet_plans_connect();
 	pgnet_plan_run_as_of(&find_response, values, snapshot);
 	if (SPI_processed > 0)
 	{
@@ -72,7 +80,7 @@ pgnet_response_find(int64 id, ResponseRow *row)
 		pgnet_plan_run_as_of(&find_queued, values, snapshot);
 		state = state_of_queued();
 	}
-	SPI_finish();
+	pgnet_plans_finish();
 	MemoryContextSwitchTo(caller_context);
 	UnregisterSnapshot(snapshot);
 	return state;
@@ -118,17 +126,19 @@ copy_response(ResponseRow *row)
 RequestState
 pgnet_response_peek(int64 id, ResponseRow *row)
 {
-	MemoryContext caller_context = CurrentMemoryContext;
-	ResourceOwner caller_owner = CurrentResourceOwner;
-	RequestState state;
+	Search		search = {.id = id, .row = row};
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller_context);
-	state = pgnet_response_find(id, row);
-	RollbackAndReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(caller_context);
-	CurrentResourceOwner = caller_owner;
-	return state;
+	pgnet_subtransaction_run(find, &search, PGNET_SUBTRANSACTION_ROLL_BACK);
+	return search.state;
+}
+
+/* SubtransactionWork: find a request. */
+static void
+find(void *arg)
+{
+	Search	   *search = arg;
+
+	search->state = pgnet_response_find(search->id, search->row);
 }
 
 /* A column of the single row the last SELECT gave. */

@@ -182,12 +182,11 @@ look_up(Lookup *lookup, char *name)
 	Snapshot	snapshot;
 	char	   *value;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
+	pgnet_plans_connect();
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	value = read_secret(lookup, name, snapshot);
 	UnregisterSnapshot(snapshot);
-	SPI_finish();
+	pgnet_plans_finish();
 	pgnet_catalog_become(before);
 	MemoryContextSwitchTo(lookup->context);
 	return value ? value : "";

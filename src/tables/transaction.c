@@ -6,7 +6,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/guc.h"
@@ -15,6 +14,7 @@
 #include "utils/timeout.h"
 
 #include "compat.h"
+#include "tables/plans.h"
 #include "tables/transaction.h"
 
 /*
@@ -81,7 +81,7 @@ pgnet_transaction_begin(void)
 	StartTransactionCommand();
 	enable_timeout_after(STATEMENT_TIMEOUT, TRANSACTION_TIMEOUT_MS);
 	settle_due = DT_NOBEGIN;
-	SPI_connect();
+	pgnet_plans_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
@@ -89,7 +89,7 @@ pgnet_transaction_begin(void)
 void
 pgnet_transaction_commit(void)
 {
-	SPI_finish();
+	pgnet_plans_finish();
 	PopActiveSnapshot();
 	disable_timeout(STATEMENT_TIMEOUT, false);
 	CommitTransactionCommand();

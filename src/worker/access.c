@@ -28,11 +28,12 @@ pgnet_access_run(TableAccess *access, TableWork work, void *arg,
 	MemoryContext caller_context = CurrentMemoryContext;
 	volatile AccessResult result = PGNET_ACCESS_FAILED;
 
-	pgnet_transaction_begin();
 	PG_TRY();
 	{
-		AccessResult tried = work_if_served(access, work, arg);
+		AccessResult tried;
 
+		pgnet_transaction_begin();
+		tried = work_if_served(access, work, arg);
 		pgnet_transaction_commit();
 		result = tried;
 	}
