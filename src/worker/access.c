@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include "commands/dbcommands.h"
+#include "miscadmin.h"
 #include "utils/elog.h"
 
 #include "tables/catalog.h"
@@ -145,7 +147,8 @@ say_missing(TableAccess *access)
 {
 	if (!access->said_missing && !access->quiet)
 		ereport(LOG,
-				errmsg("pg_net worker is idle: extension \"pg_net\" is not in this database"),
-				errhint("Run CREATE EXTENSION pg_net in the database pg_net.database_name names."));
+				errmsg("pg_net worker is idle: extension \"pg_net\" is not in database \"%s\"",
+					   get_database_name(MyDatabaseId)),
+				errhint("Run CREATE EXTENSION pg_net in it if it is to send requests. Other databases that have the extension are served without being named in pg_net.database_name."));
 	access->said_missing = true;
 }
