@@ -37,6 +37,7 @@ pgnet_wake(PG_FUNCTION_ARGS)
 	}
 	pgnet_require_preloaded();
 	PreventCommandDuringRecovery("net.wake()");
+	pgnet_require_not_parallel(fcinfo);
 	pgnet_wakeup_at_commit(PGNET_LOOK_AT_ALL);
 	PG_RETURN_VOID();
 }

@@ -7,6 +7,7 @@
 
 #include "fmgr.h"
 
+#include "api/support.h"
 #include "tables/durability.h"
 
 PG_FUNCTION_INFO_V1(pgnet_set_durable);
@@ -19,6 +20,7 @@ pgnet_set_durable(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				errmsg("durable must be true or false, not null"));
+	pgnet_require_writable(fcinfo);
 	pgnet_durability_set(PG_GETARG_BOOL(0));
 	PG_RETURN_VOID();
 }

@@ -12,6 +12,7 @@
 #include "utils/jsonb.h"
 
 #include "api/call.h"
+#include "api/support.h"
 
 PG_FUNCTION_INFO_V1(pgnet_http_get);
 PG_FUNCTION_INFO_V1(pgnet_http_head);
@@ -79,6 +80,7 @@ pgnet_http_delete(PG_FUNCTION_ARGS)
 	};
 
 	call.sends_json = call.json != NULL;
+	pgnet_require_writable(fcinfo);
 	read_timeout(fcinfo, 3, &call);
 	PG_RETURN_INT64(pgnet_call_queue(&call));
 }
@@ -101,6 +103,7 @@ pgnet_http_request(PG_FUNCTION_ARGS)
 		.body = PG_ARGISNULL(4) ? NULL : PG_GETARG_HTTP_BODY(4)
 	};
 
+	pgnet_require_writable(fcinfo);
 	read_timeout(fcinfo, 5, &call);
 	read_options(fcinfo, 6, &call);
 	PG_RETURN_INT64(pgnet_call_queue(&call));
@@ -118,6 +121,7 @@ queue_without_body(FunctionCallInfo fcinfo, const char *method)
 		.headers = jsonb_argument(fcinfo, 2)
 	};
 
+	pgnet_require_writable(fcinfo);
 	read_timeout(fcinfo, 3, &call);
 	PG_RETURN_INT64(pgnet_call_queue(&call));
 }
@@ -136,6 +140,7 @@ queue_json(FunctionCallInfo fcinfo, const char *method)
 		.headers = jsonb_argument(fcinfo, 3)
 	};
 
+	pgnet_require_writable(fcinfo);
 	read_timeout(fcinfo, 4, &call);
 	PG_RETURN_INT64(pgnet_call_queue(&call));
 }

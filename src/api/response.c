@@ -62,6 +62,7 @@ pgnet_await_response(PG_FUNCTION_ARGS)
 {
 	if (PG_ARGISNULL(0))
 		PG_RETURN_BOOL(false);
+	pgnet_require_readable(fcinfo);
 	PG_RETURN_BOOL(await(PG_GETARG_INT64(0), NULL) == PGNET_REQUEST_RECORDED);
 }
 
@@ -94,6 +95,7 @@ collect(FunctionCallInfo fcinfo)
 	if (PG_ARGISNULL(0))
 		return form_result(fcinfo, "ERROR", "request id is null", NULL);
 	id = PG_GETARG_INT64(0);
+	pgnet_require_readable(fcinfo);
 	state = async ? pgnet_response_find(id, &row) : await(id, &row);
 	switch (state)
 	{

@@ -5,17 +5,21 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "api/support.h"
 #include "settings.h"
 #include "shared/launch.h"
+#include "tables/catalog.h"
 
 /* A worker that is needed starts within this, unless something is wrong. */
 #define PATIENCE_MS 10000
 
+static const char *called(FunctionCallInfo fcinfo);
 static bool is_overdue(WorkerSlot *slot);
 static bool is_named_database(void);
 
@@ -36,6 +40,50 @@ pgnet_require_served(void)
 {
 	pgnet_require_preloaded();
 	return pgnet_slot_get();
+}
+
+/* May we write, as far as the server and the transaction go? */
+void
+pgnet_require_writable(FunctionCallInfo fcinfo)
+{
+	const char *function;
+
+	/* on a standby every transaction is read-only */
+	if (!XactReadOnly && !IsInParallelMode())
+		return;
+	function = called(fcinfo);
+	PreventCommandDuringRecovery(function);
+	PreventCommandIfReadOnly(function);
+	PreventCommandIfParallelMode(function);
+}
+
+/* Is this a parallel query? */
+void
+pgnet_require_not_parallel(FunctionCallInfo fcinfo)
+{
+	if (IsInParallelMode())
+		PreventCommandIfParallelMode(called(fcinfo));
+}
+
+/* Can the tables be read here? */
+void
+pgnet_require_readable(FunctionCallInfo fcinfo)
+{
+	pgnet_require_not_parallel(fcinfo);
+	if (!pgnet_catalog_is_absent_on_standby())
+		return;
+	ereport(ERROR,
+			errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+			errmsg("cannot execute %s during recovery", called(fcinfo)),
+			errdetail("Requests and responses are in unlogged tables, which a standby cannot read."),
+			errhint("Call it on the primary, or make the tables logged there with net.set_durable(true)."));
+}
+
+/* The function that was called, as messages name it. */
+static const char *
+called(FunctionCallInfo fcinfo)
+{
+	return psprintf("net.%s()", get_func_name(fcinfo->flinfo->fn_oid));
 }
 
 /* Is the worker at work, or not needed? */

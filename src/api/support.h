@@ -8,6 +8,8 @@
 
 #include "postgres.h"
 
+#include "fmgr.h"
+
 #include "shared/slots.h"
 
 /* Throws object_not_in_prerequisite_state unless the library is preloaded. */
@@ -18,6 +20,22 @@ extern void pgnet_require_preloaded(void);
  * when there are more databases than slots.
  */
 extern WorkerSlot *pgnet_require_served(void);
+
+/*
+ * Throws read_only_sql_transaction on a standby and in a read-only
+ * transaction, invalid_transaction_state in a parallel query; the message
+ * names the SQL function that was called.
+ */
+extern void pgnet_require_writable(FunctionCallInfo fcinfo);
+
+/* Throws invalid_transaction_state in a parallel query, likewise. */
+extern void pgnet_require_not_parallel(FunctionCallInfo fcinfo);
+
+/*
+ * Throws read_only_sql_transaction on a standby whose tables are unlogged, and
+ * invalid_transaction_state in a parallel query, which has one snapshot only.
+ */
+extern void pgnet_require_readable(FunctionCallInfo fcinfo);
 
 /* Throws as above when the worker is not at work, and should be. */
 extern void pgnet_require_worker(void);

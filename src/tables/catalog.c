@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "access/xlog.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
@@ -156,6 +157,15 @@ pgnet_catalog_relation(const char *name)
 	if (!OidIsValid(extension) || !OidIsValid(schema))
 		return InvalidOid;
 	return extension_table(extension, schema, name);
+}
+
+/* Are the tables unlogged, on a standby? */
+bool
+pgnet_catalog_is_absent_on_standby(void)
+{
+	return RecoveryInProgress() && pgnet_catalog_installed() &&
+		(get_rel_persistence(known.queue) == RELPERSISTENCE_UNLOGGED ||
+		 get_rel_persistence(known.log) == RELPERSISTENCE_UNLOGGED);
 }
 
 /* Count the changes of the rules. */

@@ -39,6 +39,9 @@ extern Oid	pgnet_catalog_method_type(void);
 /* The table or sequence of that name if it is the extension's own. */
 extern Oid	pgnet_catalog_relation(const char *name);
 
+/* Is this a standby, on which our tables have no rows, being unlogged? */
+extern bool pgnet_catalog_is_absent_on_standby(void);
+
 /* Another number each time net.access_rule may have changed. */
 extern uint64 pgnet_catalog_rule_changes(void);
 

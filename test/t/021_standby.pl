@@ -33,12 +33,24 @@ sub calls_fail
 {
 	my ($when) = @_;
 
-	for my $call ("http_get('$url/')", "http_post('$url/', '{}')", "http_delete('$url/')",
-		'wake()', 'worker_restart()', 'wait_until_running()', 'check_worker_is_up()')
+	for my $call ("http_get('$url/')", "http_post('$url/', '{}')", "http_delete('$url/')", "http_request('PUT', '$url/')",
+		'wake()', 'worker_restart()', 'wait_until_running()', 'check_worker_is_up()', 'set_durable(true)')
 	{
-		like(failure("select net.$call"), qr/ERROR:  25006: cannot execute .* (?:during recovery|in a read-only transaction)/,
-			"$when: $call");
+		says_recovery($call, $when);
 	}
+	return;
+}
+
+# A call fails on the standby, with its own name in the message and nothing of
+# the statements inside.
+sub says_recovery
+{
+	my ($call, $when) = @_;
+	my ($name) = $call =~ /^(\w+)/;
+	my $error = failure("select net.$call");
+
+	like($error, qr/ERROR:  25006: cannot execute net\.$name\(\) during recovery$/m, "$when: $call");
+	unlike($error, qr/CONTEXT/, "$when: $call: without context");
 	return;
 }
 
@@ -59,6 +71,8 @@ sub workers
 
 subtest 'a standby with unlogged tables' => sub {
 	calls_fail('unlogged');
+	says_recovery($_, 'unlogged')
+	  for '_http_collect_response(5)', '_http_collect_response(5, false)', 'http_collect_response(5)', '_await_response(5)';
 	is(workers($standby), '0', 'no worker');
 };
 
