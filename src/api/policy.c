@@ -61,7 +61,14 @@ take_quota(const QueueRow *row)
 			errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 			errmsg("too many requests of role \"%s\" wait",
 				   GetUserNameFromId(row->role, false)),
-			errdetail("There are " UINT64_FORMAT " requests of " UINT64_FORMAT " kB.",
-					  rows, bytes / 1024),
-			errhint("Try again when they are sent, or raise pg_net.max_waiting_per_role and pg_net.max_waiting_size_per_role for the role."));
+			pgnet_setting_max_waiting != 0 &&
+					rows >= (uint64) pgnet_setting_max_waiting ?
+				errdetail_plural(UINT64_FORMAT " request waits, and pg_net.max_waiting_per_role is %d.",
+								 UINT64_FORMAT " requests wait, and pg_net.max_waiting_per_role is %d.",
+								 rows, rows, pgnet_setting_max_waiting) :
+				errdetail_plural(UINT64_FORMAT " request of " UINT64_FORMAT " kB waits, this one has " UINT64_FORMAT " kB, and pg_net.max_waiting_size_per_role is %d MB.",
+								 UINT64_FORMAT " requests of " UINT64_FORMAT " kB wait, this one has " UINT64_FORMAT " kB, and pg_net.max_waiting_size_per_role is %d MB.",
+								 rows, rows, bytes / 1024, size / 1024,
+								 pgnet_setting_max_waiting_size),
+			errhint("Try again when they are sent, or raise that setting for the role."));
 }
