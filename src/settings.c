@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
@@ -87,6 +88,9 @@ static const struct config_enum_entry tls_versions[] = {
 static char *ttl_text;
 static TimeOffset ttl;
 
+static bool check_worker_bool(bool *value, void **extra, GucSource source);
+static bool check_worker_int(int *value, void **extra, GucSource source);
+static void say_whose(GucSource source);
 static bool check_client_certificates(char **value, void **extra,
 									  GucSource source);
 static bool check_destinations(char **value, void **extra, GucSource source);
@@ -106,7 +110,7 @@ pgnet_settings_init(void)
 							NULL,
 							&pgnet_setting_batch_size,
 							200, 1, 10000,
-							PGC_SUSET, 0, NULL, NULL, NULL);
+							PGC_SUSET, 0, check_worker_int, NULL, NULL);
 
 	DefineCustomStringVariable("pg_net.ca_directory",
 							   "Sets the directory of certificate authorities to trust for HTTPS.",
@@ -135,7 +139,7 @@ pgnet_settings_init(void)
 							"Zero means as long as the request may take in all.",
 							&pgnet_setting_connect_timeout,
 							0, 0, INT_MAX,
-							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+							PGC_SUSET, GUC_UNIT_MS, check_worker_int, NULL, NULL);
 
 	DefineCustomStringVariable("pg_net.connect_to",
 							   "Sets other hosts to connect to in place of some.",
@@ -157,7 +161,7 @@ pgnet_settings_init(void)
 							 NULL,
 							 &pgnet_setting_decompress,
 							 false,
-							 PGC_SUSET, 0, NULL, NULL, NULL);
+							 PGC_SUSET, 0, check_worker_bool, NULL, NULL);
 
 	DefineCustomStringVariable("pg_net.denied_networks",
 							   "Sets the networks that are never connected to.",
@@ -172,7 +176,7 @@ pgnet_settings_init(void)
 							 "HTTP/2 is spoken where TLS agrees on it.",
 							 &pgnet_setting_http_version,
 							 PGNET_HTTP_1_1, http_versions,
-							 PGC_SUSET, 0, NULL, NULL, NULL);
+							 PGC_SUSET, 0, check_worker_int, NULL, NULL);
 
 	DefineCustomEnumVariable("pg_net.ip_version",
 							 "Sets which addresses of a host are connected to.",
@@ -186,14 +190,14 @@ pgnet_settings_init(void)
 							"Others wait in the queue; their timeout does not run.",
 							&pgnet_setting_max_in_flight,
 							2000, 1, 100000,
-							PGC_SUSET, 0, NULL, NULL, NULL);
+							PGC_SUSET, 0, check_worker_int, NULL, NULL);
 
 	DefineCustomIntVariable("pg_net.max_in_flight_per_host",
 							"Sets how many requests may be in flight to one host and port at a time.",
 							"Others wait in the queue; their timeout does not run.",
 							&pgnet_setting_max_in_flight_per_host,
 							100, 1, 100000,
-							PGC_SUSET, 0, NULL, NULL, NULL);
+							PGC_SUSET, 0, check_worker_int, NULL, NULL);
 
 	DefineCustomIntVariable("pg_net.max_in_flight_total",
 							"Sets how many requests of all databases together may be in flight at a time.",
@@ -207,7 +211,7 @@ pgnet_settings_init(void)
 							"Zero means that a redirect is the answer.",
 							&pgnet_setting_max_redirects,
 							30, 0, 1000,
-							PGC_SUSET, 0, NULL, NULL, NULL);
+							PGC_SUSET, 0, check_worker_int, NULL, NULL);
 
 	DefineCustomIntVariable("pg_net.max_response_size",
 							"Sets how large the body of a response may be.",
@@ -215,7 +219,7 @@ pgnet_settings_init(void)
 							&pgnet_setting_max_response_size,
 							PGNET_MAX_RESPONSE_BYTES / 1024,
 							1, PGNET_MAX_RESPONSE_BYTES / 1024,
-							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+							PGC_SUSET, GUC_UNIT_KB, check_worker_int, NULL, NULL);
 
 	DefineCustomIntVariable("pg_net.max_waiting_per_role",
 							"Sets how many requests of one role may wait in the queue.",
@@ -293,7 +297,7 @@ pgnet_settings_init(void)
 							"-1 means for ever, as in the databases that pg_net.database_name names.",
 							&pgnet_setting_worker_idle_timeout,
 							60 * 1000, -1, INT_MAX,
-							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+							PGC_SUSET, GUC_UNIT_MS, check_worker_int, NULL, NULL);
 
 	MarkGUCPrefixReserved("pg_net");
 }
@@ -321,6 +325,36 @@ pgnet_setting_database_names(void)
 	/* checked already: it is a list */
 	(void) SplitGUCList(pstrdup(pgnet_setting_database_name), ',', &names);
 	return names;
+}
+
+/* A setting of the worker that is a switch. */
+static bool
+check_worker_bool(bool *value, void **extra, GucSource source)
+{
+	(void) value;
+	(void) extra;
+	say_whose(source);
+	return true;
+}
+
+/* A setting of the worker that is a number, or one of some words. */
+static bool
+check_worker_int(int *value, void **extra, GucSource source)
+{
+	(void) value;
+	(void) extra;
+	say_whose(source);
+	return true;
+}
+
+/* SET changes a setting for its session, which does not read this one. */
+static void
+say_whose(GucSource source)
+{
+	if (source == PGC_S_SESSION && MyBackendType == B_BACKEND)
+		ereport(NOTICE,
+				errmsg("SET has no effect: only the workers of pg_net read this setting"),
+				errhint("Use ALTER SYSTEM and pg_reload_conf(), or ALTER DATABASE or ALTER ROLE and net.worker_restart()."));
 }
 
 /* A certificate, and its key unless that is in the same file. */
@@ -382,13 +416,13 @@ check_denied_networks(char **value, void **extra, GucSource source)
 	Networks   *networks = pgnet_networks_parse(*value, &problem);
 	size_t		size;
 
-	(void) source;
 	if (networks == NULL)
 	{
 		GUC_check_errdetail("%s", problem);
 		GUC_check_errhint("Write for example \"10.0.0.0/8, 192.0.2.1, fc00::/7\".");
 		return false;
 	}
+	say_whose(source);
 	size = pgnet_networks_size(networks);
 	*extra = PGNET_GUC_MALLOC(size);
 	if (*extra != NULL)
@@ -413,7 +447,6 @@ check_ttl(char **value, void **extra, GucSource source)
 	TimeOffset *microseconds;
 	double		days;
 
-	(void) source;
 	if (!pgnet_interval_parse(*value, &interval))
 	{
 		GUC_check_errdetail("\"%s\" is not an interval.", *value);
@@ -430,6 +463,7 @@ check_ttl(char **value, void **extra, GucSource source)
 	microseconds = PGNET_GUC_MALLOC(sizeof(TimeOffset));
 	if (microseconds == NULL)
 		return false;
+	say_whose(source);
 	*microseconds = (TimeOffset) (days * USECS_PER_DAY) + interval.time;
 	*extra = microseconds;
 	return true;
