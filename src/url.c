@@ -22,6 +22,9 @@
 /* How much of a URL an error message shows. */
 #define SHOWN_URL_BYTES 200
 
+/* Blanks that ASCII has. */
+#define BLANKS " \t\r\n"
+
 static char *url_finish(CURLU *handle, CURLUcode code, const char *url,
 						char **problem);
 static CURLUcode url_parse(CURLU *handle, const char *url);
@@ -36,6 +39,9 @@ static inline char lower(char c);
 static size_t authority_end(const char *url);
 static bool copy_part(CURLU *handle, CURLUPart part, char *place, size_t size);
 static bool normalize_host(char *host);
+static bool password_has_slash(const char *authority);
+static char *edge_problem(const char *url);
+static const char *blank_at(const char *utf8, size_t place);
 static char *url_shown(const char *url);
 static char *take_string(char *from_libcurl);
 
@@ -70,6 +76,32 @@ pgnet_url_problem(const char *url)
 
 	(void) url_normalize(url, NULL, 0, &problem);
 	return problem;
+}
+
+/* Say how to write url. */
+char *
+pgnet_url_hint(const char *url)
+{
+	const char *scheme_end = url;
+
+	while (is_scheme_character(*scheme_end))
+		scheme_end++;
+	if (edge_problem(url) != NULL)
+		return strchr(BLANKS, *url) != NULL ||
+				strchr(BLANKS, url[strlen(url) - 1]) != NULL ?
+			pstrdup("btrim(url, E' \\t\\r\\n') takes blanks and line breaks away.") :
+			NULL;
+	if (*url == '\0' || (*url == '/' && url[1] != '/'))
+		return pstrdup("Write the scheme and the host, too, such as \"https://example.com/path\".");
+	if (*url == '/')
+		return psprintf("Write the scheme, too, such as \"https:%s\".", url_shown(url));
+	if (pg_strncasecmp(url, "http:", 5) == 0 ||
+		pg_strncasecmp(url, "https:", 6) == 0)
+		return NULL;
+	if (scheme_end > url && strncmp(scheme_end, "://", 3) == 0)
+		return psprintf("The scheme must be http or https, not \"%s\".",
+						pnstrdup(url, Min(scheme_end - url, SHOWN_URL_BYTES)));
+	return psprintf("Write the scheme, too, such as \"https://%s\".", url_shown(url));
 }
 
 /* Say what is wrong with url unless it names a scheme of ours. */
@@ -141,7 +173,7 @@ pgnet_url_masked(const char *url)
 	if (at == NULL)
 		return url;
 	start = authority_start(url);
-	if (start > url)
+	if (start > url && !password_has_slash(start))
 	{
 		at = start + strcspn(start, "/?#");
 		while (at > start && *at != '@')
@@ -150,6 +182,24 @@ pgnet_url_masked(const char *url)
 			return url;
 	}
 	return psprintf("%.*s***%s", (int) (start - url), url, at);
+}
+
+/*
+ * Was a slash, or the like, in a password not encoded?  Then what seems to be
+ * the port, up to that slash, is no number.
+ */
+static bool
+password_has_slash(const char *authority)
+{
+	size_t		length = strcspn(authority, "/?#");
+	const char *host_end = memchr(authority, ']', length);
+	const char *colon = host_end ? host_end : authority;
+
+	if (memchr(authority, '@', length) != NULL)
+		return false;
+	colon = memchr(colon, ':', authority + length - colon);
+	return colon != NULL &&
+		colon + 1 + strspn(colon + 1, "0123456789") < authority + length;
 }
 
 /* Find where a URL leads. */
@@ -177,10 +227,14 @@ pgnet_url_target(const char *url, UrlTarget *target)
 static char *
 url_normalize(const char *url, char **pairs, int npairs, char **problem)
 {
-	char	   *whole = url_assemble(url, pairs, npairs);
+	char	   *whole;
 	CURLU	   *handle;
 	CURLUcode	code;
 
+	*problem = edge_problem(url);
+	if (*problem != NULL)
+		return NULL;
+	whole = url_assemble(url, pairs, npairs);
 	*problem = pgnet_url_length_problem(strlen(whole));
 	if (*problem != NULL)
 		return NULL;
@@ -189,6 +243,65 @@ url_normalize(const char *url, char **pairs, int npairs, char **problem)
 		ereport(ERROR, errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"));
 	code = url_parse(handle, whole);
 	return url_finish(handle, code, url, problem);
+}
+
+/*
+ * A blank at an end was pasted, or read from a file.  It would be sent, as
+ * %20, to another path; NULL when there is none.
+ */
+static char *
+edge_problem(const char *url)
+{
+	const char *utf8 = to_utf8(url);
+	size_t		last = strlen(utf8);
+	const char *blank = blank_at(utf8, 0);
+	bool		begins = blank != NULL;
+	int			start = strspn(url, BLANKS);
+	int			length = strlen(url + start);
+
+	if (last == 0)
+		return NULL;
+	/* back to where the last character begins */
+	do
+		last--;
+	while (last > 0 && ((unsigned char) utf8[last] & 0xC0) == 0x80);
+	if (!begins)
+		blank = blank_at(utf8, last);
+	if (blank == NULL)
+		return NULL;
+	while (length > 0 && strchr(BLANKS, url[start + length - 1]) != NULL)
+		length--;
+	return psprintf("invalid URL \"%s\": it %s with %s",
+					url_shown(pnstrdup(url + start, length)),
+					begins ? "begins" : "ends", blank);
+}
+
+/* The name of the character at a place if nobody sees it, else NULL. */
+static const char *
+blank_at(const char *utf8, size_t place)
+{
+	const unsigned char *start = (const unsigned char *) utf8 + place;
+	int			length = pg_utf_mblen(start);
+	pg_wchar	c = *start;
+
+	if (IS_HIGHBIT_SET(c))
+	{
+		if (strnlen(utf8 + place, length) < (size_t) length ||
+			!pg_utf8_islegal(start, length))
+			return NULL;
+		c = utf8_to_unicode(start);
+	}
+	if (c == ' ')
+		return "a blank";
+	if (c == '\t')
+		return "a tab";
+	if (c == '\n' || c == '\r')
+		return "a line break";
+	if (c == 0xA0 || c == 0xAD || (c >= 0x2000 && c <= 0x200F) ||
+		(c >= 0x2028 && c <= 0x202F) || (c >= 0x205F && c <= 0x2064) ||
+		c == 0x3000 || c == 0xFEFF)
+		return psprintf("the invisible character U+%04X", c);
+	return NULL;
 }
 
 /*
@@ -390,16 +503,11 @@ url_finish(CURLU *handle, CURLUcode code, const char *url, char **problem)
 static char *
 url_shown(const char *url)
 {
-	const char *start = authority_start(url);
-	const char *at = strrchr(url, '@');
-	char	   *shown = pstrdup(url);
-	int			length;
+	const char *shown = pgnet_url_masked(url);
+	int			length = pg_mbcliplen(shown, strlen(shown), SHOWN_URL_BYTES);
 
-	if (at != NULL && at > start)
-		shown = psprintf("%.*s***%s", (int) (start - url), url, at);
-	length = pg_mbcliplen(shown, strlen(shown), SHOWN_URL_BYTES);
 	if (shown[length] == '\0')
-		return shown;
+		return pstrdup(shown);
 	return psprintf("%s...", pnstrdup(shown, length));
 }
 

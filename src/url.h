@@ -47,6 +47,9 @@ extern char *pgnet_url_problem(const char *url);
  */
 extern char *pgnet_url_scheme_problem(const char *url);
 
+/* How to write a url that has a problem, palloc'd, or NULL. */
+extern char *pgnet_url_hint(const char *url);
+
 /* Percent-encode all but the unreserved characters (RFC 3986, section 2.3). */
 extern char *pgnet_url_encode(const char *text);
 

@@ -39,6 +39,7 @@ static Jsonb *json_headers(Jsonb *headers, const char *content_type);
 static bool is_json_media_type(const char *content_type);
 static Jsonb *add_content_type(Jsonb *headers, const char *content_type);
 static void refuse_null(const char *column);
+static void refuse_url(const char *url, char *problem);
 static void refuse(char *problem);
 
 /* Check, queue, and have the worker told. */
@@ -100,16 +101,16 @@ static char *
 build_url(const RequestCall *call)
 {
 	char	   *problem = NULL;
+	char	   *given = text_to_cstring(call->url);
 	char	   *url;
 	UrlParam   *params = NULL;
 	int			nparams = read_params(call, &params);
 
 	if (nparams == 0)
-		return check_url(text_to_cstring(call->url));
-	url = pgnet_url_build(text_to_cstring(call->url), params, nparams,
-						  &problem);
+		return check_url(given);
+	url = pgnet_url_build(given, params, nparams, &problem);
 	if (url == NULL)
-		refuse(problem);
+		refuse_url(given, problem);
 	return url;
 }
 
@@ -154,7 +155,7 @@ check_url(const char *url)
 		return pstrdup(last_normal);
 	normal = pgnet_url_build(url, NULL, 0, &problem);
 	if (normal == NULL)
-		refuse(problem);
+		refuse_url(url, problem);
 	if (strlen(url) < MAX_REMEMBERED_URL &&
 		strlen(normal) < MAX_REMEMBERED_URL)
 	{
@@ -279,14 +280,31 @@ add_content_type(Jsonb *headers, const char *content_type)
 											  JsonbPGetDatum(added)));
 }
 
-/* The error of a null where the queue's column is NOT NULL. */
+/*
+ * The error of a null where the queue's column is NOT NULL.  Nobody writes one:
+ * it comes from a part of a URL that is null, such as a key that is missing.
+ */
 static void
 refuse_null(const char *column)
 {
 	ereport(ERROR,
 			errcode(ERRCODE_NOT_NULL_VIOLATION),
 			errmsg("null value in column \"%s\" of a request", column),
-			errhint("Every request needs a %s.", column));
+			strcmp(column, "url") == 0 ?
+				errhint("Every request needs a url. If this one was joined by ||, a part of it is null, which makes the whole null.") :
+				errhint("Every request needs a %s.", column));
+}
+
+/* The error of a URL that cannot be sent. */
+static void
+refuse_url(const char *url, char *problem)
+{
+	char	   *hint = pgnet_url_hint(url);
+
+	ereport(ERROR,
+			errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			errmsg("%s", problem),
+			hint ? errhint("%s", hint) : 0);
 }
 
 /* The error of a value that cannot be sent. */

@@ -49,8 +49,13 @@ pgnet_encode_url_with_params_array(PG_FUNCTION_ARGS)
 
 	result = pgnet_url_append(url, pairs, npairs, &problem);
 	if (result == NULL)
+	{
+		char	   *hint = pgnet_url_hint(url);
+
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("%s", problem));
+				errmsg("%s", problem),
+				hint ? errhint("%s", hint) : 0);
+	}
 	PG_RETURN_TEXT_P(cstring_to_text(result));
 }

@@ -82,6 +82,33 @@ select net.http_get('user:secret@example.com');
 select net.http_get('http:/user:secret@exam ple.com/?://x@y');
 \echo :SQLSTATE
 
+-- an @ elsewhere hides nothing; a slash in a password still does
+select net.http_get('http://exa mple/secret@y');
+select net.http_get('http://exa mple/?q=a@b#c@d');
+select net.http_get('http://user:sec/ret@example.com/');
+select net.http_get('http://user:sec?ret@example.com/');
+
+-- what stands at an end and is not seen is an error, not %20
+select net.http_get(' http://example.com/');
+select net.http_get('http://example.com/ ');
+\echo :SQLSTATE
+select net.http_get(E'http://example.com/\n');
+select net.http_get(E'http://example.com/\r\n', params := '{"a": 1}');
+select net.http_get(E'\thttp://example.com/');
+select net.http_get(U&'http://example.com/\200B');
+select net.http_get(U&'\FEFFhttp://example.com/');
+select net.http_get(U&'http://example.com/\00A0');
+select net.http_get('   ');
+select net._encode_url_with_params_array('http://example.com/ ', '{a=b}');
+begin;
+select net.http_get('http://example.com/a b') > 0 as queued;
+select net.http_get(U&'http://example.com/\00E9') > 0 as queued;
+rollback;
+
+-- the likeliest mistakes have a hint
+select net.http_get('htpp://example.com/');
+select net.http_get('user:secret@example.com/x');
+
 -- headers: an object, names that are tokens, values of one line
 select net.http_get('http://example.com/', headers := '[1, 2]');
 \echo :SQLSTATE
@@ -152,6 +179,43 @@ values (E'GET / HTTP/1.1\r\nX-Smuggled: yes\r\n\r\nGET', 'http://example.com/', 
 select ''::net.http_method;
 \echo :SQLSTATE
 
+-- whoever adds a constraint to the type of the column has it kept, whether the
+-- queue is as it was made or changed
+begin;
+alter domain net.http_method add constraint no_delete check (value <> 'DELETE');
+savepoint s;
+select net.http_delete('http://localhost/');
+\echo :SQLSTATE
+rollback to s;
+select net.http_get('http://localhost/') > 0 as queued;
+alter table net.http_request_queue add column more text;
+savepoint s;
+select net.http_request('DELETE', 'http://localhost/');
+\echo :SQLSTATE
+rollback to s;
+select net.http_get('http://localhost/') > 0 as queued;
+alter domain net.http_method drop constraint no_delete;
+select net.http_delete('http://localhost/') > 0 as queued;
+alter table net.http_request_queue drop column more;
+alter domain net.http_method add constraint no_get check (value <> 'GET') not valid;
+select net.http_get('http://localhost/');
+\echo :SQLSTATE
+rollback;
+-- what passed is looked at again when there are other constraints
+begin;
+select net.http_delete('http://localhost/') > 0 as queued;
+rollback;
+begin;
+alter domain net.http_method add constraint short check (length(value) < 5);
+savepoint s;
+select net.http_delete('http://localhost/');
+\echo :SQLSTATE
+rollback to s;
+alter domain net.http_method drop constraint short;
+alter domain net.http_method drop constraint http_method_check;
+select net.http_delete('http://localhost/') > 0 as queued;
+rollback;
+
 -- one bad call of many takes the others of its statement with it
 select net.http_get(url)
 from (values ('http://example.com/'), ('/x')) as t (url);
@@ -159,6 +223,37 @@ from (values ('http://example.com/'), ('/x')) as t (url);
 
 -- nothing of all this was queued
 select count(*) from net.http_request_queue;
+
+-- Where nothing can be queued, the error says so of the function.
+begin transaction read only;
+select net.http_post('http://localhost/');
+\echo :SQLSTATE
+rollback;
+begin transaction read only;
+select net.set_durable(true);
+\echo :SQLSTATE
+rollback;
+create function pretends(sql text) returns text language plpgsql parallel safe as
+$$ begin execute sql into sql; return sql; end $$;
+select count(set_config(name, 'on', false)) from pg_settings where name in ('debug_parallel_query', 'force_parallel_mode');
+select pretends($$select net.http_get('http://localhost/')$$);
+\echo :SQLSTATE
+select pretends($$select net.http_request('GET', 'http://localhost/')$$);
+\echo :SQLSTATE
+select pretends($$select net.http_delete('http://localhost/')$$);
+\echo :SQLSTATE
+select pretends('select net.wake()');
+\echo :SQLSTATE
+select pretends('select net.set_durable(true)');
+\echo :SQLSTATE
+select pretends('select net._await_response(1)');
+\echo :SQLSTATE
+select pretends('select net._http_collect_response(1, async := false)');
+\echo :SQLSTATE
+select pretends('select status from net._http_collect_response(1)');
+\echo :SQLSTATE
+select count(set_config(name, 'off', false)) from pg_settings where name in ('debug_parallel_query', 'force_parallel_mode');
+drop function pretends;
 
 -- bad settings are refused
 set pg_net.ttl = 'x';
@@ -210,7 +305,11 @@ alter system set pg_net.database_name = '';
 alter role current_user set pg_net.ttl = 'x';
 \echo :SQLSTATE
 
--- good ones are not
+-- good ones are not; most have no effect on a session
+set pg_net.max_waiting_per_role = 1000;
+reset pg_net.max_waiting_per_role;
+set pg_net.decompress = on;
+reset pg_net.decompress;
 set pg_net.ttl = '30 minutes';
 set pg_net.ttl = '2 days 3:00';
 set pg_net.ttl = 'P1DT1H';
@@ -234,8 +333,10 @@ order by name;
 -- modifier, another default, another index.
 begin;
 alter table net.http_request_queue alter column headers set not null;
+\set VERBOSITY terse
 select net.http_get('http://localhost/', headers := null);
 \echo :SQLSTATE
+\set VERBOSITY default
 rollback;
 begin;
 create unique index on net.http_request_queue (url);
