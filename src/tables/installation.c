@@ -95,8 +95,7 @@ distance(void)
 	int64		timeline = (int64) GetWALInsertionTimeLine();
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
+	pgnet_plans_connect();
 	pgnet_plan_run_as_of(&find_timeline, NULL, snapshot);
 	if (SPI_processed == 1)
 	{
@@ -109,7 +108,7 @@ distance(void)
 		else if (!unharmed)
 			by = DISTANCE;
 	}
-	SPI_finish();
+	pgnet_plans_finish();
 	UnregisterSnapshot(snapshot);
 	return by;
 }
