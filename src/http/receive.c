@@ -18,6 +18,7 @@
 /* RFC 9110, section 15.3.7. */
 #define PARTIAL_CONTENT 206
 
+static size_t pause_reading(const Transfer *transfer);
 static void begin_body(Transfer *transfer);
 static ContentCoding coding_of(const Transfer *transfer);
 static bool wants_decoding(const Transfer *transfer);
@@ -38,14 +39,36 @@ pgnet_receive_body(char *bytes, size_t size, size_t count, void *arg)
 	if (transfer->free_body.func == NULL)
 		begin_body(transfer);
 	if (!pgnet_crowd_lets_grow(options->crowd, &transfer->member))
-		return CURL_WRITEFUNC_PAUSE;
+		return pause_reading(transfer);
 	if (transfer->coding == PGNET_CODING_NONE)
 		taken = pgnet_body_append(&transfer->body, bytes, length);
 	else if (pgnet_decoding_has_time(options->decoding, &transfer->decoding))
 		taken = decode(transfer, bytes, length);
 	else
-		return CURL_WRITEFUNC_PAUSE;
+		return pause_reading(transfer);
 	return taken ? length : 0;
+}
+
+/* Have libcurl not read for now, and its socket left alone meanwhile. */
+static size_t
+pause_reading(const Transfer *transfer)
+{
+	CURL	   *easy = transfer->setup.easy;
+	Sockets    *sockets = transfer->options->sockets;
+	char	   *remote_ip = NULL;
+	long		remote_port = 0;
+	long		local_port = 0;
+	curl_socket_t fd = CURL_SOCKET_BAD;
+
+	(void) curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &remote_ip);
+	(void) curl_easy_getinfo(easy, CURLINFO_PRIMARY_PORT, &remote_port);
+	(void) curl_easy_getinfo(easy, CURLINFO_LOCAL_PORT, &local_port);
+	if (remote_ip != NULL)
+		fd = pgnet_sockets_find(sockets, (int) local_port, remote_ip,
+								(int) remote_port);
+	if (fd != CURL_SOCKET_BAD)
+		pgnet_sockets_pause(sockets, fd);
+	return CURL_WRITEFUNC_PAUSE;
 }
 
 /* The first bytes are there. */

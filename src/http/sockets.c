@@ -71,6 +71,7 @@ typedef struct WatchedSocket
 	bool		ended;			/* and is of no use any more */
 	bool		used;			/* a request went out on it */
 	bool		shared;			/* HTTP/2: any number may */
+	bool		paused;			/* the request on it did, since it went out */
 	uint64		number;			/* if it is ours */
 	int			port;			/* the local one; 0: not known yet */
 	int			next;			/* one with the same local port, plus 1; or 0 */
@@ -275,7 +276,15 @@ pgnet_sockets_use(Sockets *sockets, curl_socket_t fd, bool shared)
 
 	socket->used = true;
 	socket->shared = shared;
+	socket->paused = false;
 	return used;
+}
+
+/* What comes on it stays there. */
+void
+pgnet_sockets_pause(Sockets *sockets, curl_socket_t fd)
+{
+	sockets->by_fd[fd].paused = true;
 }
 
 /* Note what has come so far, and whom to tell. */
@@ -477,7 +486,9 @@ let_go(Sockets *sockets, curl_socket_t fd)
 
 /*
  * Something came on a socket nobody watches.  Over HTTP/2 servers say things
- * at any time: watch for the end alone.
+ * at any time: watch for the end alone.  What belongs to a transfer that pauses
+ * stays; libcurl will have it watched again.  One without a port is never used
+ * for another request, so no other can be harmed.
  */
 static void
 look_at_idle(Sockets *sockets, curl_socket_t fd, uint32 events)
@@ -493,6 +504,8 @@ look_at_idle(Sockets *sockets, curl_socket_t fd, uint32 events)
 		return;
 	}
 	unregister_socket(sockets, fd);
+	if (socket->paused || socket->port == NO_PORT)
+		return;
 	if (socket->connected && !socket->shared)
 		(void) shutdown(fd, SHUT_RDWR);
 	if (socket->connected && !socket->ended)

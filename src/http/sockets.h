@@ -68,6 +68,9 @@ extern void pgnet_sockets_opened(Sockets *sockets, curl_socket_t fd);
  */
 extern bool pgnet_sockets_use(Sockets *sockets, curl_socket_t fd, bool shared);
 
+/* The request on it pauses: what comes meanwhile is for that request. */
+extern void pgnet_sockets_pause(Sockets *sockets, curl_socket_t fd);
+
 /*
  * When a connection is closed, set *answered to whether data has come on it
  * since now.  pgnet_sockets_tell_not() ends that; fd may be CURL_SOCKET_BAD
