@@ -25,6 +25,14 @@
 #define MAX_TTL_DAYS 36500
 
 /*
+ * The variable of an enum has to hold its default from the start: a server
+ * with assertions does not load us otherwise.
+ */
+#define DEFAULT_HTTP_VERSION PGNET_HTTP_1_1
+#define DEFAULT_IP_VERSION PGNET_IP_ANY
+#define DEFAULT_TLS_MIN_VERSION PGNET_TLS_1_2
+
+/*
  * Link-local addresses, which are where clouds serve the credentials of the
  * machine, and the addresses outside of these where some do: AWS, Google,
  * Oracle, Linode, Scaleway; Azure, Alibaba, Oracle.
@@ -42,8 +50,8 @@ int			pgnet_setting_connect_timeout;
 char	   *pgnet_setting_connect_to;
 char	   *pgnet_setting_database_name;
 bool		pgnet_setting_decompress;
-int			pgnet_setting_http_version;
-int			pgnet_setting_ip_version;
+int			pgnet_setting_http_version = DEFAULT_HTTP_VERSION;
+int			pgnet_setting_ip_version = DEFAULT_IP_VERSION;
 int			pgnet_setting_max_in_flight;
 int			pgnet_setting_max_in_flight_per_host;
 int			pgnet_setting_max_in_flight_total;
@@ -54,7 +62,7 @@ int			pgnet_setting_max_waiting_size;
 char	   *pgnet_setting_no_proxy;
 char	   *pgnet_setting_proxy;
 bool		pgnet_setting_require_access_rule;
-int			pgnet_setting_tls_min_version;
+int			pgnet_setting_tls_min_version = DEFAULT_TLS_MIN_VERSION;
 char	   *pgnet_setting_unix_sockets;
 char	   *pgnet_setting_user_agent;
 char	   *pgnet_setting_username;
@@ -175,14 +183,14 @@ pgnet_settings_init(void)
 							 "Sets the newest version of HTTP to speak.",
 							 "HTTP/2 is spoken where TLS agrees on it.",
 							 &pgnet_setting_http_version,
-							 PGNET_HTTP_1_1, http_versions,
+							 DEFAULT_HTTP_VERSION, http_versions,
 							 PGC_SUSET, 0, check_worker_int, NULL, NULL);
 
 	DefineCustomEnumVariable("pg_net.ip_version",
 							 "Sets which addresses of a host are connected to.",
 							 NULL,
 							 &pgnet_setting_ip_version,
-							 PGNET_IP_ANY, ip_versions,
+							 DEFAULT_IP_VERSION, ip_versions,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("pg_net.max_in_flight",
@@ -261,7 +269,7 @@ pgnet_settings_init(void)
 							 "Sets the oldest version of TLS to speak.",
 							 NULL,
 							 &pgnet_setting_tls_min_version,
-							 PGNET_TLS_1_2, tls_versions,
+							 DEFAULT_TLS_MIN_VERSION, tls_versions,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	DefineCustomStringVariable("pg_net.ttl",
