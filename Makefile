@@ -40,7 +40,9 @@ EXTRA_CLEAN = $(DATA_built) $(OBJS:.o=.d) tmp_check test/results output_iso
 # What a compiler or a tool is missing is said when it is needed, not by make.
 CURL_CONFIG = curl-config
 PG_CPPFLAGS = -I$(here)src $(shell $(CURL_CONFIG) --cflags 2>/dev/null) -DPGNET_VERSION='"$(EXTVERSION)"'
-PG_CFLAGS = $(WARNINGS)
+PG_CFLAGS = $(WARNINGS) $(if $(findstring clang,$(CC)),$(CLANG_CFLAGS))
+# PostgreSQL passes on what the compiler that built it knows, gcc as a rule
+CLANG_CFLAGS = -Wno-unknown-warning-option -Wno-ignored-attributes -Wno-ignored-optimization-argument
 SHLIB_LINK = $(shell $(CURL_CONFIG) --libs 2>/dev/null) -lssl -lcrypto -lz
 
 # What the tests print must not depend on where they run.
