@@ -11,7 +11,13 @@
 
 #include "postmaster/bgworker.h"
 #include "storage/proc.h"
+#include "utils/jsonb.h"
 #include "utils/wait_event.h"
+
+/* postgres.h brings VARDATA and its like up to 15 */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
 
 #if PG_VERSION_NUM < 150000
 #error "pg_net needs PostgreSQL 15 or later"
@@ -85,8 +91,11 @@ pgnet_wait_event(uint32 *cached, const char *name)
 #define PGNET_GUC_MALLOC(size) malloc(size)
 #endif
 
-/* index_beginscan counts for EXPLAIN from 18 on, if asked to */
-#if PG_VERSION_NUM >= 180000
+/* index_beginscan counts for EXPLAIN from 18 on, if asked to; flags in 19 */
+#if PG_VERSION_NUM >= 190000
+#define PGNET_INDEX_BEGINSCAN(table, index, snapshot, nkeys) \
+	index_beginscan((table), (index), (snapshot), NULL, (nkeys), 0, 0)
+#elif PG_VERSION_NUM >= 180000
 #define PGNET_INDEX_BEGINSCAN(table, index, snapshot, nkeys) \
 	index_beginscan((table), (index), (snapshot), NULL, (nkeys), 0)
 #else
@@ -100,6 +109,42 @@ pgnet_wait_event(uint32 *cached, const char *name)
 #else
 #define PGNET_DSHASH_COPY
 #endif
+
+/* table_tuple_delete takes flags from 19 on, in place of changingPart */
+#if PG_VERSION_NUM >= 190000
+#define PGNET_TABLE_TUPLE_DELETE(table, place, snapshot, failure) \
+	table_tuple_delete((table), (place), GetCurrentCommandId(true), 0, \
+					   (snapshot), InvalidSnapshot, false, (failure))
+#else
+#define PGNET_TABLE_TUPLE_DELETE(table, place, snapshot, failure) \
+	table_tuple_delete((table), (place), GetCurrentCommandId(true), \
+					   (snapshot), InvalidSnapshot, false, (failure), false)
+#endif
+
+/*
+ * A jsonb under construction: its result is there after the last push.  Begin
+ * with zeroes.
+ */
+#if PG_VERSION_NUM >= 190000
+typedef JsonbInState PgnetJsonbState;
+#else
+typedef struct PgnetJsonbState
+{
+	JsonbParseState *parse_state;
+	JsonbValue *result;
+} PgnetJsonbState;
+#endif
+
+static inline void
+pgnet_jsonb_push(PgnetJsonbState *state, JsonbIteratorToken token,
+				 JsonbValue *value)
+{
+#if PG_VERSION_NUM >= 190000
+	pushJsonbValue(state, token, value);
+#else
+	state->result = pushJsonbValue(&state->parse_state, token, value);
+#endif
+}
 
 /* Limits of the whole server that must not reach the worker's transactions */
 #if PG_VERSION_NUM >= 170000

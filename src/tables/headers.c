@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
+#include "compat.h"
 #include "tables/headers.h"
 #include "tables/text.h"
 
@@ -31,8 +32,8 @@ static const char *jsonb_type_name(Jsonb *jsonb);
 static Field *group_by_name(const HttpHeader *headers, int nheaders);
 static Field **find_place(Field **places, uint32 nplaces, const Field *field);
 static uint32 hash_name(const char *name);
-static void push_field(JsonbParseState **state, const Field *field);
-static void push_text(JsonbParseState **state, JsonbIteratorToken token,
+static void push_field(PgnetJsonbState *state, const Field *field);
+static void push_text(PgnetJsonbState *state, JsonbIteratorToken token,
 					  const char *text);
 
 /* Turn the members of an object into header fields. */
@@ -80,11 +81,10 @@ pgnet_headers_from_jsonb(Jsonb *jsonb, const char *what, HttpHeader **headers,
 Jsonb *
 pgnet_headers_to_jsonb(const HttpHeader *headers, int nheaders)
 {
-	JsonbParseState *state = NULL;
+	PgnetJsonbState state = {0};
 	Field	   *fields = group_by_name(headers, nheaders);
-	JsonbValue *object;
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	pgnet_jsonb_push(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < nheaders; i++)
 	{
 		/* those that follow another of their name come with it */
@@ -93,8 +93,8 @@ pgnet_headers_to_jsonb(const HttpHeader *headers, int nheaders)
 		push_text(&state, WJB_KEY, headers[i].name);
 		push_field(&state, &fields[i]);
 	}
-	object = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
-	return JsonbValueToJsonb(object);
+	pgnet_jsonb_push(&state, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(state.result);
 }
 
 /* Turn one value into text. */
@@ -199,7 +199,7 @@ hash_name(const char *name)
 
 /* Push the value of a field, or the values of all of its name. */
 static void
-push_field(JsonbParseState **state, const Field *field)
+push_field(PgnetJsonbState *state, const Field *field)
 {
 	StringInfoData joined;
 
@@ -210,10 +210,10 @@ push_field(JsonbParseState **state, const Field *field)
 	}
 	if (pg_strcasecmp(field->header->name, "Set-Cookie") == 0)
 	{
-		pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+		pgnet_jsonb_push(state, WJB_BEGIN_ARRAY, NULL);
 		for (; field != NULL; field = field->next)
 			push_text(state, WJB_ELEM, field->header->value);
-		pushJsonbValue(state, WJB_END_ARRAY, NULL);
+		pgnet_jsonb_push(state, WJB_END_ARRAY, NULL);
 		return;
 	}
 	initStringInfo(&joined);
@@ -225,7 +225,7 @@ push_field(JsonbParseState **state, const Field *field)
 
 /* Push one string, made valid in the database's encoding. */
 static void
-push_text(JsonbParseState **state, JsonbIteratorToken token, const char *text)
+push_text(PgnetJsonbState *state, JsonbIteratorToken token, const char *text)
 {
 	const char *valid = pgnet_text_from_header(text);
 	JsonbValue	value;
@@ -233,5 +233,5 @@ push_text(JsonbParseState **state, JsonbIteratorToken token, const char *text)
 	value.type = jbvString;
 	value.val.string.val = unconstify(char *, valid);
 	value.val.string.len = strlen(valid);
-	pushJsonbValue(state, token, &value);
+	pgnet_jsonb_push(state, token, &value);
 }

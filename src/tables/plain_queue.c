@@ -22,6 +22,7 @@
 #include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
 
+#include "compat.h"
 #include "tables/plain_queue.h"
 #include "tables/plain_table.h"
 #include "tables/queue_row.h"
@@ -103,9 +104,8 @@ pgnet_plain_queue_remove(Relation table, HttpRequest *const *requests,
 			DatumGetInt64(slot_getattr(slot, QUEUE_ID + 1, &null)) !=
 				requests[i]->id)
 			continue;
-		if (table_tuple_delete(table, &place, GetCurrentCommandId(true),
-							   GetActiveSnapshot(), InvalidSnapshot, false,
-							   &failure, false) == TM_Ok)
+		if (PGNET_TABLE_TUPLE_DELETE(table, &place, GetActiveSnapshot(),
+									 &failure) == TM_Ok)
 			removed++;
 	}
 	ExecDropSingleTupleTableSlot(slot);
