@@ -15,6 +15,7 @@
 
 #include "exchange.h"
 #include "url.h"
+#include "words.h"
 
 /* More than a scheme, a host name and a port can be. */
 #define MAX_KEY_BYTES 300
@@ -495,7 +496,7 @@ url_finish(CURLU *handle, CURLUcode code, const char *url, char **problem)
 	if (code == CURLUE_OK)
 		return take_string(whole);
 	*problem = psprintf("invalid URL \"%s\": %s", url_shown(url),
-						curl_url_strerror(code));
+						pgnet_words_of_url(code, url));
 	return NULL;
 }
 

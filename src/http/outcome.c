@@ -13,6 +13,7 @@
 #include "http/metrics.h"
 #include "http/outcome.h"
 #include "url.h"
+#include "words.h"
 
 static bool comes_from_host(CURLcode result);
 static const char *find_content_type(const HttpOutcome *outcome);
@@ -84,7 +85,7 @@ void
 pgnet_outcome_error(HttpRequest *request, CURL *easy, CURLcode result,
 					const char *detail)
 {
-	const char *words = curl_easy_strerror(result);
+	const char *words = pgnet_words(result);
 	const char *colon = ": ";
 	char	   *url = NULL;
 	const char *host;

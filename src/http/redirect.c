@@ -24,6 +24,7 @@
 #include "http/credentials.h"
 #include "http/method.h"
 #include "http/redirect.h"
+#include "words.h"
 
 #define OUT_OF_MEMORY "out of memory"
 
@@ -144,7 +145,7 @@ follow(Hop *hop, const HttpRequest *request, const char *location, Target *from,
 		return OUT_OF_MEMORY;
 	if (code != CURLUE_OK)
 		return message(request, "redirect to an invalid URL: %s",
-					   curl_url_strerror(code));
+					   pgnet_words_of_url(code, location));
 	if (is_scheme(from, "https") && is_scheme(to, "http"))
 		return message(request, "redirect from https to http, to host %s",
 					   to->host);

@@ -18,6 +18,7 @@
 #include "http/receive.h"
 #include "http/transfer_state.h"
 #include "http/verdict.h"
+#include "words.h"
 
 static bool take_another_connection(Transfer *transfer);
 static bool connect_again(Transfer *transfer, CURLcode result);
@@ -272,7 +273,7 @@ prepare(Transfer *transfer, CURL *easy)
 	}
 	snprintf(transfer->error_detail, sizeof(transfer->error_detail),
 			 "could not set %s: %s", setup->refused_option,
-			 curl_easy_strerror(setup->refused));
+			 pgnet_words(setup->refused));
 	return false;
 }
 

@@ -1,0 +1,22 @@
+/*
+ * words.h -- what libcurl's errors are called.
+ *
+ * Runs in: client backends and workers.  Nothing here throws or allocates.
+ *
+ * People match on these texts, and libcurl rewords them now and then: with
+ * every version they are those of libcurl 7.88.
+ */
+#ifndef PGNET_WORDS_H
+#define PGNET_WORDS_H
+
+#include "postgres.h"
+
+#include <curl/curl.h>
+
+/* Why a transfer failed. */
+extern const char *pgnet_words(CURLcode code);
+
+/* Why url, or a redirect to url, is not a URL. */
+extern const char *pgnet_words_of_url(CURLUcode code, const char *url);
+
+#endif							/* PGNET_WORDS_H */
