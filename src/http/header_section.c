@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "utils/memutils.h"
 
 #include "http/header_section.h"
@@ -18,6 +20,7 @@
 
 static bool is_status_line(const HeaderSection *section, const char *line,
 						   size_t length);
+static bool has_version(const char *line, size_t length);
 static bool add_field(HeaderSection *section, MemoryContext context,
 					  const char *line, size_t length);
 static bool continue_field(HeaderSection *section, MemoryContext context,
@@ -45,6 +48,7 @@ pgnet_header_section_take(HeaderSection *section, MemoryContext context,
 	{
 		pgnet_header_section_clear(section);
 		section->begun = true;
+		section->no_http = !has_version(line, length);
 	}
 	/* what comes after the end is a trailer, whose fields are not kept */
 	if (status || section->complete || length == 0)
@@ -72,6 +76,22 @@ is_status_line(const HeaderSection *section, const char *line, size_t length)
 {
 	return (!section->begun || section->complete) && length >= 5 &&
 		memcmp(line, "HTTP/", 5) == 0;
+}
+
+/*
+ * Does a status line say which HTTP (RFC 9112, section 2.3)?  libcurl reads on
+ * behind as many digits as there are.
+ */
+static bool
+has_version(const char *line, size_t length)
+{
+	size_t		end = 6;
+
+	if (length < end || !isdigit((unsigned char) line[5]))
+		return false;
+	if (length > 7 && line[6] == '.' && isdigit((unsigned char) line[7]))
+		end = 8;
+	return end < length && is_blank(line[end]);
 }
 
 /* Add a field: name, colon, value (RFC 9112, section 5). */

@@ -28,6 +28,7 @@ typedef struct HeaderSection
 
 	bool		begun;			/* the status line came */
 	bool		complete;		/* the empty line came */
+	bool		no_http;		/* the status line names no version of HTTP */
 
 	/* of all sections: there is one with each redirect, 1xx and proxy */
 	size_t		bytes;

@@ -93,7 +93,7 @@ judge_answer(Transfer *transfer, CURL *easy)
 
 	if (!transfer->headers.complete)
 		pgnet_outcome_failed(request, "%s", CUT_HEADERS);
-	else if (!has_status(easy))
+	else if (transfer->headers.no_http || !has_status(easy))
 		pgnet_outcome_error(request, easy, CURLE_WEIRD_SERVER_REPLY, "");
 	else
 		pgnet_outcome_answered(request, easy, &transfer->headers,
