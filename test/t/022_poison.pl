@@ -266,7 +266,8 @@ subtest 'settings of the whole server' => sub {
 
 	# The sessions of the test go without those that would stop them.
 	local $ENV{PGOPTIONS} = join ' ', map { "-c $_" } 'default_transaction_read_only=off',
-	  'statement_timeout=0', 'lock_timeout=0', 'idle_in_transaction_session_timeout=0';
+	  'statement_timeout=0', 'lock_timeout=0', 'idle_in_transaction_session_timeout=0',
+	  $node->pg_version >= 17 ? 'transaction_timeout=0' : ();
 
 	$node->append_conf('postgresql.conf', "$_ = '$settings{$_}'") for sort keys %settings;
 	for my $how ('reload', 'worker_restart')
