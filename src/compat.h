@@ -182,6 +182,25 @@ pgnet_jsonb_push(PgnetJsonbState *state, JsonbIteratorToken token,
 #define PGNET_CURL_NULL_IS_DEFAULT 0x081500
 
 /*
+ * From 8.20 on the look-ups of all transfers share a few threads, and who
+ * hangs there keeps the others waiting.
+ */
+#if LIBCURL_VERSION_NUM >= 0x081400
+#define PGNET_CURL_RESOLVER_POOL 1
+#endif
+
+/*
+ * 8.14 and 8.15 wake all transfers that wait for a connection to tell whether
+ * it is HTTP/2, and those that find another one at that wait on, for ever if
+ * need be.
+ */
+#if LIBCURL_VERSION_NUM >= 0x080e00 && LIBCURL_VERSION_NUM < 0x081000
+#define PGNET_CURL_PIPEWAIT 0L
+#else
+#define PGNET_CURL_PIPEWAIT 1L
+#endif
+
+/*
  * Up to 8.0 response headers over HTTP/2 that do not fit in the receive buffer
  * are cut in two, and the second part waits for the socket to become ready
  * again, perhaps for ever.  nghttp2 takes 64 kB of them.

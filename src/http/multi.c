@@ -16,6 +16,7 @@
 
 #include <curl/curl.h>
 
+#include "compat.h"
 #include "http/deadlines.h"
 #include "http/multi.h"
 
@@ -26,6 +27,10 @@
 /* In use and idle. */
 #define MAX_CONNECTIONS(transfers) (2L * (transfers))
 
+/* Looking up names: a share of these must not keep the others waiting. */
+#define MAX_RESOLVERS(transfers) (4L * (transfers))
+
+static bool allow_resolvers(Multi *multi);
 static void clean_up(Multi *multi);
 static void forget_connection(const Multi *multi, CURL *easy);
 static int	on_socket(CURL *easy, curl_socket_t fd, int what, void *arg,
@@ -54,7 +59,8 @@ pgnet_multi_init(Multi *multi, Sockets *sockets, int max_transfers)
 		SET(CURLMOPT_SOCKETDATA, multi) &&
 		SET(CURLMOPT_TIMERFUNCTION, on_timer) &&
 		SET(CURLMOPT_TIMERDATA, multi) &&
-		SET(CURLMOPT_MAXCONNECTS, MAX_CONNECTIONS(max_transfers)))
+		SET(CURLMOPT_MAXCONNECTS, MAX_CONNECTIONS(max_transfers)) &&
+		allow_resolvers(multi))
 		return NULL;
 	return "libcurl refused an option of its multi interface";
 }
@@ -65,6 +71,7 @@ pgnet_multi_set_max_transfers(Multi *multi, int max_transfers)
 {
 	multi->max_transfers = max_transfers;
 	(void) SET(CURLMOPT_MAXCONNECTS, MAX_CONNECTIONS(max_transfers));
+	(void) allow_resolvers(multi);
 }
 
 /* Close what is idle, if all is: libcurl has no call for that. */
@@ -183,6 +190,23 @@ pgnet_multi_due_ms(const Multi *multi)
 	if (multi->deadline_us <= now_us)
 		return 0;
 	return (long) ((multi->deadline_us - now_us + 999) / 1000);
+}
+
+/*
+ * Where libcurl has a pool of threads for look-ups: make it large enough for
+ * many that hang, and do not wait for them in the end.
+ */
+static bool
+allow_resolvers(Multi *multi)
+{
+#ifdef PGNET_CURL_RESOLVER_POOL
+	return SET(CURLMOPT_RESOLVE_THREADS_MAX,
+			   MAX_RESOLVERS(multi->max_transfers)) &&
+		SET(CURLMOPT_QUICK_EXIT, 1L);
+#else
+	(void) multi;
+	return true;
+#endif
 }
 
 /* Free what libcurl holds. */

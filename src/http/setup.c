@@ -146,7 +146,7 @@ set_version(Setup *setup, const HttpRequest *request, const Hop *hop,
 		version = defaults->options.http_version;
 	if (version == PGNET_HTTP_2 && https)
 		return SET(CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS) &&
-			SET(CURLOPT_PIPEWAIT, 1L) &&
+			SET(CURLOPT_PIPEWAIT, PGNET_CURL_PIPEWAIT) &&
 			SET(CURLOPT_BUFFERSIZE, PGNET_CURL_HTTP2_BUFFER_SIZE);
 	return SET(CURLOPT_HTTP_VERSION,
 			   (long) (version == PGNET_HTTP_1_0 ? CURL_HTTP_VERSION_1_0 :
