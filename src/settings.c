@@ -147,7 +147,8 @@ pgnet_settings_init(void)
 							"Zero means as long as the request may take in all.",
 							&pgnet_setting_connect_timeout,
 							0, 0, INT_MAX,
-							PGC_SUSET, GUC_UNIT_MS, check_worker_int, NULL, NULL);
+							PGC_SUSET, GUC_UNIT_MS,
+							check_worker_int, NULL, NULL);
 
 	DefineCustomStringVariable("pg_net.connect_to",
 							   "Sets other hosts to connect to in place of some.",
@@ -227,7 +228,8 @@ pgnet_settings_init(void)
 							&pgnet_setting_max_response_size,
 							PGNET_MAX_RESPONSE_BYTES / 1024,
 							1, PGNET_MAX_RESPONSE_BYTES / 1024,
-							PGC_SUSET, GUC_UNIT_KB, check_worker_int, NULL, NULL);
+							PGC_SUSET, GUC_UNIT_KB,
+							check_worker_int, NULL, NULL);
 
 	DefineCustomIntVariable("pg_net.max_waiting_per_role",
 							"Sets how many requests of one role may wait in the queue.",
@@ -305,7 +307,8 @@ pgnet_settings_init(void)
 							"-1 means for ever, as in the databases that pg_net.database_name names.",
 							&pgnet_setting_worker_idle_timeout,
 							60 * 1000, -1, INT_MAX,
-							PGC_SUSET, GUC_UNIT_MS, check_worker_int, NULL, NULL);
+							PGC_SUSET, GUC_UNIT_MS,
+							check_worker_int, NULL, NULL);
 
 	MarkGUCPrefixReserved("pg_net");
 }
