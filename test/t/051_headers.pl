@@ -146,8 +146,8 @@ for my $way ([ 'TLS', 'https_port' ], [ 'HTTP/2', 'h2_port' ])
 
 	subtest "by nginx, $name" => sub {
 		my $base = "https://localhost:$nginx{$port}/proxy/" . $server->port;
-		# It takes no control characters.
-		my @passed = grep { "@$_" !~ /[\x00-\x08\x0a-\x1f\x7f]/ } @sets;
+		# It takes no control characters, and from 1.26 on one ETag only.
+		my @passed = grep { "@$_" !~ /[\x00-\x08\x0a-\x1f\x7f]/ && (grep { /^etag:/i } @$_) < 2 } @sets;
 		my @rows = get_all(map { my (undef, @lines) = @$_; $base . target_of(@lines) } @passed);
 		my $right = 0;
 
