@@ -113,7 +113,8 @@ require_trigger(FunctionCallInfo fcinfo, const char *problem)
 static bool
 replicates(void)
 {
+	const Oid	has_origin = F_PG_REPLICATION_ORIGIN_SESSION_IS_SETUP;
+
 	return !pgnet_queue_is_inserting() &&
-		(IsLogicalWorker() ||
-		 DatumGetBool(OidFunctionCall0(F_PG_REPLICATION_ORIGIN_SESSION_IS_SETUP)));
+		(IsLogicalWorker() || DatumGetBool(OidFunctionCall0(has_origin)));
 }

@@ -138,13 +138,14 @@ continue_field(HeaderSection *section, MemoryContext context, const char *line,
 			   size_t length)
 {
 	const char **value = &section->fields[section->nfields - 1].value;
-	size_t		before;
+	size_t		before = section->long_length;
 	size_t		after;
 
 	trim(&line, &length);
 	if (length == 0)
 		return true;
-	before = section->long_value != NULL ? section->long_length : strlen(*value);
+	if (section->long_value == NULL)
+		before = strlen(*value);
 	after = before + 1 + length;
 	if (section->long_value == NULL || after >= section->long_room)
 	{

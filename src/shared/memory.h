@@ -42,7 +42,7 @@ typedef struct SharedMemory
 	pg_atomic_uint32 nquotas;
 	PreparedTransactions *prepared;
 
-	LWLock	   *lock;			/* protects prepared, nslots and whose slots are */
+	LWLock	   *lock;			/* of prepared, nslots, and whose slots are */
 	int			nslots;			/* all those ever given out come first */
 	WorkerSlot	slots[PGNET_MAX_SLOTS];
 } SharedMemory;

@@ -369,9 +369,9 @@ extension_table(Oid extension, Oid schema, const char *name)
 static Oid
 extension_function(Oid extension, Oid schema, const char *name)
 {
+	Datum		none = PointerGetDatum(buildoidvector(NULL, 0));
 	Oid			function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
-										   CStringGetDatum(name),
-										   PointerGetDatum(buildoidvector(NULL, 0)),
+										   CStringGetDatum(name), none,
 										   ObjectIdGetDatum(schema));
 
 	if (OidIsValid(function) &&

@@ -36,7 +36,7 @@ typedef struct Batch
 	int			seconds;		/* it may take, if it is one request */
 	MemoryContext context;		/* of errors: the caller's */
 
-	/* what came of it: those at the front are recorded, others were not tried */
+	/* what came of it: the first are recorded, the others were not tried */
 	int			nrecorded;
 	BatchFailure failures[PGNET_BATCH_REQUESTS];
 	int			nfailures;

@@ -118,11 +118,15 @@ static void
 remove_some(void *arg)
 {
 	Look	   *look = arg;
-	int			rows;
+	while (!look->complete && look->skip <= MAX_SKIP)
+	{
+		int			rows = pgnet_pace_next(&look->run,
+										   look->limit - look->removed);
 
-	while (!look->complete && look->skip <= MAX_SKIP &&
-		   (rows = pgnet_pace_next(&look->run, look->limit - look->removed)) > 0)
+		if (rows == 0)
+			break;
 		remove_piece(look, rows);
+	}
 	look->any_left = pgnet_responses_oldest(&look->oldest);
 }
 

@@ -87,7 +87,8 @@ pgnet_pace_next(PaceRun *run, int left)
 	if (run->pace->piece_limit > 0)
 		piece = Min(piece, run->pace->piece_limit);
 	if (run->tried > 0)
-		piece = Min(piece, (TARGET_US - took_us) * run->tried / Max(took_us, 1));
+		piece = Min(piece,
+					(TARGET_US - took_us) * run->tried / Max(took_us, 1));
 	piece = Max(piece, Min(left, 1));
 	run->tried += piece;
 	run->piece = piece * GROWTH;

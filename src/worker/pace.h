@@ -30,7 +30,7 @@ typedef struct PaceRun
 /* How many rows a transaction may take, of at most max. */
 extern int	pgnet_pace_rows(const Pace *pace, int max);
 
-/* A transaction began so many microseconds ago, and did rows, commit included. */
+/* A transaction did so many rows and took so long, commit included. */
 extern void pgnet_pace_done(Pace *pace, int rows, int64 took_us);
 
 /* One that should do rows failed as a whole, or took too long. */
