@@ -31,7 +31,7 @@ typedef struct Recorder
 	TimestampTz locked_due;
 
 	Pace		pace;			/* of batches */
-	uint64		last_host;		/* recorded; others are first in the next batch */
+	uint64		last_host;		/* recorded; others come first next time */
 	RecordMode	mode;			/* of the first try */
 
 	dlist_head	recorded;		/* done with; the caller takes them */

@@ -331,6 +331,8 @@ subtest 'without shared_preload_libraries' => sub {
 	{
 		like(failure("select net.$call", $bare), qr/ERROR:  55000: $message/, $call);
 	}
+	like(failure("insert into net.http_request_queue (method, url, timeout_milliseconds) values ('GET', '$url/', 1000)", $bare),
+		qr/ERROR:  55000: $message/, 'a row by hand');
 	is($bare->safe_psql('postgres', 'select count(*) from net.http_request_queue'), '0', 'nothing is queued');
 	$bare->stop;
 };
