@@ -32,6 +32,8 @@ pgnet_connection_take(Sockets *sockets, CURL *easy, const ConnectionEnds *ends,
 		return opened ? PGNET_CONNECTION_NEW : PGNET_CONNECTION_SPOILT;
 	if (!pgnet_sockets_use(sockets, *fd, speaks_http2(session)))
 		return PGNET_CONNECTION_NEW;
+	if (is_tls && !ends->tls)
+		return PGNET_CONNECTION_SPOILT;
 	/* frames say which stream they belong to, and come at any time */
 	if (speaks_http2(session))
 		return has_ended(*fd) ? PGNET_CONNECTION_SPOILT :

@@ -7,7 +7,8 @@
  * A connection that has received anything while no request was outstanding,
  * data or its end, takes no other request (RFC 9112, sections 6.3 and 9.2):
  * what came would be taken for the response.  libcurl looks for the end only,
- * from 8.22 on not even that each time.
+ * from 8.22 on not even that each time.  Nor does one with TLS take a request
+ * for an http URL, as libcurl 8.9 to 8.22 have it where host and port agree.
  */
 #ifndef PGNET_CONNECTIONS_H
 #define PGNET_CONNECTIONS_H
@@ -24,6 +25,7 @@ typedef struct ConnectionEnds
 	int			local_port;
 	const char *remote_ip;
 	int			remote_port;
+	bool		tls;			/* there should be TLS, with the host or a proxy */
 } ConnectionEnds;
 
 /* What a connection is to the request that is about to go out on it. */

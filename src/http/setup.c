@@ -178,6 +178,7 @@ set_reuse(Setup *setup, const Hop *hop, const HttpDefaults *defaults)
 {
 	bool		tls_in_tls = is_https(hop->url) && is_https(defaults->proxy);
 
+	setup->tls = is_https(hop->url) || is_https(defaults->proxy);
 	return (!setup->fresh || SET(CURLOPT_FRESH_CONNECT, 1L)) &&
 		((!setup->to_unix_socket && !tls_in_tls) ||
 		 SET(CURLOPT_FORBID_REUSE, 1L));

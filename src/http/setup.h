@@ -23,6 +23,7 @@ typedef struct Setup
 	struct curl_slist *last_line;
 	struct curl_slist *connect_to;	/* libcurl's memory */
 	bool		fresh;			/* only on a connection of its own */
+	bool		tls;			/* with the host, or a proxy */
 	bool		to_unix_socket; /* not to an address */
 	bool		by_detour;		/* by a way for more than this host */
 	CURLcode	refused;		/* CURLE_OK: every option was taken */

@@ -333,6 +333,7 @@ before_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 		.local_port = local_port,
 		.remote_ip = remote_ip,
 		.remote_port = remote_port,
+		.tls = transfer->setup.tls,
 	};
 
 	(void) local_ip;

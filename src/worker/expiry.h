@@ -34,7 +34,7 @@ extern void pgnet_expiry_look_now(Expiry *expiry);
 extern bool pgnet_expiry_is_due(const Expiry *expiry, TimestampTz now,
 								int patience_ms);
 
-/* When it is, by pgnet_clock_now(), and when those that stayed are tried again */
+/* When it is, by pgnet_clock_now(); also when those that stayed are due. */
 extern TimestampTz pgnet_expiry_due(const Expiry *expiry, TimestampTz now);
 
 /* Remove some; true when there were any. */

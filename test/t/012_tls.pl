@@ -104,14 +104,11 @@ subtest 'bad certificates' => sub {
 		qr/certificate/i, 'expired');
 	is_refused(request($node, get("https://127.0.0.1:$nginx{http_port}/tiny")),
 		qr/./, 'no TLS at all');
-  TODO:
-	{
-		my $version = libcurl_version();
-		local $TODO = 'libcurl sends it over a TLS connection that is open'
-		  if $version >= 0x080900 && $version < 0x081700;
-		is(request($node, get("http://127.0.0.1:$nginx{https_port}/tiny"))->{status_code},
-			400, 'no TLS with a server that wants it');
-	}
+
+	# also while a connection with TLS to the same host and port is open
+	is(request($node, get("https://127.0.0.1:$nginx{https_port}/tiny"))->{status_code}, 200, 'TLS');
+	is(request($node, get("http://127.0.0.1:$nginx{https_port}/tiny"))->{status_code},
+		400, 'no TLS with a server that wants it');
 };
 
 subtest '200 requests to HTTP/2 at once' => sub {
