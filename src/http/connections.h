@@ -25,7 +25,7 @@ typedef struct ConnectionEnds
 	int			local_port;
 	const char *remote_ip;
 	int			remote_port;
-	bool		tls;			/* there should be TLS, with the host or a proxy */
+	bool		tls;			/* it should have TLS, with host or proxy */
 } ConnectionEnds;
 
 /* What a connection is to the request that is about to go out on it. */
