@@ -11,6 +11,7 @@
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "utils/elog.h"
+#include "utils/lsyscache.h"
 
 #include "tables/catalog.h"
 #include "tables/transaction.h"
