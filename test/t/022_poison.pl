@@ -262,7 +262,6 @@ subtest 'settings of the whole server' => sub {
 		standard_conforming_strings => 'off',
 		client_encoding => 'LATIN1',
 		search_path => 'nowhere');
-	$settings{transaction_timeout} = '1ms' if $node->pg_version >= 17;
 
 	# The sessions of the test go without those that would stop them.
 	local $ENV{PGOPTIONS} = join ' ', map { "-c $_" } 'default_transaction_read_only=off',
@@ -270,6 +269,8 @@ subtest 'settings of the whole server' => sub {
 	  $node->pg_version >= 17 ? 'transaction_timeout=0' : ();
 
 	$node->append_conf('postgresql.conf', "$_ = '$settings{$_}'") for sort keys %settings;
+	# in that file it would end sessions that are still connecting
+	sql("alter database postgres set transaction_timeout = '1ms'") if $node->pg_version >= 17;
 	for my $how ('reload', 'worker_restart')
 	{
 		my $pid = current_worker($node);
@@ -281,6 +282,7 @@ subtest 'settings of the whole server' => sub {
 		sent_once($how, "/echo/settings-$how");
 	}
 	$node->adjust_conf('postgresql.conf', $_, undef) for sort keys %settings;
+	sql('alter database postgres reset transaction_timeout') if $node->pg_version >= 17;
 	$node->reload;
 	wait_for('the settings', sub { sql('show bytea_output') eq 'hex' });
 };
