@@ -281,7 +281,8 @@ subtest 'files and proxies that are not there' => sub {
 
 subtest 'the table' => sub {
 	$provoked{ row_of($_) // '' } = 1 for map { s/\x{2026}/x/r =~ s/CURLOPT_X/CURLOPT_X/r } @elsewhere;
-	ok($provoked{$_}, "provoked: $rows[$_][0]") for 0 .. $#rows;
+	# a name of bytes: from 17 on PostgreSQL's framework dies of wider characters
+	ok($provoked{$_}, Encode::encode('UTF-8', "provoked: $rows[$_][0]")) for 0 .. $#rows;
 };
 
 $node->stop;
