@@ -212,13 +212,15 @@ END
 };
 
 subtest 'rows that are locked' => sub {
-	my @ids = map { sql(get("/delay/2?locked-$_")) } 1 .. 3;
+	my $gate = PostgreSQL::Test::Utils::tempdir() . '/gate';
+	my @ids = map { sql(get("/wait?file=$gate&locked-$_")) } 1 .. 3;
 	my $list = join ',', @ids;
 	my $session = $node->background_psql('postgres');
 
 	$session->query_safe('begin');
 	is( $session->query_safe("select count(*) from (select from net.http_request_queue where id in ($list) for update) as locked"),
 		'3', 'three rows are locked while their requests are in flight');
+	append_to_file($gate, '');
 	wait_for('their answers to come', sub { return activity('state') eq 'idle' });
 	wait_for('the lock to be old', sub {
 		return $node->safe_psql('template1', "select clock_timestamp() - xact_start > '@{[LOCKED_SECONDS]} s'"
@@ -237,7 +239,7 @@ subtest 'rows that are locked' => sub {
 	is(sql("select count(*) from net._http_response where id in ($list)"), '3', 'one each');
 	is_deeply(
 		[ arrived(qr{locked-}) ],
-		[ map { "/delay/2?locked-$_" } 1 .. 3 ],
+		[ map { "/wait?file=$gate&locked-$_" } 1 .. 3 ],
 		'each was sent once');
 };
 

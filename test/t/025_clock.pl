@@ -53,16 +53,18 @@ for my $set ([ 'forward', HOUR ], [ 'back', -HOUR ], [ 'back by a day', -DAY ], 
 	my $name = $how =~ tr/ /-/r;
 
 	subtest "set $how" => sub {
-		my @ids = split /\n/, sql(get("/delay/1?$name") . ' from generate_series(1, 10)');
+		my $gate = PostgreSQL::Test::Utils::tempdir() . '/gate';
+		my @ids = split /\n/, sql(get("/wait?file=$gate&$name") . ' from generate_series(1, 10)');
 		my $hangs = sql(get("/hang?$name", 2000));
 		my $awaits = $node->background_psql('postgres');
 		my $sync = $node->background_psql('postgres');
 
-		$server->wait_arrivals("/delay/1?$name", 10);
+		$server->wait_arrivals("/wait?file=$gate&$name", 10);
 		$awaits->query_until(qr/begun/, "\\echo begun\nselect 'awaited ' || net._await_response($ids[0]);\n\\echo ended\n");
 		$sync->query_until(qr/begun/, "\\echo begun\nselect 'collected ' || status from net._http_collect_response($ids[1], false);\n\\echo ended\n");
 		$clock->set($off);
 		cmp_ok(abs(server_clock() - $off), '<', 60, 'the server sees the clock that was set');
+		append_to_file($gate, '');
 
 		is(scalar(grep { wait_response($node, $_)->{status_code} == 200 } @ids), 10, 'what was in flight is answered');
 		like($awaits->query_until(qr/ended/, ''), qr/awaited true/, '_await_response returns');
@@ -74,26 +76,29 @@ for my $set ([ 'forward', HOUR ], [ 'back', -HOUR ], [ 'back by a day', -DAY ], 
 		cmp_ok($total, '>=', 1999, 'not before its time');
 		cmp_ok($total, '<', 60_000, 'nor long after');
 		is(request($node, get("/echo/after-$name"))->{status_code}, 200, 'the next request is answered');
-		is(scalar $server->arrivals_of("/delay/1?$name"), 10, 'each was sent once');
+		is(scalar $server->arrivals_of("/wait?file=$gate&$name"), 10, 'each was sent once');
 	};
 	$clock->set(0);
 }
 
 subtest 'back, while the worker waits for tables and rows' => sub {
 	my $session = $node->background_psql('postgres');
-	my $id = sql(get('/delay/1?locked'));
+	my $gate = PostgreSQL::Test::Utils::tempdir();
+	my $id = sql(get("/wait?file=$gate/rows"));
 
 	$session->query_safe("begin; select from net.http_request_queue where id = $id for update");
-	$server->wait_arrivals('/delay/1?locked');
+	$server->wait_arrivals("/wait?file=$gate/rows");
+	append_to_file("$gate/rows", '');
 	wait_state('idle');
 	$clock->set(-HOUR);
 	$session->query_safe('rollback');
 	is(wait_response($node, $id)->{status_code}, 200, 'a response whose row was locked is stored');
 	$clock->set(0);
 
-	$id = sql(get('/delay/1?table'));
-	$server->wait_arrivals('/delay/1?table');
+	$id = sql(get("/wait?file=$gate/table"));
+	$server->wait_arrivals("/wait?file=$gate/table");
 	$session->query_safe('begin; lock table net._http_response');
+	append_to_file("$gate/table", '');
 	wait_state('idle');
 	$clock->set(-DAY);
 	$session->query_safe('rollback');
