@@ -30,9 +30,12 @@ pgnet_connection_take(Sockets *sockets, CURL *easy, const ConnectionEnds *ends,
 							 ends->remote_port);
 	if (*fd == CURL_SOCKET_BAD)
 		return opened ? PGNET_CONNECTION_NEW : PGNET_CONNECTION_SPOILT;
-	if (!pgnet_sockets_use(sockets, *fd, speaks_http2(session)))
+	if (!pgnet_sockets_use(sockets, *fd, speaks_http2(session), ends->http2))
 		return PGNET_CONNECTION_NEW;
 	if (is_tls && !ends->tls)
+		return PGNET_CONNECTION_SPOILT;
+	/* opened for HTTP/1.1: whether the server speaks HTTP/2 was not asked */
+	if (ends->http2 && !pgnet_sockets_asked_for_http2(sockets, *fd))
 		return PGNET_CONNECTION_SPOILT;
 	/* frames say which stream they belong to, and come at any time */
 	if (speaks_http2(session))

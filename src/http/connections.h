@@ -26,6 +26,7 @@ typedef struct ConnectionEnds
 	const char *remote_ip;
 	int			remote_port;
 	bool		tls;			/* it should have TLS, with host or proxy */
+	bool		http2;			/* it should speak HTTP/2 if the server does */
 } ConnectionEnds;
 
 /* What a connection is to the request that is about to go out on it. */

@@ -144,7 +144,8 @@ set_version(Setup *setup, const HttpRequest *request, const Hop *hop,
 
 	if (version == PGNET_HTTP_UNSET)
 		version = defaults->options.http_version;
-	if (version == PGNET_HTTP_2 && https)
+	setup->http2 = version == PGNET_HTTP_2 && https;
+	if (setup->http2)
 		return SET(CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS) &&
 			SET(CURLOPT_PIPEWAIT, PGNET_CURL_PIPEWAIT) &&
 			SET(CURLOPT_BUFFERSIZE, PGNET_CURL_HTTP2_BUFFER_SIZE);

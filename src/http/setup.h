@@ -24,6 +24,7 @@ typedef struct Setup
 	struct curl_slist *connect_to;	/* libcurl's memory */
 	bool		fresh;			/* only on a connection of its own */
 	bool		tls;			/* with the host, or a proxy */
+	bool		http2;			/* if the server speaks it */
 	bool		to_unix_socket; /* not to an address */
 	bool		by_detour;		/* by a way for more than this host */
 	CURLcode	refused;		/* CURLE_OK: every option was taken */

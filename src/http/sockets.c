@@ -70,6 +70,7 @@ typedef struct WatchedSocket
 	bool		connected;		/* libcurl keeps it, and will say so if not */
 	bool		ended;			/* and is of no use any more */
 	bool		used;			/* a request went out on it */
+	bool		asked;			/* the server was, for HTTP/2 */
 	bool		shared;			/* HTTP/2: any number may */
 	bool		paused;			/* the request on it did, since it went out */
 	uint64		number;			/* if it is ours */
@@ -269,15 +270,25 @@ pgnet_sockets_opened(Sockets *sockets, curl_socket_t fd)
 
 /* Note a request. */
 bool
-pgnet_sockets_use(Sockets *sockets, curl_socket_t fd, bool shared)
+pgnet_sockets_use(Sockets *sockets, curl_socket_t fd, bool shared,
+				  bool wants_http2)
 {
 	WatchedSocket *socket = &sockets->by_fd[fd];
 	bool		used = socket->used;
 
+	if (!used)
+		socket->asked = wants_http2;
 	socket->used = true;
 	socket->shared = shared;
 	socket->paused = false;
 	return used;
+}
+
+/* Was it? */
+bool
+pgnet_sockets_asked_for_http2(const Sockets *sockets, curl_socket_t fd)
+{
+	return sockets->by_fd[fd].asked;
 }
 
 /* What comes on it stays there. */

@@ -64,9 +64,13 @@ extern void pgnet_sockets_opened(Sockets *sockets, curl_socket_t fd);
 
 /*
  * A request goes out on a connection, which speaks HTTP/2 if it is shared.
- * Did one before?
+ * Did one before?  If not, the server was asked for HTTP/2 if this one wants
+ * that.
  */
-extern bool pgnet_sockets_use(Sockets *sockets, curl_socket_t fd, bool shared);
+extern bool pgnet_sockets_use(Sockets *sockets, curl_socket_t fd, bool shared,
+							  bool wants_http2);
+extern bool pgnet_sockets_asked_for_http2(const Sockets *sockets,
+										  curl_socket_t fd);
 
 /* The request on it pauses: what comes meanwhile is for that request. */
 extern void pgnet_sockets_pause(Sockets *sockets, curl_socket_t fd);

@@ -334,6 +334,7 @@ before_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 		.remote_ip = remote_ip,
 		.remote_port = remote_port,
 		.tls = transfer->setup.tls,
+		.http2 = transfer->setup.http2,
 	};
 
 	(void) local_ip;
