@@ -541,7 +541,7 @@ static void
 learn_port(Sockets *sockets, curl_socket_t fd)
 {
 	WatchedSocket *socket = &sockets->by_fd[fd];
-	struct sockaddr_storage local;
+	struct sockaddr_storage local = {0};
 	socklen_t	length = sizeof(local);
 	int			port = NO_PORT;
 
@@ -585,7 +585,7 @@ forget_port(Sockets *sockets, curl_socket_t fd)
 static bool
 leads_to(curl_socket_t fd, const char *ip, int port)
 {
-	struct sockaddr_storage peer;
+	struct sockaddr_storage peer = {0};
 	socklen_t	length = sizeof(peer);
 	const struct sockaddr_in *v4 = (struct sockaddr_in *) &peer;
 	const struct sockaddr_in6 *v6 = (struct sockaddr_in6 *) &peer;

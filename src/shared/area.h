@@ -12,7 +12,7 @@
 #include "utils/dsa.h"
 
 /* What it begins with; more is mapped when it is needed. */
-#define PGNET_AREA_BYTES (256 * 1024)
+#define PGNET_AREA_BYTES ((size_t) 256 * 1024)
 
 /* Called once, where the memory is made; the table of quotas is in it. */
 extern void pgnet_area_init(void *place);

@@ -112,7 +112,7 @@ wait_a_moment(void)
 	for (int ms = 0; ms < PAUSE_MS; ms += 10)
 	{
 		CHECK_FOR_INTERRUPTS();
-		pg_usleep(10 * 1000);
+		pg_usleep(10L * 1000);
 	}
 }
 
