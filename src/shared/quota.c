@@ -126,8 +126,9 @@ pgnet_quota_keep_only(const Oid *sorted_roles, int nroles)
 	while ((counter = dshash_seq_next(&scan)) != NULL)
 	{
 		if (counter->key.database != MyDatabaseId ||
-			bsearch(&counter->key.role, sorted_roles, nroles, sizeof(Oid),
-					compare_oids) != NULL)
+			(nroles > 0 &&
+			 bsearch(&counter->key.role, sorted_roles, nroles, sizeof(Oid),
+					 compare_oids) != NULL))
 			continue;
 		pg_atomic_write_u64(&counter->rows, 0);
 		pg_atomic_write_u64(&counter->bytes, 0);
