@@ -27,6 +27,7 @@ our @EXPORT = qw(
   full_listener
   new_node
   has_library
+  libcurl_version
   wait_for
   wait_response
   request
@@ -152,6 +153,13 @@ END
 		$node->safe_psql('postgres', 'select net.wait_until_running()');
 	}
 	return $node;
+}
+
+# Which libcurl pg_net is built with, as LIBCURL_VERSION_NUM has it.
+sub libcurl_version
+{
+	my $command = $ENV{CURL_CONFIG} // 'curl-config';
+	return hex(`$command --vernum`);
 }
 
 # Is a library installed for the server, such as another extension's?
