@@ -78,7 +78,7 @@ has_ended(curl_socket_t fd)
 }
 
 /*
- * The TLS session with the host, or NULL if there is none or it is not
+ * The TLS session with the host; NULL without TLS, or if the session is not
  * OpenSSL's.
  */
 static SSL *

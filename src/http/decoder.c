@@ -30,7 +30,7 @@ static void decode(Decoder *decoder, TransferBody *body);
 static void end_member(Decoder *decoder);
 static void fail(Decoder *decoder, int result);
 
-/* Find the one coding; "identity" is none. */
+/* Find the one coding; "identity" does not count. */
 ContentCoding
 pgnet_coding_of(const HttpHeader *fields, int nfields)
 {

@@ -53,7 +53,7 @@ extern bool pgnet_sockets_have_ended(const Sockets *sockets);
 
 /*
  * The socket of the connection with these ends, as libcurl's callbacks show
- * them; CURL_SOCKET_BAD if there is none.
+ * them; CURL_SOCKET_BAD if it is not found.
  */
 extern curl_socket_t pgnet_sockets_find(const Sockets *sockets, int local_port,
 										const char *remote_ip,

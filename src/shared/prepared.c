@@ -87,7 +87,7 @@ pgnet_prepared_memory(void)
 		sizeof(Prepared) * 2 * max_prepared_xacts;
 }
 
-/* There are none. */
+/* Start without any. */
 void
 pgnet_prepared_init_memory(void *place)
 {
@@ -122,7 +122,7 @@ pgnet_prepared_set_horizon(void)
 		pgnet_shared->prepared->horizon = ReadNextTransactionId();
 }
 
-/* There are none from before. */
+/* Note that none is left from before the start. */
 void
 pgnet_prepared_all_known(void)
 {

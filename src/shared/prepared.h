@@ -25,7 +25,10 @@ extern void pgnet_prepared_note_unnamed(void);
  */
 extern TransactionId pgnet_prepared_horizon(void);
 
-/* There are none from before.  Runs in: the worker. */
+/*
+ * No prepared transaction of our database is left from before the server's
+ * start.  Runs in: the worker.
+ */
 extern void pgnet_prepared_all_known(void);
 
 /* The server's first launcher begins. */
