@@ -21,6 +21,7 @@
 #include "words.h"
 
 static bool take_another_connection(Transfer *transfer);
+static bool begin_in_time(Transfer *transfer);
 static bool connect_again(Transfer *transfer, CURLcode result);
 static bool reconnect(Transfer *transfer);
 static bool follow(Transfer *transfer, CURL *easy, CURLcode result);
@@ -144,11 +145,28 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 	return request;
 }
 
-/* Did we refuse the connection that libcurl chose?  Then it opens one. */
+/*
+ * Did we refuse the connection that libcurl chose?  Then it opens one, which
+ * has its own time to connect.
+ */
 static bool
 take_another_connection(Transfer *transfer)
 {
-	return transfer->sending.elsewhere && reconnect(transfer);
+	return transfer->sending.elsewhere && begin_in_time(transfer);
+}
+
+/* Begin a step with what is left of the time; false when nothing is. */
+static bool
+begin_in_time(Transfer *transfer)
+{
+	int			left_ms =
+		(int) pgnet_deadline_left_ms(transfer->options->deadlines,
+									 &transfer->deadline);
+
+	transfer->out_of_time = left_ms <= 0;
+	if (!transfer->out_of_time)
+		begin_step(transfer, left_ms);
+	return !transfer->out_of_time;
 }
 
 /*
@@ -185,7 +203,6 @@ follow(Transfer *transfer, CURL *easy, CURLcode result)
 	HttpRequest *request = transfer->request;
 	Hop		   *hop = &transfer->hop;
 	long		status = 0;
-	int			left_ms;
 
 	if (result != CURLE_OK || !transfer->redirected)
 		return false;
@@ -197,13 +214,9 @@ follow(Transfer *transfer, CURL *easy, CURLcode result)
 											  location(transfer));
 	if (transfer->refusal != NULL)
 		return false;
-	left_ms = (int) pgnet_deadline_left_ms(transfer->options->deadlines,
-										   &transfer->deadline);
-	transfer->out_of_time = left_ms <= 0;
-	if (transfer->out_of_time)
+	if (!begin_in_time(transfer))
 		return false;
 	request->metrics.final_url = hop->url;
-	begin_step(transfer, left_ms);
 	return true;
 }
 

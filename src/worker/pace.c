@@ -16,7 +16,7 @@
 /* Each piece may be so many times larger than the one before. */
 #define GROWTH 8
 
-/* A limit that is higher is none. */
+/* A higher limit does not count as one. */
 #define HIGHEST_LIMIT 100000
 
 /* Of those that took far too long, a small part is next. */

@@ -73,6 +73,17 @@ foreach my $scheme (sort keys %servers)
 	is_deeply([ map { $_->{connect_ms} ? 'new' : 'kept' } @rows[ 1, 2 ] ], [ 'kept', 'kept' ], 'a quiet connection is kept');
 }
 
+# What is sent once more has the whole time to connect again.
+{
+	my $url = start_http_server()->url;
+	my $options = "connect_timeout_milliseconds := 1000, timeout_milliseconds := @{[LONG_MS]}";
+
+	is(send_as('a', 'GET', "$url/close-on-reuse?after=1.5")->{status_code}, 200, 'a connection to be kept');
+	my $row = wait_response($node, sql("select net.http_request('GET', '$url/target/late', $options)"));
+	is($row->{content}, '/target/late', 'closed later than the time to connect: sent once more') or diag($row->{error_msg});
+	is($row->{attempts}, 2, '... and that counts');
+}
+
 # A response has begun: that is neither "nothing" nor a reason to repeat.
 foreach my $method (qw(GET POST))
 {
