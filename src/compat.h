@@ -31,6 +31,11 @@
 #define PGNET_MODULE_MAGIC() PG_MODULE_MAGIC
 #endif
 
+/* pg_noreturn, before a declaration: pg_attribute_noreturn() up to 17 */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
 /* This process's index in the array of PGPROCs; MyProcNumber came with 17 */
 static inline int
 pgnet_my_proc_number(void)

@@ -15,6 +15,7 @@
 #include "api/fields.h"
 #include "api/policy.h"
 #include "api/support.h"
+#include "compat.h"
 #include "exchange.h"
 #include "policy/header_rules.h"
 #include "shared/wakeup.h"
@@ -38,9 +39,9 @@ static void fill_body(QueueRow *row, const RequestCall *call,
 static Jsonb *json_headers(Jsonb *headers, const char *content_type);
 static bool is_json_media_type(const char *content_type);
 static Jsonb *add_content_type(Jsonb *headers, const char *content_type);
-static void refuse_null(const char *column) pg_attribute_noreturn();
-static void refuse_url(const char *url, char *problem) pg_attribute_noreturn();
-static void refuse(char *problem) pg_attribute_noreturn();
+pg_noreturn static void refuse_null(const char *column);
+pg_noreturn static void refuse_url(const char *url, char *problem);
+pg_noreturn static void refuse(char *problem);
 
 /* Check, queue, and have the worker told. */
 int64
