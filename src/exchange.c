@@ -1,12 +1,11 @@
 /*
- * exchange.c -- making, ending and checking the nouns that cross rooms.
+ * exchange.c -- what is wrong with a request, and what is in it.
  *
  * Runs in: client backends and workers.
  */
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
-#include "utils/memutils.h"
 
 #include "exchange.h"
 
@@ -16,14 +15,6 @@
 /* Registered methods have 17 at most. */
 #define MAX_METHOD_BYTES 64
 
-/* Most requests, with what is added under way, fit in the first block. */
-#define CONTEXT_SIZES 0, (Size) 4096, (Size) 65536
-
-/* Contexts of ended requests, empty, for the next ones. */
-#define MAX_SPARE_CONTEXTS 1024
-static MemoryContext spare_contexts[MAX_SPARE_CONTEXTS];
-static int	nspare_contexts = 0;
-
 static const char *const version_names[] = {
 	[PGNET_HTTP_1_0] = "1.0",
 	[PGNET_HTTP_1_1] = "1.1",
@@ -32,58 +23,6 @@ static const char *const version_names[] = {
 
 static bool is_token(const char *text);
 static char *shown(const char *text);
-
-/* Make an empty request in a memory context of its own below parent. */
-HttpRequest *
-pgnet_request_create(MemoryContext parent)
-{
-	MemoryContext context;
-	HttpRequest *request;
-
-	if (nspare_contexts > 0)
-		context = spare_contexts[--nspare_contexts];
-	else
-		context = GenerationContextCreate(parent, "pg_net request",
-										  CONTEXT_SIZES);
-	request = MemoryContextAllocZero(context, sizeof(HttpRequest));
-	request->context = context;
-	return request;
-}
-
-/* End a request and all that it and its outcome hold. */
-void
-pgnet_request_free(HttpRequest *request)
-{
-	MemoryContext context = request->context;
-
-	if (nspare_contexts == MAX_SPARE_CONTEXTS)
-	{
-		MemoryContextDelete(context);
-		return;
-	}
-	/* its callbacks run, and only the first block stays */
-	MemoryContextReset(context);
-	spare_contexts[nspare_contexts++] = context;
-}
-
-/* End the requests of a list. */
-void
-pgnet_requests_free(dlist_head *requests)
-{
-	while (!dlist_is_empty(requests))
-		pgnet_request_free(dlist_container(HttpRequest, node,
-										   dlist_pop_head_node(requests)));
-}
-
-/* Decide a request without sending it; error is copied. */
-void
-pgnet_request_fail(HttpRequest *request, const char *error)
-{
-	request->outcome = (HttpOutcome) {
-		.kind = PGNET_OUTCOME_FAILED,
-		.error = MemoryContextStrdup(request->context, error)
-	};
-}
 
 /*
  * A method is a token (RFC 9110, section 9.1).  CONNECT would make a tunnel of

@@ -1,12 +1,9 @@
 /*
- * exchange.h -- the nouns that cross rooms: a request, and its outcome.
+ * exchange.h -- a request, and its outcome.
  *
  * Runs in: every process.  Both are plain values: nothing of SPI, of libcurl
- * or of shared memory hangs on them.
- *
- * A request and its outcome live in one memory context of their own, made
- * when the row is read and deleted when the outcome is recorded: whoever
- * holds the pointer owns the context, and pgnet_request_free() ends it.
+ * or of shared memory hangs on them.  In workers they belong to a job: see
+ * job.h.
  */
 #ifndef PGNET_EXCHANGE_H
 #define PGNET_EXCHANGE_H
@@ -14,8 +11,6 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
-#include "lib/ilist.h"
-#include "storage/itemptr.h"
 #include "utils/palloc.h"
 
 /* The longest URL there may be; servers take some 8 kB. */
@@ -151,14 +146,10 @@ typedef struct HttpOptions
 		.max_response_bytes = PGNET_UNSET, \
 		.decompress = PGNET_UNSET})
 
+/* What to send.  Nobody changes it between its loading and its outcome. */
 typedef struct HttpRequest
 {
-	MemoryContext context;		/* everything below, and this struct */
-	dlist_node	node;			/* in the list of whoever owns the request */
-
-	Oid			table;			/* the queue it was read from */
-	ItemPointerData place;		/* its ctid then; the row may have moved */
-	int64		id;
+	MemoryContext context;		/* everything below, and what is made of it */
 	const char *method;
 	const char *url;
 	HttpHeader *headers;
@@ -167,40 +158,13 @@ typedef struct HttpRequest
 	size_t		body_len;
 	int			timeout_ms;
 	HttpOptions options;
-	Oid			role;			/* who asked; InvalidOid when unknown */
 
 	/* of net.access_rule for the role, for redirects; NULL: none */
 	const struct AccessRules *access_rules;
 
 	/* a header has the value of a secret: not to be sent to another host */
 	bool		carries_secret;
-
-	/* false: only id and url are here; load the row before sending */
-	bool		loaded;
-	size_t		size;			/* bytes this request holds, roughly */
-	size_t		queue_bytes;	/* URL, headers and body of its row */
-
-	/* fairness counts by this: a hash of scheme, host and port */
-	uint64		host_key;
-
-	/* how often it could not be sent though no other was in flight */
-	int			lone_tries;
-
-	/* its response took long to record: others go first */
-	bool		slow;
-
-	HttpOutcome outcome;
-	HttpMetrics metrics;
 } HttpRequest;
-
-/*
- * Make an empty request in a context of its own, a child of parent.  One
- * parent for all requests of a process: contexts are used again.
- */
-extern HttpRequest *pgnet_request_create(MemoryContext parent);
-extern void pgnet_request_free(HttpRequest *request);
-extern void pgnet_requests_free(dlist_head *requests);
-extern void pgnet_request_fail(HttpRequest *request, const char *error);
 
 /* The value of the first field of that name, in any case; or NULL. */
 extern const char *pgnet_headers_find(const HttpHeader *headers, int nheaders,

@@ -16,7 +16,7 @@
 #include "utils/memutils.h"
 
 #include "compat.h"
-#include "exchange.h"
+#include "job.h"
 #include "http/crowd.h"
 #include "http/decoding.h"
 #include "http/engine.h"
@@ -75,14 +75,14 @@ struct HttpEngine
 
 static void create_wait_set(HttpEngine *engine);
 static int	start_requests(HttpEngine *engine);
-static void start_request(HttpEngine *engine, HttpRequest *request);
+static void start_request(HttpEngine *engine, Job *job);
 static void connect_now(HttpEngine *engine);
 static int	drive_sockets(HttpEngine *engine);
 static void reap(HttpEngine *engine);
 static int	expire(HttpEngine *engine);
 static void end_transfer(HttpEngine *engine, Transfer *transfer, CURL *easy,
 						 CURLcode result);
-static void finish(HttpEngine *engine, HttpRequest *request);
+static void finish(HttpEngine *engine, Job *job);
 static long sooner(long one_ms, long other_ms);
 static void tidy_up(HttpEngine *engine);
 
@@ -175,9 +175,9 @@ pgnet_engine_set_denied_networks(HttpEngine *engine, const Networks *networks)
 
 /* Send a request, at the next drive. */
 void
-pgnet_engine_start(HttpEngine *engine, HttpRequest *request)
+pgnet_engine_start(HttpEngine *engine, Job *job)
 {
-	dlist_push_tail(&engine->starting, &request->node);
+	dlist_push_tail(&engine->starting, &job->node);
 	engine->in_flight++;
 }
 
@@ -304,9 +304,7 @@ start_requests(HttpEngine *engine)
 
 	while (!dlist_is_empty(&engine->starting) && !engine->sending.closed)
 	{
-		dlist_node *node = dlist_pop_head_node(&engine->starting);
-
-		start_request(engine, dlist_container(HttpRequest, node, node));
+		start_request(engine, pgnet_job_pop(&engine->starting));
 		count++;
 	}
 	return count;
@@ -314,19 +312,19 @@ start_requests(HttpEngine *engine)
 
 /* Give one request to libcurl; one it does not take is finished. */
 static void
-start_request(HttpEngine *engine, HttpRequest *request)
+start_request(HttpEngine *engine, Job *job)
 {
 	CURL	   *easy = pgnet_handle_take(&engine->handles);
 	Transfer   *transfer;
 
-	pgnet_metrics_begin(request);
+	pgnet_metrics_begin(job);
 	if (easy == NULL)
 	{
-		pgnet_outcome_not_sent(request, PGNET_SHORT_OF_MEMORY, ENOMEM);
-		finish(engine, request);
+		pgnet_outcome_not_sent(job, PGNET_SHORT_OF_MEMORY, ENOMEM);
+		finish(engine, job);
 		return;
 	}
-	transfer = pgnet_transfer_create(easy, request, &engine->options);
+	transfer = pgnet_transfer_create(easy, job, &engine->options);
 	if (transfer != NULL && pgnet_multi_add(&engine->multi, easy))
 	{
 		if (engine->multi.frugal)
@@ -336,7 +334,7 @@ start_request(HttpEngine *engine, HttpRequest *request)
 	if (transfer != NULL)
 		pgnet_transfer_finish(transfer, easy, CURLE_OUT_OF_MEMORY);
 	pgnet_handle_put(&engine->handles, easy);
-	finish(engine, request);
+	finish(engine, job);
 }
 
 /*
@@ -408,23 +406,23 @@ static void
 end_transfer(HttpEngine *engine, Transfer *transfer, CURL *easy,
 			 CURLcode result)
 {
-	HttpRequest *request = pgnet_transfer_finish(transfer, easy, result);
+	Job		   *job = pgnet_transfer_finish(transfer, easy, result);
 
 	pgnet_handle_put(&engine->handles, easy);
-	finish(engine, request);
+	finish(engine, job);
 }
 
 /* A request has its outcome. */
 static void
-finish(HttpEngine *engine, HttpRequest *request)
+finish(HttpEngine *engine, Job *job)
 {
 	engine->in_flight--;
-	if (request->outcome.kind == PGNET_OUTCOME_NOT_SENT)
+	if (job->outcome.kind == PGNET_OUTCOME_NOT_SENT)
 	{
-		dlist_push_head(&engine->unsent, &request->node);
+		dlist_push_head(&engine->unsent, &job->node);
 		return;
 	}
-	dlist_push_tail(&engine->finished, &request->node);
+	dlist_push_tail(&engine->finished, &job->node);
 }
 
 /* Nothing is urgent: prepare for the next requests, and keep what is of use. */

@@ -11,7 +11,7 @@
 
 #include "lib/ilist.h"
 
-#include "exchange.h"
+#include "job.h"
 #include "http/defaults.h"
 #include "policy/networks.h"
 
@@ -46,7 +46,7 @@ extern void pgnet_engine_set_denied_networks(HttpEngine *engine,
 											 const Networks *networks);
 
 /* Send a request, which is the engine's until it is finished. */
-extern void pgnet_engine_start(HttpEngine *engine, HttpRequest *request);
+extern void pgnet_engine_start(HttpEngine *engine, Job *job);
 
 /* Do what can be done without waiting; false when that was nothing. */
 extern bool pgnet_engine_drive(HttpEngine *engine);

@@ -14,7 +14,7 @@
 
 #include "utils/timestamp.h"
 
-#include "exchange.h"
+#include "job.h"
 #include "http/metrics.h"
 
 /* When a phase ended that did not. */
@@ -30,9 +30,9 @@ static long small_number(CURL *easy, CURLINFO what);
 
 /* Start. */
 void
-pgnet_metrics_begin(HttpRequest *request)
+pgnet_metrics_begin(Job *job)
 {
-	request->metrics = (HttpMetrics) {
+	job->metrics = (HttpMetrics) {
 		.attempts = 1,
 		.started = GetCurrentTimestamp(),
 		.dns_us = PGNET_NOT_MEASURED,
@@ -44,9 +44,9 @@ pgnet_metrics_begin(HttpRequest *request)
 
 /* Add a transfer. */
 void
-pgnet_metrics_add(HttpRequest *request, CURL *easy)
+pgnet_metrics_add(Job *job, CURL *easy)
 {
-	HttpMetrics *metrics = &request->metrics;
+	HttpMetrics *metrics = &job->metrics;
 	int64		total = number(easy, CURLINFO_TOTAL_TIME_T);
 	int64		first_byte = number(easy, CURLINFO_STARTTRANSFER_TIME_T);
 	char	   *address = NULL;
@@ -56,7 +56,7 @@ pgnet_metrics_add(HttpRequest *request, CURL *easy)
 	if (first_byte > 0)
 		metrics->first_byte_us = metrics->duration_us + first_byte;
 	metrics->duration_us += total;
-	if (request->body_len > 0)
+	if (job->request.body_len > 0)
 		metrics->request_bytes = number(easy, CURLINFO_SIZE_UPLOAD_T);
 	metrics->response_bytes = number(easy, CURLINFO_SIZE_DOWNLOAD_T);
 	metrics->http_version = http_version(easy);

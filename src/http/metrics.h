@@ -10,16 +10,16 @@
 
 #include <curl/curl.h>
 
-#include "exchange.h"
+#include "job.h"
 
 /* A request is about to be sent: forget what was measured of it before. */
-extern void pgnet_metrics_begin(HttpRequest *request);
+extern void pgnet_metrics_begin(Job *job);
 
 /*
  * A transfer of the request has ended, well or not: add it to what was
  * measured before it, for a redirect that is followed by another transfer.
  */
-extern void pgnet_metrics_add(HttpRequest *request, CURL *easy);
+extern void pgnet_metrics_add(Job *job, CURL *easy);
 
 /* What a transfer that failed was at, as "connecting to": a host follows. */
 extern const char *pgnet_metrics_phase(CURL *easy);

@@ -9,7 +9,7 @@
 
 #include "utils/memutils.h"
 
-#include "exchange.h"
+#include "job.h"
 #include "http/metrics.h"
 #include "http/outcome.h"
 #include "url.h"
@@ -18,15 +18,15 @@
 static bool comes_from_host(CURLcode result);
 static const char *find_content_type(const HttpOutcome *outcome);
 static double milliseconds(CURL *easy, CURLINFO what);
-static void *allocate(HttpRequest *request, size_t size);
-static char *copy_string(HttpRequest *request, const char *string);
+static void *allocate(Job *job, size_t size);
+static char *copy_string(Job *job, const char *string);
 
 /* Take over a response. */
 void
-pgnet_outcome_answered(HttpRequest *request, CURL *easy,
+pgnet_outcome_answered(Job *job, CURL *easy,
 					   const HeaderSection *headers, const TransferBody *body)
 {
-	HttpOutcome *outcome = &request->outcome;
+	HttpOutcome *outcome = &job->outcome;
 	long		status = 0;
 
 	outcome->headers = headers->fields;
@@ -45,18 +45,20 @@ pgnet_outcome_answered(HttpRequest *request, CURL *easy,
  * before count as the request itself.
  */
 void
-pgnet_outcome_timed_out(HttpRequest *request, CURL *easy,
+pgnet_outcome_timed_out(Job *job, CURL *easy,
 						int connect_timeout_ms)
 {
-	double		before = request->metrics.duration_us / 1000.0;
+	double		before = job->metrics.duration_us / 1000.0;
 	double		total = milliseconds(easy, CURLINFO_TOTAL_TIME_T);
 	double		resolved = milliseconds(easy, CURLINFO_NAMELOOKUP_TIME_T);
 	double		ready = milliseconds(easy, CURLINFO_PRETRANSFER_TIME_T);
 	bool		connecting = connect_timeout_ms > 0;
+	int			timeout_ms = connecting ? connect_timeout_ms :
+								  job->request.timeout_ms;
 
 	/* libcurl may not have looked at the clock since it last did something */
 	if (!connecting)
-		total = Max(total, request->timeout_ms - before);
+		total = Max(total, job->request.timeout_ms - before);
 	/* of a connection that was there already no look up is known */
 	if (ready == 0)
 	{
@@ -64,16 +66,16 @@ pgnet_outcome_timed_out(HttpRequest *request, CURL *easy,
 		if (resolved == 0)
 			resolved = total;
 	}
-	pgnet_outcome_failed(request,
+	pgnet_outcome_failed(job,
 						 "%s of %d ms reached. Total time: %.3f ms"
 						 " (DNS time: %.3f ms,"
 						 " TCP/SSL handshake time: %.3f ms,"
 						 " HTTP Request/Response time: %.3f ms)",
 						 connecting ? "Connect timeout" : "Timeout",
-						 connecting ? connect_timeout_ms : request->timeout_ms,
+						 timeout_ms,
 						 before + total, resolved, ready - resolved,
 						 before + total - ready);
-	request->outcome.kind = PGNET_OUTCOME_TIMED_OUT;
+	job->outcome.kind = PGNET_OUTCOME_TIMED_OUT;
 }
 
 /*
@@ -82,7 +84,7 @@ pgnet_outcome_timed_out(HttpRequest *request, CURL *easy,
  * compare with stay bare.
  */
 void
-pgnet_outcome_error(HttpRequest *request, CURL *easy, CURLcode result,
+pgnet_outcome_error(Job *job, CURL *easy, CURLcode result,
 					const char *detail)
 {
 	const char *words = pgnet_words(result);
@@ -93,15 +95,15 @@ pgnet_outcome_error(HttpRequest *request, CURL *easy, CURLcode result,
 
 	if (result == CURLE_COULDNT_CONNECT || result == CURLE_GOT_NOTHING)
 	{
-		pgnet_outcome_failed(request, "%s", words);
+		pgnet_outcome_failed(job, "%s", words);
 		return;
 	}
 	if (result == CURLE_OUT_OF_MEMORY &&
 		milliseconds(easy, CURLINFO_PRETRANSFER_TIME_T) > 0)
 	{
 		/* which is also what libcurl 7.88 says of a line it finds too long */
-		pgnet_outcome_failed(request, "out of memory, or a response header line"
-									  " is larger than %d bytes",
+		pgnet_outcome_failed(job, "out of memory, or a response header line"
+								  " is larger than %d bytes",
 							 CURL_MAX_HTTP_HEADER);
 		return;
 	}
@@ -110,20 +112,20 @@ pgnet_outcome_error(HttpRequest *request, CURL *easy, CURLcode result,
 	(void) curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url);
 	if (url == NULL || !comes_from_host(result))
 	{
-		pgnet_outcome_failed(request, "%s%s%s", words, colon, detail);
+		pgnet_outcome_failed(job, "%s%s%s", words, colon, detail);
 		return;
 	}
 	host = pgnet_url_host(url, &length);
-	pgnet_outcome_failed(request, "%s%s%s (%s %.*s)", words, colon, detail,
+	pgnet_outcome_failed(job, "%s%s%s (%s %.*s)", words, colon, detail,
 						 pgnet_metrics_phase(easy), length, host);
 }
 
 /* Say what there was too little of. */
 void
-pgnet_outcome_not_sent(HttpRequest *request, HttpShortage shortage,
+pgnet_outcome_not_sent(Job *job, HttpShortage shortage,
 					   int shortage_errno)
 {
-	request->outcome = (HttpOutcome) {
+	job->outcome = (HttpOutcome) {
 		.kind = PGNET_OUTCOME_NOT_SENT,
 		.shortage = shortage,
 		.shortage_errno = shortage_errno
@@ -132,7 +134,7 @@ pgnet_outcome_not_sent(HttpRequest *request, HttpShortage shortage,
 
 /* Write an error down. */
 void
-pgnet_outcome_failed(HttpRequest *request, const char *format,...)
+pgnet_outcome_failed(Job *job, const char *format,...)
 {
 	char		message[1024];
 	char	   *copy;
@@ -141,8 +143,8 @@ pgnet_outcome_failed(HttpRequest *request, const char *format,...)
 	va_start(arguments, format);
 	vsnprintf(message, sizeof(message), format, arguments);
 	va_end(arguments);
-	copy = copy_string(request, message);
-	request->outcome = (HttpOutcome) {
+	copy = copy_string(job, message);
+	job->outcome = (HttpOutcome) {
 		.kind = PGNET_OUTCOME_FAILED,
 		.error = copy ? copy : "out of memory"
 	};
@@ -186,18 +188,18 @@ milliseconds(CURL *easy, CURLINFO what)
 
 /* Memory of the request's context; NULL instead of an error. */
 static void *
-allocate(HttpRequest *request, size_t size)
+allocate(Job *job, size_t size)
 {
-	return MemoryContextAllocExtended(request->context, size,
+	return MemoryContextAllocExtended(job->request.context, size,
 									  MCXT_ALLOC_NO_OOM);
 }
 
 /* A copy in the request's context; NULL instead of an error. */
 static char *
-copy_string(HttpRequest *request, const char *string)
+copy_string(Job *job, const char *string)
 {
 	size_t		size = strlen(string) + 1;
-	char	   *copy = allocate(request, size);
+	char	   *copy = allocate(job, size);
 
 	if (copy != NULL)
 		memcpy(copy, string, size);

@@ -11,12 +11,12 @@
 
 #include <curl/curl.h>
 
-#include "exchange.h"
+#include "job.h"
 #include "http/header_section.h"
 #include "http/transfer_body.h"
 
 /* A response came; its outcome points to the fields and into the body. */
-extern void pgnet_outcome_answered(HttpRequest *request, CURL *easy,
+extern void pgnet_outcome_answered(Job *job, CURL *easy,
 								   const HeaderSection *headers,
 								   const TransferBody *body);
 
@@ -24,19 +24,19 @@ extern void pgnet_outcome_answered(HttpRequest *request, CURL *easy,
  * The timeout went by, or if connect_timeout_ms is not 0 that for having a
  * connection; says in which phase.
  */
-extern void pgnet_outcome_timed_out(HttpRequest *request, CURL *easy,
+extern void pgnet_outcome_timed_out(Job *job, CURL *easy,
 									int connect_timeout_ms);
 
 /* libcurl gave up; detail is what CURLOPT_ERRORBUFFER holds. */
-extern void pgnet_outcome_error(HttpRequest *request, CURL *easy,
+extern void pgnet_outcome_error(Job *job, CURL *easy,
 								CURLcode result, const char *detail);
 
 /* It can be sent later: nothing of it has left this machine. */
-extern void pgnet_outcome_not_sent(HttpRequest *request, HttpShortage shortage,
+extern void pgnet_outcome_not_sent(Job *job, HttpShortage shortage,
 								   int shortage_errno);
 
 /* We gave up. */
-extern void pgnet_outcome_failed(HttpRequest *request, const char *format,
+extern void pgnet_outcome_failed(Job *job, const char *format,
 								 ...) pg_attribute_printf(2, 3);
 
 #endif							/* PGNET_OUTCOME_H */

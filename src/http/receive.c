@@ -84,7 +84,7 @@ begin_body(Transfer *transfer)
 		transfer->body.expected = expected;
 	transfer->free_body.func = free_body;
 	transfer->free_body.arg = &transfer->body;
-	MemoryContextRegisterResetCallback(transfer->request->context,
+	MemoryContextRegisterResetCallback(transfer->job->request.context,
 									   &transfer->free_body);
 }
 
@@ -105,7 +105,7 @@ coding_of(const Transfer *transfer)
 static bool
 wants_decoding(const Transfer *transfer)
 {
-	int			decompress = transfer->request->options.decompress;
+	int			decompress = transfer->job->request.options.decompress;
 
 	return decompress != PGNET_UNSET ?
 		decompress :

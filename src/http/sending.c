@@ -24,11 +24,11 @@ static void leave(Sending *sending);
 
 /* Start with nothing sent. */
 void
-pgnet_sending_init(Sending *sending, HttpRequest *request,
+pgnet_sending_init(Sending *sending, Job *job,
 				   SendingShared *shared)
 {
 	*sending = (Sending) {
-		.request = request,
+		.job = job,
 		.shared = shared,
 		.fd = CURL_SOCKET_BAD,
 	};
@@ -54,7 +54,7 @@ pgnet_sending_begin(Sending *sending, const ConnectionEnds *ends, bool opened)
 		sending->shared->count++;
 	sending->counted = true;
 	if (sending->unanswered)
-		sending->request->metrics.attempts++;
+		sending->job->metrics.attempts++;
 	sending->again = sending->unanswered;
 	sending->unanswered = true;
 	if (use == PGNET_CONNECTION_KEPT_PLAIN)
@@ -95,7 +95,7 @@ static bool
 may_repeat(Sending *sending, ConnectionUse use)
 {
 	sending->refused = sending->again || sending->answered ||
-		!pgnet_method_is_idempotent(sending->request->method);
+		!pgnet_method_is_idempotent(sending->job->request.method);
 	sending->elsewhere = !sending->refused && use != PGNET_CONNECTION_NEW;
 	return !sending->refused && !sending->elsewhere;
 }

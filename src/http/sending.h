@@ -11,7 +11,7 @@
 
 #include <curl/curl.h>
 
-#include "exchange.h"
+#include "job.h"
 #include "http/connections.h"
 #include "http/sockets.h"
 
@@ -27,7 +27,7 @@ typedef struct SendingShared
 typedef struct Sending
 {
 	CURL	   *easy;
-	HttpRequest *request;
+	Job		   *job;
 	SendingShared *shared;
 	curl_socket_t fd;			/* of the connection it is on, if known */
 	bool		counted;		/* it went out at least once */
@@ -42,7 +42,7 @@ typedef struct Sending
 } Sending;
 
 /* Before anything else; shared lives as long. */
-extern void pgnet_sending_init(Sending *sending, HttpRequest *request,
+extern void pgnet_sending_init(Sending *sending, Job *job,
 							   SendingShared *shared);
 
 /*

@@ -11,7 +11,7 @@
 
 #include "utils/memutils.h"
 
-#include "exchange.h"
+#include "job.h"
 #include "http/handle.h"
 #include "http/metrics.h"
 #include "http/outcome.h"
@@ -45,22 +45,23 @@ static size_t receive_header(char *bytes, size_t size, size_t count, void *arg);
 
 /* Prepare a request. */
 Transfer *
-pgnet_transfer_create(CURL *easy, HttpRequest *request,
+pgnet_transfer_create(CURL *easy, Job *job,
 					  const TransferOptions *options)
 {
+	HttpRequest *request = &job->request;
 	Transfer   *transfer;
 
 	transfer = MemoryContextAllocExtended(request->context, sizeof(Transfer),
 										  MCXT_ALLOC_NO_OOM | MCXT_ALLOC_ZERO);
 	if (transfer == NULL)
 	{
-		pgnet_outcome_not_sent(request, PGNET_SHORT_OF_MEMORY, ENOMEM);
+		pgnet_outcome_not_sent(job, PGNET_SHORT_OF_MEMORY, ENOMEM);
 		return NULL;
 	}
-	transfer->request = request;
+	transfer->job = job;
 	transfer->options = options;
 	transfer->watch.sockets = options->sockets;
-	pgnet_sending_init(&transfer->sending, request, options->sending);
+	pgnet_sending_init(&transfer->sending, job, options->sending);
 	transfer->destination.request = request;
 	transfer->destination.watch = &transfer->watch;
 	transfer->destination.denied_networks = options->denied_networks;
@@ -76,9 +77,9 @@ pgnet_transfer_create(CURL *easy, HttpRequest *request,
 		return transfer;
 
 	if (transfer->setup.refused == CURLE_OUT_OF_MEMORY)
-		pgnet_outcome_not_sent(request, PGNET_SHORT_OF_MEMORY, ENOMEM);
+		pgnet_outcome_not_sent(job, PGNET_SHORT_OF_MEMORY, ENOMEM);
 	else
-		pgnet_outcome_failed(request, "%s", transfer->error_detail);
+		pgnet_outcome_failed(job, "%s", transfer->error_detail);
 	end_transfer(transfer, easy);
 	return NULL;
 }
@@ -116,7 +117,7 @@ pgnet_transfer_go_on(Transfer *transfer, CURL **handle, CURLcode result)
 	pgnet_attempt_end(&transfer->attempt);
 	if (!same_step && !follow(transfer, *handle, result))
 		return false;
-	pgnet_metrics_add(transfer->request, *handle);
+	pgnet_metrics_add(transfer->job, *handle);
 	transfer->redirected = false;
 	pgnet_header_section_clear(&transfer->headers);
 	transfer->setup.fresh = transfer->sending.elsewhere;
@@ -130,19 +131,19 @@ pgnet_transfer_go_on(Transfer *transfer, CURL **handle, CURLcode result)
 }
 
 /* Take the result over. */
-HttpRequest *
+Job *
 pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 {
-	HttpRequest *request = transfer->request;
+	Job		   *job = transfer->job;
 
 	pgnet_verdict(transfer, easy, result);
-	if (request->outcome.kind != PGNET_OUTCOME_NOT_SENT)
-		pgnet_metrics_add(request, easy);
+	if (job->outcome.kind != PGNET_OUTCOME_NOT_SENT)
+		pgnet_metrics_add(job, easy);
 	/* others may have that memory */
-	if (request->outcome.kind != PGNET_OUTCOME_ANSWERED)
+	if (job->outcome.kind != PGNET_OUTCOME_ANSWERED)
 		pgnet_body_free(&transfer->body);
 	end_transfer(transfer, easy);
-	return request;
+	return job;
 }
 
 /*
@@ -200,7 +201,7 @@ reconnect(Transfer *transfer)
 static bool
 follow(Transfer *transfer, CURL *easy, CURLcode result)
 {
-	HttpRequest *request = transfer->request;
+	Job		   *job = transfer->job;
 	Hop		   *hop = &transfer->hop;
 	long		status = 0;
 
@@ -210,13 +211,13 @@ follow(Transfer *transfer, CURL *easy, CURLcode result)
 	if (transfer->too_many)
 		return false;
 	(void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-	transfer->refusal = pgnet_redirect_follow(hop, request, status,
+	transfer->refusal = pgnet_redirect_follow(hop, &job->request, status,
 											  location(transfer));
 	if (transfer->refusal != NULL)
 		return false;
 	if (!begin_in_time(transfer))
 		return false;
-	request->metrics.final_url = hop->url;
+	job->metrics.final_url = hop->url;
 	return true;
 }
 
@@ -234,7 +235,7 @@ end_transfer(Transfer *transfer, CURL *easy)
 	pgnet_deadline_unset(transfer->options->deadlines, &transfer->deadline);
 	pgnet_setup_free(&transfer->setup);
 	pgnet_sending_end(&transfer->sending);
-	if (transfer->request->outcome.kind != PGNET_OUTCOME_NOT_SENT)
+	if (transfer->job->outcome.kind != PGNET_OUTCOME_NOT_SENT)
 		return;
 	/* it points to the transfer */
 	curl_easy_reset(easy);
@@ -245,7 +246,7 @@ end_transfer(Transfer *transfer, CURL *easy)
 static void
 begin_step(Transfer *transfer, int left_ms)
 {
-	const HttpOptions *options = &transfer->request->options;
+	const HttpOptions *options = &transfer->job->request.options;
 	int			connect_ms = options->connect_timeout_ms != PGNET_UNSET ?
 		options->connect_timeout_ms :
 		transfer->options->defaults->options.connect_timeout_ms;
@@ -277,7 +278,7 @@ prepare(Transfer *transfer, CURL *easy)
 	transfer->opened = CURL_SOCKET_BAD;
 	transfer->error_detail[0] = '\0';
 	if (set_callbacks(transfer) &&
-		pgnet_setup_hop(setup, transfer->request, &transfer->hop,
+		pgnet_setup_hop(setup, &transfer->job->request, &transfer->hop,
 						transfer->options->defaults))
 	{
 		transfer->destination.to_unix_socket = setup->to_unix_socket;
@@ -373,8 +374,8 @@ receive_header(char *bytes, size_t size, size_t count, void *arg)
 	if (transfer->sending.unanswered)
 		spare_addresses(transfer);
 	transfer->sending.unanswered = false;
-	if (!pgnet_header_section_take(headers, transfer->request->context, bytes,
-								   size * count))
+	if (!pgnet_header_section_take(headers, transfer->job->request.context,
+								   bytes, size * count))
 		return 0;
 	transfer->redirected = headers->complete && is_followed(transfer);
 	return size * count;
@@ -413,7 +414,7 @@ is_followed(const Transfer *transfer)
 static int
 max_redirects(const Transfer *transfer)
 {
-	const HttpOptions *options = &transfer->request->options;
+	const HttpOptions *options = &transfer->job->request.options;
 
 	return options->max_redirects != PGNET_UNSET ?
 		options->max_redirects :

@@ -11,7 +11,7 @@
 
 #include <curl/curl.h>
 
-#include "exchange.h"
+#include "job.h"
 #include "http/attempts.h"
 #include "http/crowd.h"
 #include "http/deadlines.h"
@@ -43,7 +43,7 @@ typedef struct Transfer Transfer;
  * Prepare a request on a handle that is new or reset.  NULL when that fails;
  * the request then has its outcome.
  */
-extern Transfer *pgnet_transfer_create(CURL *easy, HttpRequest *request,
+extern Transfer *pgnet_transfer_create(CURL *easy, Job *job,
 									   const TransferOptions *options);
 
 /* The transfer a handle carries. */
@@ -65,7 +65,7 @@ extern bool pgnet_transfer_go_on(Transfer *transfer, CURL **easy,
  * Take the result over into the request's outcome, free what libcurl holds of
  * it but not the handle, and give the request back.
  */
-extern HttpRequest *pgnet_transfer_finish(Transfer *transfer, CURL *easy,
-										  CURLcode result);
+extern Job *pgnet_transfer_finish(Transfer *transfer, CURL *easy,
+								  CURLcode result);
 
 #endif							/* PGNET_TRANSFER_H */

@@ -11,7 +11,7 @@
 
 #include <curl/curl.h>
 
-#include "exchange.h"
+#include "job.h"
 #include "http/attempts.h"
 #include "http/crowd.h"
 #include "http/deadlines.h"
@@ -28,7 +28,7 @@
 
 struct Transfer
 {
-	HttpRequest *request;
+	Job		   *job;
 	const TransferOptions *options;
 	Hop			hop;
 	Setup		setup;

@@ -39,7 +39,7 @@ pgnet_verdict(Transfer *transfer, CURL *easy, CURLcode result)
 		else
 			judge_failure(transfer, easy, result);
 	}
-	transfer->request->outcome.bad_url = result == CURLE_URL_MALFORMAT &&
+	transfer->job->outcome.bad_url = result == CURLE_URL_MALFORMAT &&
 		transfer->hop.number == 0;
 }
 
@@ -51,7 +51,7 @@ was_not_sent(Transfer *transfer, CURLcode result)
 
 	if (transfer->sending.held_back)
 	{
-		pgnet_outcome_not_sent(transfer->request, PGNET_SHORT_OF_NOTHING, 0);
+		pgnet_outcome_not_sent(transfer->job, PGNET_SHORT_OF_NOTHING, 0);
 		return true;
 	}
 	if (transfer->sending.unanswered || transfer->headers.lines > 0 ||
@@ -59,7 +59,7 @@ was_not_sent(Transfer *transfer, CURLcode result)
 		!pgnet_shortage_explains(&transfer->watch, result,
 								 transfer->error_detail))
 		return false;
-	pgnet_outcome_not_sent(transfer->request, watch->shortage,
+	pgnet_outcome_not_sent(transfer->job, watch->shortage,
 						   watch->shortage_errno);
 	return true;
 }
@@ -68,18 +68,18 @@ was_not_sent(Transfer *transfer, CURLcode result)
 static bool
 ended_between_steps(Transfer *transfer, CURL *easy)
 {
-	HttpRequest *request = transfer->request;
+	Job		   *job = transfer->job;
 
 	if (transfer->too_many)
-		pgnet_outcome_failed(request,
+		pgnet_outcome_failed(job,
 							 "Number of redirects hit maximum amount: %d",
 							 transfer->hop.number);
 	else if (transfer->refusal != NULL)
-		pgnet_outcome_failed(request, "%s", transfer->refusal);
+		pgnet_outcome_failed(job, "%s", transfer->refusal);
 	else if (transfer->unprepared)
-		pgnet_outcome_failed(request, "%s", transfer->error_detail);
+		pgnet_outcome_failed(job, "%s", transfer->error_detail);
 	else if (transfer->out_of_time)
-		pgnet_outcome_timed_out(request, easy, 0);
+		pgnet_outcome_timed_out(job, easy, 0);
 	else
 		return false;
 	return true;
@@ -89,14 +89,14 @@ ended_between_steps(Transfer *transfer, CURL *easy)
 static void
 judge_answer(Transfer *transfer, CURL *easy)
 {
-	HttpRequest *request = transfer->request;
+	Job		   *job = transfer->job;
 
 	if (!transfer->headers.complete)
-		pgnet_outcome_failed(request, "%s", CUT_HEADERS);
+		pgnet_outcome_failed(job, "%s", CUT_HEADERS);
 	else if (transfer->headers.no_http || !has_status(easy))
-		pgnet_outcome_error(request, easy, CURLE_WEIRD_SERVER_REPLY, "");
+		pgnet_outcome_error(job, easy, CURLE_WEIRD_SERVER_REPLY, "");
 	else
-		pgnet_outcome_answered(request, easy, &transfer->headers,
+		pgnet_outcome_answered(job, easy, &transfer->headers,
 							   &transfer->body);
 }
 
@@ -104,33 +104,33 @@ judge_answer(Transfer *transfer, CURL *easy)
 static void
 judge_failure(Transfer *transfer, CURL *easy, CURLcode result)
 {
-	HttpRequest *request = transfer->request;
+	Job		   *job = transfer->job;
 	const char *problem = pgnet_destination_problem(&transfer->destination);
 
 	if (problem != NULL)
-		pgnet_outcome_failed(request, "%s", problem);
+		pgnet_outcome_failed(job, "%s", problem);
 	else if (result == CURLE_OPERATION_TIMEDOUT)
-		pgnet_outcome_timed_out(request, easy, transfer->connect_timeout_ms);
+		pgnet_outcome_timed_out(job, easy, transfer->connect_timeout_ms);
 	else if (transfer->body.too_large)
-		pgnet_outcome_failed(request, "response body is larger than %zu bytes",
+		pgnet_outcome_failed(job, "response body is larger than %zu bytes",
 							 transfer->body.limit);
 	else if (transfer->body.no_room)
-		pgnet_outcome_failed(request, "the worker's memory for responses is used up");
+		pgnet_outcome_failed(job, "the worker's memory for responses is used up");
 	else if (damage(transfer, result) != NULL)
-		pgnet_outcome_failed(request, "could not decompress the body of the response with status %ld: %s",
+		pgnet_outcome_failed(job, "could not decompress the body of the response with status %ld: %s",
 							 status_of(easy), damage(transfer, result));
 	else if (transfer->headers.too_large)
-		pgnet_outcome_failed(request, "response headers are larger than %zu bytes or %d lines",
+		pgnet_outcome_failed(job, "response headers are larger than %zu bytes or %d lines",
 							 transfer->headers.max_bytes,
 							 PGNET_MAX_HEADER_LINES);
 	else if (transfer->sending.refused && transfer->sending.answered)
-		pgnet_outcome_failed(request, "%s", CUT_HEADERS);
+		pgnet_outcome_failed(job, "%s", CUT_HEADERS);
 	else if (transfer->sending.refused)
-		pgnet_outcome_error(request, easy, CURLE_GOT_NOTHING, "");
+		pgnet_outcome_error(job, easy, CURLE_GOT_NOTHING, "");
 	else if (result == CURLE_OK || result == CURLE_WRITE_ERROR)
-		pgnet_outcome_failed(request, "out of memory");
+		pgnet_outcome_failed(job, "out of memory");
 	else
-		pgnet_outcome_error(request, easy, result, transfer->error_detail);
+		pgnet_outcome_error(job, easy, result, transfer->error_detail);
 }
 
 /* Why can the body not be decoded?  A part of it is no body either. */

@@ -87,8 +87,9 @@ pgnet_access_problem(const QueueRow *row, bool rule_required, char **detail)
 
 /* Look at a request of the queue. */
 void
-pgnet_access_apply(HttpRequest *request, bool rule_required)
+pgnet_access_apply(Job *job, bool rule_required)
 {
+	HttpRequest *request = &job->request;
 	AccessRules *rules;
 	MemoryContext before;
 	const char *host;
@@ -98,11 +99,11 @@ pgnet_access_apply(HttpRequest *request, bool rule_required)
 	if (!have_rules() && !rule_required)
 		return;
 	before = MemoryContextSwitchTo(request->context);
-	rules = rules_of(request->role);
+	rules = rules_of(job->role);
 	host = pgnet_headers_find(request->headers, request->nheaders, "Host");
 	problem = problem_with(rules, request->method, request->url, host, &detail);
 	if (problem != NULL)
-		pgnet_request_fail(request, psprintf("%s: %s", problem, detail));
+		pgnet_job_fail(job, psprintf("%s: %s", problem, detail));
 	request->access_rules = rules;
 	MemoryContextSwitchTo(before);
 }

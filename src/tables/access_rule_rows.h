@@ -9,7 +9,7 @@
 
 #include "postgres.h"
 
-#include "exchange.h"
+#include "job.h"
 #include "tables/request_queue.h"
 
 /*
@@ -24,6 +24,6 @@ extern char *pgnet_access_problem(const QueueRow *row, bool rule_required,
  * Decide a request, loaded, that is not allowed.  One that is has the rules of
  * its role from now on, for its redirects.
  */
-extern void pgnet_access_apply(HttpRequest *request, bool rule_required);
+extern void pgnet_access_apply(Job *job, bool rule_required);
 
 #endif							/* PGNET_ACCESS_RULE_ROWS_H */

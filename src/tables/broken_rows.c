@@ -15,7 +15,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "exchange.h"
+#include "job.h"
 #include "tables/broken_rows.h"
 #include "tables/catalog.h"
 #include "tables/ids.h"
@@ -142,7 +142,7 @@ read_row(Oid table, const RowPlace *place, bool ids_only, MemoryContext parent,
 									 PGNET_SUBTRANSACTION_KEEP);
 	if (error != NULL)
 	{
-		pgnet_requests_free(&read.requests);
+		pgnet_jobs_free(&read.requests);
 		if (pgnet_trouble_passes(error->sqlerrcode) ||
 			ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
 				ERRCODE_OPERATOR_INTERVENTION)
@@ -173,14 +173,14 @@ static void
 add_broken(Oid table, const RowPlace *place, const char *error,
 		   MemoryContext parent, dlist_head *requests)
 {
-	HttpRequest *request = pgnet_request_create(parent);
+	Job		   *job = pgnet_job_create(parent);
 
-	request->table = table;
-	request->id = place->id;
-	request->place = place->place;
-	request->role = place->role;
-	pgnet_request_fail(request,
-					   psprintf("the row of this request could not be read: %s",
-								error));
-	dlist_push_tail(requests, &request->node);
+	job->table = table;
+	job->id = place->id;
+	job->tid = place->place;
+	job->role = place->role;
+	pgnet_job_fail(job,
+				   psprintf("the row of this request could not be read: %s",
+							error));
+	dlist_push_tail(requests, &job->node);
 }

@@ -58,10 +58,10 @@ const ShapeColumn pgnet_outcome_rows_shape[RESPONSE_COLUMNS] = {
 	[RESPONSE_REMOTE_PORT] = {"remote_port", INT4OID},
 };
 
-static Tuplestorestate *store_rows(HttpRequest *const *requests, int nrequests);
+static Tuplestorestate *store_rows(Job *const *jobs, int njobs);
 static TupleDesc row_desc(void);
 static void fill_answer(OutcomeRows *rows, const HttpOutcome *outcome);
-static void fill_request(OutcomeRows *rows, const HttpRequest *request);
+static void fill_request(OutcomeRows *rows, const Job *job);
 static void fill_metrics(OutcomeRows *rows, const HttpMetrics *metrics);
 static void fill_remote(OutcomeRows *rows, const HttpMetrics *metrics);
 static void set_ms(OutcomeRows *rows, int column, int64 microseconds);
@@ -82,42 +82,42 @@ pgnet_outcome_rows_init(OutcomeRows *rows)
 
 /* Make a row. */
 void
-pgnet_outcome_rows_fill(OutcomeRows *rows, const HttpRequest *request)
+pgnet_outcome_rows_fill(OutcomeRows *rows, const Job *job)
 {
-	const HttpOutcome *outcome = &request->outcome;
+	const HttpOutcome *outcome = &job->outcome;
 	MemoryContext before;
 
 	MemoryContextReset(rows->row_context);
 	before = MemoryContextSwitchTo(rows->row_context);
 	memset(rows->nulls, true, sizeof(rows->nulls));
-	set(rows, RESPONSE_ID, Int64GetDatum(request->id));
+	set(rows, RESPONSE_ID, Int64GetDatum(job->id));
 	set(rows, RESPONSE_TIMED_OUT,
 		BoolGetDatum(outcome->kind == PGNET_OUTCOME_TIMED_OUT));
 	set(rows, RESPONSE_CREATED,
 		TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
-	if (OidIsValid(request->role))
-		set(rows, RESPONSE_ROLE, ObjectIdGetDatum(request->role));
+	if (OidIsValid(job->role))
+		set(rows, RESPONSE_ROLE, ObjectIdGetDatum(job->role));
 	if (outcome->kind == PGNET_OUTCOME_ANSWERED)
 		fill_answer(rows, outcome);
 	else
 		set(rows, RESPONSE_ERROR_MSG, text_datum(outcome->error));
-	fill_request(rows, request);
-	if (request->metrics.attempts > 0 && request->metrics.started != 0)
-		fill_metrics(rows, &request->metrics);
+	fill_request(rows, job);
+	if (job->metrics.attempts > 0 && job->metrics.started != 0)
+		fill_metrics(rows, &job->metrics);
 	MemoryContextSwitchTo(before);
 }
 
 /* Make the relation. */
 void
-pgnet_outcome_rows_register(HttpRequest *const *requests, int nrequests)
+pgnet_outcome_rows_register(Job *const *jobs, int njobs)
 {
 	EphemeralNamedRelation relation = palloc0(sizeof(*relation));
 
 	relation->md.name = PGNET_OUTCOME_ROWS;
 	relation->md.tupdesc = row_desc();
 	relation->md.enrtype = ENR_NAMED_TUPLESTORE;
-	relation->md.enrtuples = nrequests;
-	relation->reldata = store_rows(requests, nrequests);
+	relation->md.enrtuples = njobs;
+	relation->reldata = store_rows(jobs, njobs);
 	if (SPI_register_relation(relation) != SPI_OK_REL_REGISTER)
 		elog(ERROR, "could not register relation \"%s\"", PGNET_OUTCOME_ROWS);
 }
@@ -131,15 +131,15 @@ pgnet_outcome_rows_unregister(void)
 
 /* Put a row for each request into a tuplestore. */
 static Tuplestorestate *
-store_rows(HttpRequest *const *requests, int nrequests)
+store_rows(Job *const *jobs, int njobs)
 {
 	Tuplestorestate *store = tuplestore_begin_heap(false, false, STORE_KB);
 	OutcomeRows rows;
 
 	pgnet_outcome_rows_init(&rows);
-	for (int i = 0; i < nrequests; i++)
+	for (int i = 0; i < njobs; i++)
 	{
-		pgnet_outcome_rows_fill(&rows, requests[i]);
+		pgnet_outcome_rows_fill(&rows, jobs[i]);
 		tuplestore_putvalues(store, row_desc(), rows.values, rows.nulls);
 	}
 	return store;
@@ -189,14 +189,14 @@ fill_answer(OutcomeRows *rows, const HttpOutcome *outcome)
 
 /* What was asked; a row made by hand may lack anything. */
 static void
-fill_request(OutcomeRows *rows, const HttpRequest *request)
+fill_request(OutcomeRows *rows, const Job *job)
 {
-	if (request->method != NULL)
-		set(rows, RESPONSE_METHOD, CStringGetTextDatum(request->method));
-	if (request->url != NULL)
+	if (job->request.method != NULL)
+		set(rows, RESPONSE_METHOD, CStringGetTextDatum(job->request.method));
+	if (job->request.url != NULL)
 		set(rows, RESPONSE_URL,
-			CStringGetTextDatum(pgnet_url_masked(request->url)));
-	set(rows, RESPONSE_ATTEMPTS, Int32GetDatum(request->metrics.attempts));
+			CStringGetTextDatum(pgnet_url_masked(job->request.url)));
+	set(rows, RESPONSE_ATTEMPTS, Int32GetDatum(job->metrics.attempts));
 }
 
 /* How sending went. */

@@ -10,7 +10,7 @@
 
 #include "utils/inet.h"
 
-#include "exchange.h"
+#include "job.h"
 #include "tables/shape.h"
 
 /* The columns of net._http_response, in order of their numbers. */
@@ -60,7 +60,7 @@ extern void pgnet_outcome_rows_init(OutcomeRows *rows);
 
 /* Make the row of a request, in the place of the one before. */
 extern void pgnet_outcome_rows_fill(OutcomeRows *rows,
-									const HttpRequest *request);
+									const Job *job);
 
 /* The columns, their names and types. */
 extern const ShapeColumn pgnet_outcome_rows_shape[RESPONSE_COLUMNS];
@@ -72,8 +72,8 @@ extern const ShapeColumn pgnet_outcome_rows_shape[RESPONSE_COLUMNS];
  * Make the outcomes of requests a relation of the connected SPI, until it is
  * taken away again or SPI ends.  Memory: the current context.
  */
-extern void pgnet_outcome_rows_register(HttpRequest *const *requests,
-										int nrequests);
+extern void pgnet_outcome_rows_register(Job *const *jobs,
+										int njobs);
 extern void pgnet_outcome_rows_unregister(void);
 
 #endif							/* PGNET_OUTCOME_ROWS_H */

@@ -54,7 +54,7 @@ pgnet_plain_log_examine(Relation table, const OwnTriggers *own)
 /* Insert rows. */
 void
 pgnet_plain_log_insert(Relation table, const PlainLog *log,
-					   HttpRequest *const *requests, int nrequests)
+					   Job *const *jobs, int njobs)
 {
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(table),
 													&TTSOpsVirtual);
@@ -64,9 +64,9 @@ pgnet_plain_log_insert(Relation table, const PlainLog *log,
 	for (int i = 0; i < PGNET_LOG_INDEXES; i++)
 		indexes[i] = index_open(log->indexes[i], RowExclusiveLock);
 	pgnet_outcome_rows_init(&rows);
-	for (int i = 0; i < nrequests; i++)
+	for (int i = 0; i < njobs; i++)
 	{
-		pgnet_outcome_rows_fill(&rows, requests[i]);
+		pgnet_outcome_rows_fill(&rows, jobs[i]);
 		insert_row(table, indexes, &rows, slot);
 	}
 	for (int i = 0; i < PGNET_LOG_INDEXES; i++)

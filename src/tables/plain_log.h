@@ -10,7 +10,7 @@
 
 #include "utils/rel.h"
 
-#include "exchange.h"
+#include "job.h"
 #include "tables/plain_table.h"
 
 /* Its indexes, on id and on created. */
@@ -32,6 +32,6 @@ extern PlainLog pgnet_plain_log_examine(Relation table,
  * The table is open and locked, and plain.
  */
 extern void pgnet_plain_log_insert(Relation table, const PlainLog *log,
-								   HttpRequest *const *requests, int nrequests);
+								   Job *const *jobs, int njobs);
 
 #endif							/* PGNET_PLAIN_LOG_H */

@@ -84,16 +84,16 @@ pgnet_plain_queue_insert(Relation table, const PlainQueue *queue,
  * tell the worker, and that is us.
  */
 int
-pgnet_plain_queue_remove(Relation table, HttpRequest *const *requests,
-						 int nrequests)
+pgnet_plain_queue_remove(Relation table, Job *const *jobs,
+						 int njobs)
 {
 	TupleTableSlot *slot = table_slot_create(table, NULL);
 	BlockNumber nblocks = RelationGetNumberOfBlocks(table);
 	int			removed = 0;
 
-	for (int i = 0; i < nrequests; i++)
+	for (int i = 0; i < njobs; i++)
 	{
-		ItemPointerData place = requests[i]->place;
+		ItemPointerData place = jobs[i]->tid;
 		TM_FailureData failure;
 		bool		null;
 
@@ -102,7 +102,7 @@ pgnet_plain_queue_remove(Relation table, HttpRequest *const *requests,
 			!table_tuple_fetch_row_version(table, &place, GetActiveSnapshot(),
 										   slot) ||
 			DatumGetInt64(slot_getattr(slot, QUEUE_ID + 1, &null)) !=
-				requests[i]->id)
+				jobs[i]->id)
 			continue;
 		if (PGNET_TABLE_TUPLE_DELETE(table, &place, GetActiveSnapshot(),
 									 &failure) == TM_Ok)

@@ -10,6 +10,7 @@
 
 #include "utils/rel.h"
 
+#include "job.h"
 #include "tables/plain_table.h"
 #include "tables/request_queue.h"
 
@@ -43,7 +44,7 @@ extern int64 pgnet_plain_queue_insert(Relation table, const PlainQueue *queue,
  * table is open and locked, and gives rows.  Runs in: workers.
  */
 extern int	pgnet_plain_queue_remove(Relation table,
-									 HttpRequest *const *requests,
-									 int nrequests);
+									 Job *const *jobs,
+									 int njobs);
 
 #endif							/* PGNET_PLAIN_QUEUE_H */

@@ -335,34 +335,34 @@ read_selected(int number, Row *row)
 static void
 copy_row(const RowReader *reader, const Row *row)
 {
-	HttpRequest *request = pgnet_request_create(reader->parent);
-	MemoryContext before = MemoryContextSwitchTo(request->context);
+	Job		   *job = pgnet_job_create(reader->parent);
+	MemoryContext before = MemoryContextSwitchTo(job->request.context);
 	char	   *problem = NULL;
 
 	/* reading the columns may throw: whoever has the list frees it */
-	dlist_push_tail(reader->requests, &request->node);
-	request->table = reader->table;
-	request->id = DatumGetInt64(row->values[QUEUE_ID]);
-	request->place = *(ItemPointer) DatumGetPointer(row->values[COL_PLACE]);
+	dlist_push_tail(reader->requests, &job->node);
+	job->table = reader->table;
+	job->id = DatumGetInt64(row->values[QUEUE_ID]);
+	job->tid = *(ItemPointer) DatumGetPointer(row->values[COL_PLACE]);
 	if (!row->nulls[QUEUE_ROLE])
-		request->role = DatumGetObjectId(row->values[QUEUE_ROLE]);
+		job->role = DatumGetObjectId(row->values[QUEUE_ROLE]);
 	if (row->nulls[QUEUE_URL])
 		problem = pstrdup("null value in column \"url\"");
 	else
 		problem = pgnet_url_length_problem(column_size(row, QUEUE_URL) -
 										   VARHDRSZ);
 	if (problem == NULL)
-		request->url = TextDatumGetCString(row->values[QUEUE_URL]);
-	request->size = column_size(row, QUEUE_HEADERS) +
+		job->request.url = TextDatumGetCString(row->values[QUEUE_URL]);
+	job->size = column_size(row, QUEUE_HEADERS) +
 		column_size(row, QUEUE_BODY);
-	request->queue_bytes = request->size + column_size(row, QUEUE_URL);
+	job->queue_bytes = job->size + column_size(row, QUEUE_URL);
 
-	request->loaded = request->size < reader->max_bytes;
-	if (problem == NULL && request->loaded)
-		problem = pgnet_queue_row_read(request, row->values, row->nulls);
+	job->loaded = job->size < reader->max_bytes;
+	if (problem == NULL && job->loaded)
+		problem = pgnet_queue_row_read(&job->request, row->values, row->nulls);
 	if (problem != NULL)
-		pgnet_request_fail(request, problem);
-	request->size += MemoryContextMemAllocated(request->context, false);
+		pgnet_job_fail(job, problem);
+	job->size += MemoryContextMemAllocated(job->request.context, false);
 	MemoryContextSwitchTo(before);
 }
 

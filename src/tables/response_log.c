@@ -88,8 +88,8 @@ static PreparedStatement oldest_response = {
 typedef struct Recording
 {
 	Oid			table;
-	HttpRequest *const *requests;
-	int			nrequests;
+	Job *const *jobs;
+	int			njobs;
 	RecordMode	mode;
 } Recording;
 
@@ -104,28 +104,28 @@ typedef struct Expiring
 
 static void record(void *recording);
 static void expire(void *expiring);
-static int	insert_outcomes(HttpRequest *const *requests, int nrequests,
+static int	insert_outcomes(Job *const *jobs, int njobs,
 							RecordMode mode);
-static int	remove_in_place(HttpRequest *const *requests, int nrequests);
-static void remove_requests(HttpRequest *const *requests, int nrequests);
-static Datum places_of(HttpRequest *const *requests, int nrequests);
-static Datum ids_of(HttpRequest *const *requests, int nrequests);
+static int	remove_in_place(Job *const *jobs, int njobs);
+static void remove_requests(Job *const *jobs, int njobs);
+static Datum places_of(Job *const *jobs, int njobs);
+static Datum ids_of(Job *const *jobs, int njobs);
 static int	count_found(PreparedStatement *statement, Datum ids, int64 **found);
 
 /* Store outcomes and remove their rows. */
 void
-pgnet_responses_record(Oid table, HttpRequest *const *requests, int nrequests,
+pgnet_responses_record(Oid table, Job *const *jobs, int njobs,
 					   RecordMode mode)
 {
 	CatalogUser before = pgnet_catalog_become_owner();
-	HttpRequest **current = palloc(sizeof(HttpRequest *) * nrequests);
+	Job		  **current = palloc(sizeof(Job *) * njobs);
 	int			ncurrent = 0;
 	int			level = 0;
 	int			removed = 0;
 
-	for (int i = 0; i < nrequests; i++)
-		if (requests[i]->table == table)
-			current[ncurrent++] = requests[i];
+	for (int i = 0; i < njobs; i++)
+		if (jobs[i]->table == table)
+			current[ncurrent++] = jobs[i];
 
 	if (mode != PGNET_RECORD_NORMAL)
 		level = pgnet_local_setting_begin("session_replication_role",
@@ -141,13 +141,13 @@ pgnet_responses_record(Oid table, HttpRequest *const *requests, int nrequests,
 
 /* Try to. */
 ErrorData *
-pgnet_responses_try_record(Oid table, HttpRequest *const *requests,
-						   int nrequests, RecordMode mode)
+pgnet_responses_try_record(Oid table, Job *const *jobs,
+						   int njobs, RecordMode mode)
 {
 	Recording	recording = {
 		.table = table,
-		.requests = requests,
-		.nrequests = nrequests,
+		.jobs = jobs,
+		.njobs = njobs,
 		.mode = mode
 	};
 
@@ -163,17 +163,17 @@ record(void *arg)
 
 	/* what the rows are made of goes with the session of SPI */
 	pgnet_plans_connect();
-	pgnet_responses_record(recording->table, recording->requests,
-						   recording->nrequests, recording->mode);
+	pgnet_responses_record(recording->table, recording->jobs,
+						   recording->njobs, recording->mode);
 	pgnet_plans_finish();
 }
 
 /* Find out which rows nobody else holds. */
 int
-pgnet_responses_recordable(HttpRequest **requests, int nrequests)
+pgnet_responses_recordable(Job **jobs, int njobs)
 {
 	CatalogUser before = pgnet_catalog_become_owner();
-	Datum		ids = ids_of(requests, nrequests);
+	Datum		ids = ids_of(jobs, njobs);
 	int64	   *locked;
 	int64	   *existing;
 	int			nlocked = count_found(&lock_requests, ids, &locked);
@@ -181,16 +181,16 @@ pgnet_responses_recordable(HttpRequest **requests, int nrequests)
 	int			front = 0;
 
 	pgnet_catalog_become(before);
-	for (int i = 0; i < nrequests; i++)
+	for (int i = 0; i < njobs; i++)
 	{
-		HttpRequest *request = requests[i];
+		Job		   *job = jobs[i];
 
 		/* a row that is gone altogether is in nobody's hands either */
-		if (pgnet_ids_contain(existing, nexisting, request->id) &&
-			!pgnet_ids_contain(locked, nlocked, request->id))
+		if (pgnet_ids_contain(existing, nexisting, job->id) &&
+			!pgnet_ids_contain(locked, nlocked, job->id))
 			continue;
-		requests[i] = requests[front];
-		requests[front++] = request;
+		jobs[i] = jobs[front];
+		jobs[front++] = job;
 	}
 	return front;
 }
@@ -252,7 +252,7 @@ pgnet_responses_oldest(TimestampTz *created)
  * which it would in a mode for tables with triggers.
  */
 static int
-insert_outcomes(HttpRequest *const *requests, int nrequests, RecordMode mode)
+insert_outcomes(Job *const *jobs, int njobs, RecordMode mode)
 {
 	Relation	queue = NULL;
 	Relation	log = NULL;
@@ -262,14 +262,14 @@ insert_outcomes(HttpRequest *const *requests, int nrequests, RecordMode mode)
 	if (mode == PGNET_RECORD_NORMAL)
 		pgnet_catalog_open_plain_tables(&queue, &log, &plain);
 	if (queue == NULL || log == NULL)
-		pgnet_outcome_rows_register(requests, nrequests);
+		pgnet_outcome_rows_register(jobs, njobs);
 
 	if (log != NULL)
-		pgnet_plain_log_insert(log, &plain, requests, nrequests);
+		pgnet_plain_log_insert(log, &plain, jobs, njobs);
 	else
 		pgnet_plan_run(&insert_responses, NULL, NULL, SPI_OK_INSERT);
-	removed = queue ? pgnet_plain_queue_remove(queue, requests, nrequests) :
-					  remove_in_place(requests, nrequests);
+	removed = queue ? pgnet_plain_queue_remove(queue, jobs, njobs) :
+					  remove_in_place(jobs, njobs);
 
 	if (queue == NULL || log == NULL)
 		pgnet_outcome_rows_unregister();
@@ -282,9 +282,9 @@ insert_outcomes(HttpRequest *const *requests, int nrequests, RecordMode mode)
 
 /* Remove the rows that are where they were, by SQL. */
 static int
-remove_in_place(HttpRequest *const *requests, int nrequests)
+remove_in_place(Job *const *jobs, int njobs)
 {
-	Datum		places = places_of(requests, nrequests);
+	Datum		places = places_of(jobs, njobs);
 
 	pgnet_plan_run(&delete_in_place, &places, NULL, SPI_OK_DELETE);
 	return (int) SPI_processed;
@@ -295,13 +295,13 @@ remove_in_place(HttpRequest *const *requests, int nrequests)
  * but a trigger that keeps one would have its request sent again.
  */
 static void
-remove_requests(HttpRequest *const *requests, int nrequests)
+remove_requests(Job *const *jobs, int njobs)
 {
-	Datum		ids = ids_of(requests, nrequests);
+	Datum		ids = ids_of(jobs, njobs);
 	int64	   *left;
 
 	pgnet_plan_run(&delete_requests, &ids, NULL, SPI_OK_DELETE);
-	if (SPI_processed < (uint64) nrequests &&
+	if (SPI_processed < (uint64) njobs &&
 		count_found(&existing_requests, ids, &left) > 0)
 		ereport(ERROR,
 				errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
@@ -312,26 +312,26 @@ remove_requests(HttpRequest *const *requests, int nrequests)
 
 /* Where the rows of requests were, as a tid[]. */
 static Datum
-places_of(HttpRequest *const *requests, int nrequests)
+places_of(Job *const *jobs, int njobs)
 {
-	Datum	   *places = palloc(sizeof(Datum) * nrequests);
+	Datum	   *places = palloc(sizeof(Datum) * njobs);
 
-	for (int i = 0; i < nrequests; i++)
-		places[i] = PointerGetDatum(&requests[i]->place);
-	return PointerGetDatum(construct_array(places, nrequests, TIDOID,
+	for (int i = 0; i < njobs; i++)
+		places[i] = PointerGetDatum(&jobs[i]->tid);
+	return PointerGetDatum(construct_array(places, njobs, TIDOID,
 										   sizeof(ItemPointerData), false,
 										   TYPALIGN_SHORT));
 }
 
 /* The ids of requests as a bigint[]. */
 static Datum
-ids_of(HttpRequest *const *requests, int nrequests)
+ids_of(Job *const *jobs, int njobs)
 {
-	int64	   *ids = palloc(sizeof(int64) * nrequests);
+	int64	   *ids = palloc(sizeof(int64) * njobs);
 
-	for (int i = 0; i < nrequests; i++)
-		ids[i] = requests[i]->id;
-	return pgnet_ids_array(ids, nrequests);
+	for (int i = 0; i < njobs; i++)
+		ids[i] = jobs[i]->id;
+	return pgnet_ids_array(ids, njobs);
 }
 
 /* Run a SELECT of ids; how many, sorted in *found. */

@@ -8,7 +8,7 @@
 
 #include "utils/timestamp.h"
 
-#include "exchange.h"
+#include "job.h"
 
 /* How much may change when outcomes are recorded. */
 typedef enum RecordMode
@@ -24,23 +24,23 @@ typedef enum RecordMode
  * locked one, gone since, are left out.  Throws whatever the tables' triggers
  * and constraints throw.  Runs in: workers.
  */
-extern void pgnet_responses_record(Oid table, HttpRequest *const *requests,
-								   int nrequests, RecordMode mode);
+extern void pgnet_responses_record(Oid table, Job *const *jobs,
+								   int njobs, RecordMode mode);
 
 /*
  * The same in a subtransaction: NULL, or the error it was rolled back for.
  * Runs in: workers.
  */
 extern ErrorData *pgnet_responses_try_record(Oid table,
-											 HttpRequest *const *requests,
-											 int nrequests, RecordMode mode);
+											 Job *const *jobs,
+											 int njobs, RecordMode mode);
 
 /*
  * Of these ids, drop those whose queue row somebody else holds locked: the
  * others are moved to the front, and their number returned.  Their rows are
  * locked.  Runs in: workers.
  */
-extern int	pgnet_responses_recordable(HttpRequest **requests, int nrequests);
+extern int	pgnet_responses_recordable(Job **jobs, int njobs);
 
 /*
  * Remove up to limit responses created before the given time that nobody

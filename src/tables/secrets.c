@@ -115,8 +115,10 @@ pgnet_secrets_problem(const QueueRow *row)
 
 /* Look for references. */
 bool
-pgnet_secrets_wanted(const HttpRequest *request)
+pgnet_secrets_wanted(const Job *job)
 {
+	const HttpRequest *request = &job->request;
+
 	for (int i = 0; i < request->nheaders; i++)
 		if (strchr(request->headers[i].value, '$') != NULL &&
 			strstr(request->headers[i].value, BEFORE_NAME) != NULL)
@@ -126,10 +128,11 @@ pgnet_secrets_wanted(const HttpRequest *request)
 
 /* Replace references. */
 void
-pgnet_secrets_fill(HttpRequest *request)
+pgnet_secrets_fill(Job *job)
 {
+	HttpRequest *request = &job->request;
 	Lookup		lookup = {
-		.role = request->role,
+		.role = job->role,
 		.url = request->url,
 		.host_header = pgnet_headers_find(request->headers,
 										  request->nheaders, "Host"),
@@ -145,7 +148,7 @@ pgnet_secrets_fill(HttpRequest *request)
 		lookup.problem = pgnet_headers_problem(request->headers,
 											   request->nheaders);
 	if (lookup.problem != NULL)
-		pgnet_request_fail(request, lookup.problem);
+		pgnet_job_fail(job, lookup.problem);
 	request->carries_secret = true;
 	MemoryContextSwitchTo(before);
 }

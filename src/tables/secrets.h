@@ -9,7 +9,7 @@
 
 #include "postgres.h"
 
-#include "exchange.h"
+#include "job.h"
 #include "tables/request_queue.h"
 
 /*
@@ -19,12 +19,12 @@
 extern char *pgnet_secrets_problem(const QueueRow *row);
 
 /* Does a request, loaded, refer to any?  Runs in: workers. */
-extern bool pgnet_secrets_wanted(const HttpRequest *request);
+extern bool pgnet_secrets_wanted(const Job *job);
 
 /*
  * Put the values into a request, or decide it because that cannot be done.
  * Runs in: workers.
  */
-extern void pgnet_secrets_fill(HttpRequest *request);
+extern void pgnet_secrets_fill(Job *job);
 
 #endif							/* PGNET_SECRETS_H */

@@ -19,7 +19,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
-#include "exchange.h"
+#include "job.h"
 #include "worker/backlog.h"
 #include "worker/held_ids.h"
 #include "worker/host_queue.h"
@@ -107,9 +107,9 @@ pgnet_backlog_unload(Backlog *backlog)
 		{
 			Waiting    *waiting = pgnet_host_at(host, i);
 
-			if (waiting->request != NULL)
-				pgnet_request_free(waiting->request);
-			waiting->request = NULL;
+			if (waiting->job != NULL)
+				pgnet_job_free(waiting->job);
+			waiting->job = NULL;
 		}
 		host_settle(backlog, host);
 	}
@@ -131,26 +131,26 @@ pgnet_backlog_set_limits(Backlog *backlog, BacklogLimits limits)
 
 /* Take a request over. */
 void
-pgnet_backlog_add(Backlog *backlog, HttpRequest *request)
+pgnet_backlog_add(Backlog *backlog, Job *job)
 {
 	HostQueue  *host;
-	Waiting		waiting = pgnet_waiting_of(request);
+	Waiting		waiting = pgnet_waiting_of(job);
 
-	if (!pgnet_backlog_hold(backlog, request->id))
+	if (!pgnet_backlog_hold(backlog, job->id))
 	{
-		pgnet_request_free(request);
+		pgnet_job_free(job);
 		return;
 	}
-	host = host_get(backlog, request->host_key);
+	host = host_get(backlog, job->lane_key);
 
 	/* what may go at once stays whole, whatever it weighs */
-	if (!request->loaded ||
+	if (!job->loaded ||
 		(pgnet_backlog_is_rich(backlog) &&
 		 host->room.in_flight + host->count >=
 			 backlog->limits.in_flight_per_host))
 	{
-		pgnet_request_free(request);
-		waiting.request = NULL;
+		pgnet_job_free(job);
+		waiting.job = NULL;
 	}
 	host_push(backlog, host, waiting, false);
 	host_settle(backlog, host);
@@ -174,24 +174,24 @@ pgnet_backlog_holds(const Backlog *backlog, int64 id)
 }
 
 /* Choose what to send next. */
-HttpRequest *
+Job *
 pgnet_backlog_next(Backlog *backlog)
 {
 	HostQueue  *host;
-	HttpRequest *request;
+	Job		   *job;
 
 	if (!pgnet_backlog_has_ready(backlog))
 		return NULL;
 	host = dlist_head_element(HostQueue, node, &backlog->ready);
-	request = host_pop(backlog, host).request;
-	pgnet_room_take(&host->room, request->size);
-	pgnet_room_take(&backlog->room, request->size);
+	job = host_pop(backlog, host).job;
+	pgnet_room_take(&host->room, job->size);
+	pgnet_room_take(&backlog->room, job->size);
 
 	/* the others first */
 	dlist_delete(&host->node);
 	host->place = HOST_NOWHERE;
 	host_settle(backlog, host);
-	return request;
+	return job;
 }
 
 /* Name what should be loaded. */
@@ -210,7 +210,7 @@ pgnet_backlog_to_load(Backlog *backlog, int64 *ids, int max)
 		const Waiting *waiting = pgnet_host_at(host, nids);
 
 		bytes += waiting->size;
-		if (waiting->request != NULL || (nids > 0 && bytes > MAX_LOAD_BYTES))
+		if (waiting->job != NULL || (nids > 0 && bytes > MAX_LOAD_BYTES))
 			break;
 		ids[nids++] = waiting->id;
 	}
@@ -231,18 +231,18 @@ pgnet_backlog_loaded(Backlog *backlog, int nids, dlist_head *requests)
 	while (!dlist_is_empty(requests))
 	{
 		dlist_node *last = dlist_tail_node(requests);
-		HttpRequest *request = dlist_container(HttpRequest, node, last);
+		Job		   *job = dlist_container(Job, node, last);
 
 		dlist_delete(last);
-		pgnet_backlog_hold(backlog, request->id);
-		if (request->host_key == host->key)
+		pgnet_backlog_hold(backlog, job->id);
+		if (job->lane_key == host->key)
 		{
-			host_push(backlog, host, pgnet_waiting_of(request), true);
+			host_push(backlog, host, pgnet_waiting_of(job), true);
 			continue;
 		}
 		/* somebody changed the URL meanwhile */
-		other = host_get(backlog, request->host_key);
-		host_push(backlog, other, pgnet_waiting_of(request), false);
+		other = host_get(backlog, job->lane_key);
+		host_push(backlog, other, pgnet_waiting_of(job), false);
 		host_settle(backlog, other);
 	}
 	host_settle(backlog, host);
@@ -262,23 +262,23 @@ pgnet_backlog_postpone(Backlog *backlog)
 
 /* A transfer ended. */
 void
-pgnet_backlog_finished(Backlog *backlog, HttpRequest *request)
+pgnet_backlog_finished(Backlog *backlog, Job *job)
 {
-	HostQueue  *host = host_get(backlog, request->host_key);
+	HostQueue  *host = host_get(backlog, job->lane_key);
 
-	pgnet_room_give_back(&host->room, request->size);
-	pgnet_room_give_back(&backlog->room, request->size);
+	pgnet_room_give_back(&host->room, job->size);
+	pgnet_room_give_back(&backlog->room, job->size);
 	host_settle(backlog, host);
 }
 
 /* A transfer did not begin; the id is held still. */
 void
-pgnet_backlog_put_back(Backlog *backlog, HttpRequest *request)
+pgnet_backlog_put_back(Backlog *backlog, Job *job)
 {
-	HostQueue  *host = host_get(backlog, request->host_key);
+	HostQueue  *host = host_get(backlog, job->lane_key);
 
-	pgnet_host_push_early(host, backlog->context, pgnet_waiting_of(request));
-	backlog->loaded_bytes += request->size;
+	pgnet_host_push_early(host, backlog->context, pgnet_waiting_of(job));
+	backlog->loaded_bytes += job->size;
 	host_settle(backlog, host);
 }
 
@@ -389,7 +389,7 @@ host_settle(Backlog *backlog, HostQueue *host)
 	HostPlace	place = HOST_NOWHERE;
 
 	if (pgnet_host_may_send(host, backlog->limits.in_flight_per_host))
-		place = pgnet_host_at(host, 0)->request ? HOST_READY : HOST_HUNGRY;
+		place = pgnet_host_at(host, 0)->job ? HOST_READY : HOST_HUNGRY;
 
 	if (place != host->place)
 	{
@@ -416,8 +416,8 @@ host_clear(Backlog *backlog, HostQueue *host)
 	{
 		Waiting		waiting = host_pop(backlog, host);
 
-		if (waiting.request != NULL)
-			pgnet_request_free(waiting.request);
+		if (waiting.job != NULL)
+			pgnet_job_free(waiting.job);
 	}
 }
 
@@ -429,7 +429,7 @@ host_push(Backlog *backlog, HostQueue *host, Waiting waiting, bool first)
 		pgnet_host_push_first(host, backlog->context, waiting);
 	else
 		pgnet_host_push_last(host, backlog->context, waiting);
-	if (waiting.request != NULL)
+	if (waiting.job != NULL)
 		backlog->loaded_bytes += waiting.size;
 }
 
@@ -439,7 +439,7 @@ host_pop(Backlog *backlog, HostQueue *host)
 {
 	Waiting		waiting = pgnet_host_pop_first(host);
 
-	if (waiting.request != NULL)
+	if (waiting.job != NULL)
 		backlog->loaded_bytes -= waiting.size;
 	return waiting;
 }

@@ -16,7 +16,7 @@
 
 #include "postgres.h"
 
-#include "exchange.h"
+#include "job.h"
 #include "shared/slot.h"
 
 typedef struct Backlog Backlog;
@@ -39,7 +39,7 @@ extern void pgnet_backlog_unload(Backlog *backlog);
 extern void pgnet_backlog_set_limits(Backlog *backlog, BacklogLimits limits);
 
 /* Take a request over; one whose id is held already is freed. */
-extern void pgnet_backlog_add(Backlog *backlog, HttpRequest *request);
+extern void pgnet_backlog_add(Backlog *backlog, Job *job);
 
 /* Hold the id of a request that will never be sent; false: held already. */
 extern bool pgnet_backlog_hold(Backlog *backlog, int64 id);
@@ -48,7 +48,7 @@ extern bool pgnet_backlog_hold(Backlog *backlog, int64 id);
 extern bool pgnet_backlog_holds(const Backlog *backlog, int64 id);
 
 /* The next request to send now, now in flight; NULL when there is none. */
-extern HttpRequest *pgnet_backlog_next(Backlog *backlog);
+extern Job *pgnet_backlog_next(Backlog *backlog);
 
 /*
  * Ids of requests that could be sent now if they were loaded, at most max of
@@ -66,10 +66,10 @@ extern void pgnet_backlog_loaded(Backlog *backlog, int nids,
 extern void pgnet_backlog_postpone(Backlog *backlog);
 
 /* A request that was sent is not in flight any more; its id stays held. */
-extern void pgnet_backlog_finished(Backlog *backlog, HttpRequest *request);
+extern void pgnet_backlog_finished(Backlog *backlog, Job *job);
 
 /* One that was not sent after all waits again, in its old place. */
-extern void pgnet_backlog_put_back(Backlog *backlog, HttpRequest *request);
+extern void pgnet_backlog_put_back(Backlog *backlog, Job *job);
 
 /* Have no room for more than is in flight now, in all or to one host. */
 extern void pgnet_backlog_restrict(Backlog *backlog);

@@ -25,7 +25,7 @@
 /* What one host may have of a batch at first. */
 #define SHARE_DIVISOR 4
 
-static bool fits(const Batch *batch, const HttpRequest *request, size_t *bytes);
+static bool fits(const Batch *batch, const Job *job, size_t *bytes);
 static void record_work(void *batch);
 static int	seconds_to_store(const Batch *batch);
 static void explain_bad_urls(const Batch *batch);
@@ -47,37 +47,37 @@ pgnet_batch_fill(Batch *batch, const dlist_head *list, int max, uint64 last)
 		taken[last % SHARES] = share;
 	dlist_foreach(iter, unconstify(dlist_head *, list))
 	{
-		HttpRequest *request = dlist_container(HttpRequest, node, iter.cur);
-		int		   *of_host = &taken[request->host_key % SHARES];
+		Job		   *job = dlist_container(Job, node, iter.cur);
+		int		   *of_host = &taken[job->lane_key % SHARES];
 
-		if (batch->count == max || !fits(batch, request, &bytes))
+		if (batch->count == max || !fits(batch, job, &bytes))
 			break;
 		if (*of_host == share)
 			continue;
 		(*of_host)++;
-		batch->requests[batch->count++] = request;
+		batch->jobs[batch->count++] = job;
 	}
 	shared = batch->count;
 	dlist_foreach(iter, unconstify(dlist_head *, list))
 	{
-		HttpRequest *request = dlist_container(HttpRequest, node, iter.cur);
+		Job		   *job = dlist_container(Job, node, iter.cur);
 
-		if (known < shared && batch->requests[known] == request)
+		if (known < shared && batch->jobs[known] == job)
 			known++;
-		else if (batch->count == max || !fits(batch, request, &bytes))
+		else if (batch->count == max || !fits(batch, job, &bytes))
 			break;
 		else
-			batch->requests[batch->count++] = request;
+			batch->jobs[batch->count++] = job;
 	}
 }
 
 /* May a request be one more?  The first may always. */
 static bool
-fits(const Batch *batch, const HttpRequest *request, size_t *bytes)
+fits(const Batch *batch, const Job *job, size_t *bytes)
 {
-	if (batch->count > 0 && (request->slow || batch->requests[0]->slow))
+	if (batch->count > 0 && (job->slow || batch->jobs[0]->slow))
 		return false;
-	*bytes += request->outcome.content_len;
+	*bytes += job->outcome.content_len;
 	return batch->count == 0 || *bytes <= PGNET_BATCH_BYTES;
 }
 
@@ -110,7 +110,7 @@ record_work(void *arg)
 		return;
 	}
 	pgnet_transaction_allow(batch->seconds + seconds_to_store(batch));
-	pgnet_responses_record(batch->access->queue, batch->requests, 1,
+	pgnet_responses_record(batch->access->queue, batch->jobs, 1,
 						   batch->mode);
 	batch->nrecorded = 1;
 }
@@ -122,7 +122,7 @@ record_work(void *arg)
 static int
 seconds_to_store(const Batch *batch)
 {
-	return (int) (batch->requests[0]->outcome.content_len / BYTES_PER_SECOND);
+	return (int) (batch->jobs[0]->outcome.content_len / BYTES_PER_SECOND);
 }
 
 /* In a transaction at last: say what is wrong with a URL as at the call. */
@@ -131,13 +131,13 @@ explain_bad_urls(const Batch *batch)
 {
 	for (int i = 0; i < batch->count; i++)
 	{
-		HttpRequest *request = batch->requests[i];
+		Job		   *job = batch->jobs[i];
 		char	   *problem = NULL;
 
-		if (request->outcome.bad_url)
-			problem = pgnet_url_problem(request->url);
+		if (job->outcome.bad_url)
+			problem = pgnet_url_problem(job->request.url);
 		if (problem != NULL)
-			pgnet_request_fail(request, problem);
+			pgnet_job_fail(job, problem);
 	}
 }
 
@@ -154,7 +154,7 @@ record_pieces(Batch *batch, PaceRun *run)
 
 		pgnet_transaction_allow(PIECE_SECONDS);
 		error = pgnet_responses_try_record(batch->access->queue,
-										   &batch->requests[batch->nrecorded],
+										   &batch->jobs[batch->nrecorded],
 										   rows, batch->mode);
 		if (error == NULL)
 		{
@@ -173,10 +173,10 @@ record_pieces(Batch *batch, PaceRun *run)
 static void
 set_aside(Batch *batch, ErrorData *error)
 {
-	HttpRequest **next = &batch->requests[batch->nrecorded];
+	Job		  **next = &batch->jobs[batch->nrecorded];
 
 	batch->failures[batch->nfailures++] = (BatchFailure) {*next, error};
 	batch->count--;
 	memmove(next, next + 1,
-			sizeof(HttpRequest *) * (batch->count - batch->nrecorded));
+			sizeof(Job *) * (batch->count - batch->nrecorded));
 }

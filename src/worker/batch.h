@@ -10,7 +10,7 @@
 
 #include "lib/ilist.h"
 
-#include "exchange.h"
+#include "job.h"
 #include "tables/response_log.h"
 #include "worker/access.h"
 #include "worker/pace.h"
@@ -22,7 +22,7 @@
 /* One that could not be recorded, and why. */
 typedef struct BatchFailure
 {
-	HttpRequest *request;
+	Job		   *job;
 	ErrorData  *error;
 } BatchFailure;
 
@@ -30,7 +30,7 @@ typedef struct Batch
 {
 	TableAccess *access;
 	const Pace *pace;
-	HttpRequest *requests[PGNET_BATCH_REQUESTS];
+	Job		   *jobs[PGNET_BATCH_REQUESTS];
 	int			count;
 	RecordMode	mode;
 	int			seconds;		/* it may take, if it is one request */

@@ -126,21 +126,21 @@ pgnet_blame_deaths(const Blame *blame, int64 id)
 
 /* Have it wait here. */
 void
-pgnet_blame_defer(Blame *blame, HttpRequest *request)
+pgnet_blame_defer(Blame *blame, Job *job)
 {
-	Blamed	   *blamed = find(blame, request->id);
+	Blamed	   *blamed = find(blame, job->id);
 
 	Assert(blamed != NULL);
 	/* a row may be read more than once */
 	if (blamed->place == BLAMED_UNSEEN)
 	{
 		blamed->place = BLAMED_DEFERRED;
-		blamed->host_key = request->host_key;
-		blamed->size = request->size;
+		blamed->host_key = job->lane_key;
+		blamed->size = job->size;
 		dlist_push_tail(&blame->deferred[blamed->deaths], &blamed->node);
 		pgnet_backlog_hold(blame->backlog, blamed->id);
 	}
-	pgnet_request_free(request);
+	pgnet_job_free(job);
 }
 
 /* Hand over as many as may go together. */
@@ -152,17 +152,17 @@ pgnet_blame_admit(Blame *blame)
 	while ((blamed = next_to_admit(blame)) != NULL)
 	{
 		/* not loaded: the row may have changed meanwhile */
-		HttpRequest *request = pgnet_request_create(blame->context);
+		Job		   *job = pgnet_job_create(blame->context);
 
-		request->id = blamed->id;
-		request->host_key = blamed->host_key;
-		request->size = blamed->size;
+		job->id = blamed->id;
+		job->lane_key = blamed->host_key;
+		job->size = blamed->size;
 		dlist_delete(&blamed->node);
 		dlist_push_tail(&blame->admitted, &blamed->node);
 		blamed->place = BLAMED_ADMITTED;
 		blame->nadmitted++;
 		pgnet_backlog_release(blame->backlog, blamed->id);
-		pgnet_backlog_add(blame->backlog, request);
+		pgnet_backlog_add(blame->backlog, job);
 	}
 }
 

@@ -27,7 +27,7 @@ extern void pgnet_blame_forget(Blame *blame, int64 id);
 extern int	pgnet_blame_deaths(const Blame *blame, int64 id);
 
 /* Take over a request with deaths, but not the last, until its turn comes. */
-extern void pgnet_blame_defer(Blame *blame, HttpRequest *request);
+extern void pgnet_blame_defer(Blame *blame, Job *job);
 
 /* Hand to the backlog those whose turn it is; are there any? */
 extern void pgnet_blame_admit(Blame *blame);

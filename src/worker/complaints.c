@@ -30,7 +30,7 @@ pgnet_complain_hurry(int responses)
 
 /* Say which response could not be recorded, and what follows. */
 void
-pgnet_complain_failure(const HttpRequest *request, RecordMode mode,
+pgnet_complain_failure(const Job *job, RecordMode mode,
 					   const ErrorData *error)
 {
 	const char *consequence = NULL;
@@ -51,7 +51,7 @@ pgnet_complain_failure(const HttpRequest *request, RecordMode mode,
 			errcode(error->sqlerrcode),
 			errmsg("could not record the response of request " INT64_FORMAT
 				   ": %s",
-				   request->id, error->message),
+				   job->id, error->message),
 			errdetail("%s", consequence),
 			error->context ? errcontext("%s", error->context) : 0);
 }

@@ -8,7 +8,7 @@
 
 #include "postgres.h"
 
-#include "exchange.h"
+#include "job.h"
 #include "tables/response_log.h"
 
 /* All are kept and tried again: the error passes. */
@@ -18,7 +18,7 @@ extern void pgnet_complain_passing(const ErrorData *error);
 extern void pgnet_complain_hurry(int responses);
 
 /* One could not be recorded in this mode, and what follows from that. */
-extern void pgnet_complain_failure(const HttpRequest *request, RecordMode mode,
+extern void pgnet_complain_failure(const Job *job, RecordMode mode,
 								   const ErrorData *error);
 
 #endif							/* PGNET_COMPLAINTS_H */

@@ -16,12 +16,12 @@ static void grow(HostQueue *host, MemoryContext context);
 
 /* Have a request wait. */
 Waiting
-pgnet_waiting_of(HttpRequest *request)
+pgnet_waiting_of(Job *job)
 {
 	return (Waiting) {
-		.id = request->id,
-		.size = request->size,
-		.request = request,
+		.id = job->id,
+		.size = job->size,
+		.job = job,
 	};
 }
 

@@ -10,14 +10,14 @@
 
 #include "lib/ilist.h"
 
-#include "exchange.h"
+#include "job.h"
 #include "worker/room.h"
 
 typedef struct Waiting
 {
 	int64		id;
 	size_t		size;			/* of the row, whole */
-	HttpRequest *request;		/* NULL: not loaded */
+	Job		   *job;			/* NULL: not loaded */
 } Waiting;
 
 typedef enum HostPlace
@@ -42,7 +42,7 @@ typedef struct HostQueue
 } HostQueue;
 
 /* A request, whole, as it waits. */
-extern Waiting pgnet_waiting_of(HttpRequest *request);
+extern Waiting pgnet_waiting_of(Job *job);
 
 /* Has it something to send, and may it, so many at a time? */
 extern bool pgnet_host_may_send(HostQueue *host, int limit);

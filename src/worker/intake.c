@@ -55,9 +55,7 @@ static void take_rows(Intake *intake, Rows *rows);
 static void take_loaded(Intake *intake, Rows *rows, TimestampTz now);
 static void look_again(Intake *intake);
 static void check_rows(Rows *rows, bool to_be_sent);
-static bool is_pending(const HttpRequest *request);
-static void take_refused(Intake *intake, HttpRequest *request, TimestampTz now);
-static HttpRequest *pop(dlist_head *list);
+static void take_refused(Intake *intake, Job *job, TimestampTz now);
 
 /* Go back to a lower id, or on to a higher one. */
 void
@@ -118,7 +116,7 @@ pgnet_intake_read(Intake *intake, TableAccess *access, TimestampTz now)
 	}
 	if (rows.begun)
 		pgnet_pace_failed(&intake->pace, rows.limit, true);
-	pgnet_requests_free(&rows.list);
+	pgnet_jobs_free(&rows.list);
 	if (access->missing)
 		look_again(intake);
 }
@@ -143,7 +141,7 @@ pgnet_intake_load(Intake *intake, TableAccess *access, TimestampTz now)
 		take_loaded(intake, &rows, now);
 		return;
 	}
-	pgnet_requests_free(&rows.list);
+	pgnet_jobs_free(&rows.list);
 	/* one by one: for that one there may be no memory */
 	if (rows.begun)
 		pgnet_pace_failed(&intake->load_pace, 1, false);
@@ -224,24 +222,24 @@ check_rows(Rows *rows, bool to_be_sent)
 
 	dlist_foreach(iter, &rows->list)
 	{
-		HttpRequest *request = dlist_container(HttpRequest, node, iter.cur);
+		Job		   *job = dlist_container(Job, node, iter.cur);
 		char	   *problem;
 
-		if (!is_pending(request))
+		if (!pgnet_job_is_pending(job))
 			continue;
-		problem = pgnet_url_scheme_problem(request->url);
+		problem = pgnet_url_scheme_problem(job->request.url);
 		if (problem != NULL)
-			pgnet_request_fail(request, problem);
-		request->host_key = pgnet_url_host_key(request->url);
-		if (problem == NULL && request->loaded)
-			pgnet_access_apply(request, pgnet_setting_require_access_rule);
-		if (!is_pending(request) || !request->loaded ||
-			!pgnet_secrets_wanted(request))
+			pgnet_job_fail(job, problem);
+		job->lane_key = pgnet_url_host_key(job->request.url);
+		if (problem == NULL && job->loaded)
+			pgnet_access_apply(job, pgnet_setting_require_access_rule);
+		if (!pgnet_job_is_pending(job) || !job->loaded ||
+			!pgnet_secrets_wanted(job))
 			continue;
 		if (to_be_sent)
-			pgnet_secrets_fill(request);
+			pgnet_secrets_fill(job);
 		else
-			request->loaded = false;
+			job->loaded = false;
 	}
 }
 
@@ -252,19 +250,19 @@ take_rows(Intake *intake, Rows *rows)
 	intake->more = rows->count == rows->limit;
 	while (!dlist_is_empty(&rows->list))
 	{
-		HttpRequest *request = pop(&rows->list);
+		Job		   *job = pgnet_job_pop(&rows->list);
 
-		if (request->id == PG_INT64_MAX)
+		if (job->id == PG_INT64_MAX)
 			intake->more = false;
 		else
-			intake->next_id = request->id + 1;
-		if (is_pending(request) &&
-			pgnet_suspects_defer(intake->suspects, request))
+			intake->next_id = job->id + 1;
+		if (pgnet_job_is_pending(job) &&
+			pgnet_suspects_defer(intake->suspects, job))
 			continue;
-		if (is_pending(request))
-			pgnet_backlog_add(intake->backlog, request);
+		if (pgnet_job_is_pending(job))
+			pgnet_backlog_add(intake->backlog, job);
 		else
-			take_refused(intake, request, intake->last_read);
+			take_refused(intake, job, intake->last_read);
 	}
 }
 
@@ -279,36 +277,22 @@ take_loaded(Intake *intake, Rows *rows, TimestampTz now)
 	dlist_init(&refused);
 	while (!dlist_is_empty(&rows->list))
 	{
-		HttpRequest *request = pop(&rows->list);
+		Job		   *job = pgnet_job_pop(&rows->list);
 
-		dlist_push_tail(is_pending(request) ? &good : &refused,
-						&request->node);
+		dlist_push_tail(pgnet_job_is_pending(job) ? &good : &refused,
+						&job->node);
 	}
 	pgnet_backlog_loaded(intake->backlog, rows->nids, &good);
 	while (!dlist_is_empty(&refused))
-		take_refused(intake, pop(&refused), now);
-}
-
-/* Is a request not decided yet? */
-static bool
-is_pending(const HttpRequest *request)
-{
-	return request->outcome.kind == PGNET_OUTCOME_PENDING;
+		take_refused(intake, pgnet_job_pop(&refused), now);
 }
 
 /* A row that cannot be sent is finished already. */
 static void
-take_refused(Intake *intake, HttpRequest *request, TimestampTz now)
+take_refused(Intake *intake, Job *job, TimestampTz now)
 {
-	if (pgnet_backlog_hold(intake->backlog, request->id))
-		pgnet_recorder_add(intake->recorder, request, now);
+	if (pgnet_backlog_hold(intake->backlog, job->id))
+		pgnet_recorder_add(intake->recorder, job, now);
 	else
-		pgnet_request_free(request);
-}
-
-/* Take the first request of a list. */
-static HttpRequest *
-pop(dlist_head *list)
-{
-	return dlist_container(HttpRequest, node, dlist_pop_head_node(list));
+		pgnet_job_free(job);
 }

@@ -211,14 +211,14 @@ read_queue(Loop *loop)
 static void
 send_requests(Loop *loop)
 {
-	HttpRequest *request;
+	Job		   *job;
 
 	pgnet_restraint_relax(&loop->restraint, loop->now);
 	while (!loop->stay.finishing && !pgnet_recorder_is_full(&loop->recorder) &&
 		   !pgnet_engine_is_dense(loop->engine) &&
-		   (request = pgnet_backlog_next(loop->backlog)) != NULL)
-		if (!pgnet_suspects_take(loop->suspects, request))
-			pgnet_engine_start(loop->engine, request);
+		   (job = pgnet_backlog_next(loop->backlog)) != NULL)
+		if (!pgnet_suspects_take(loop->suspects, job))
+			pgnet_engine_start(loop->engine, job);
 	pgnet_suspects_send(loop->suspects, &loop->access, loop->engine, loop->now);
 	loop->busy = pgnet_engine_drive(loop->engine);
 }
@@ -237,12 +237,11 @@ collect_finished(Loop *loop)
 		return;
 	while (!dlist_is_empty(&finished))
 	{
-		HttpRequest *request = dlist_container(HttpRequest, node,
-											   dlist_pop_head_node(&finished));
+		Job		   *job = pgnet_job_pop(&finished);
 
-		pgnet_suspects_finished(loop->suspects, request);
-		pgnet_backlog_finished(loop->backlog, request);
-		pgnet_recorder_add(&loop->recorder, request, loop->now);
+		pgnet_suspects_finished(loop->suspects, job);
+		pgnet_backlog_finished(loop->backlog, job);
+		pgnet_recorder_add(&loop->recorder, job, loop->now);
 	}
 	/* with nothing left in flight there is nothing to look for once more */
 	if (pgnet_engine_in_flight(loop->engine) == 0)
@@ -271,22 +270,22 @@ forget_recorded(Loop *loop)
 		return;
 	dlist_foreach(iter, recorded)
 	{
-		HttpRequest *request = dlist_container(HttpRequest, node, iter.cur);
+		Job		   *job = dlist_container(Job, node, iter.cur);
 
 		/* most are of one role */
-		if (request->role != gone.role)
+		if (job->role != gone.role)
 		{
 			pgnet_quota_give(gone.role, gone.rows, gone.bytes);
-			gone = (QuotaTaken) {.role = request->role};
+			gone = (QuotaTaken) {.role = job->role};
 		}
 		gone.rows++;
-		gone.bytes += request->queue_bytes;
+		gone.bytes += job->queue_bytes;
 		/* the ids of a dropped table may mean other rows by now */
-		if (request->table == loop->access.queue)
-			pgnet_backlog_release(loop->backlog, request->id);
+		if (job->table == loop->access.queue)
+			pgnet_backlog_release(loop->backlog, job->id);
 	}
 	pgnet_quota_give(gone.role, gone.rows, gone.bytes);
-	pgnet_requests_free(recorded);
+	pgnet_jobs_free(recorded);
 	pgnet_slot_broadcast(loop->slot);
 	pgnet_stay_note_work(&loop->stay, loop->now);
 	pgnet_expiry_note_recorded(&loop->expiry);
@@ -314,7 +313,7 @@ follow_tables(Loop *loop)
 	pgnet_suspects_clear(loop->suspects);
 	pgnet_backlog_clear(loop->backlog);
 	pgnet_recorder_clear(&loop->recorder);
-	pgnet_requests_free(&loop->recorder.recorded);
+	pgnet_jobs_free(&loop->recorder.recorded);
 	loop->recount.wanted = OidIsValid(loop->access.queue);
 	if (!loop->recount.wanted)
 		pgnet_quota_keep_only(NULL, 0);

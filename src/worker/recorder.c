@@ -49,7 +49,7 @@
 /* Those whose rows may be free. */
 typedef struct Rows
 {
-	HttpRequest **requests;
+	Job		  **jobs;
 	int			count;
 	int			nfree;			/* those at the front nobody holds locked */
 } Rows;
@@ -67,10 +67,10 @@ static bool record_alone(Recorder *recorder, const Batch *batch,
 static AccessResult try_alone(const Batch *batch, BatchFailure *failure,
 							  RecordMode mode);
 static bool is_too_long(const ErrorData *error);
-static void put_last(Recorder *recorder, HttpRequest *request);
+static void put_last(Recorder *recorder, Job *job);
 static void find_free_work(void *rows);
-static void take_out(Recorder *recorder, HttpRequest *request);
-static void put_locked(Recorder *recorder, HttpRequest *request,
+static void take_out(Recorder *recorder, Job *job);
+static void put_locked(Recorder *recorder, Job *job,
 					   TimestampTz now);
 
 /* Start with nothing. */
@@ -85,13 +85,13 @@ pgnet_recorder_init(Recorder *recorder)
 
 /* Take a decided request. */
 void
-pgnet_recorder_add(Recorder *recorder, HttpRequest *request, TimestampTz now)
+pgnet_recorder_add(Recorder *recorder, Job *job, TimestampTz now)
 {
 	if (recorder->nfinished == 0)
 		recorder->waiting_since = now;
-	dlist_insert_before(place_of_next(recorder, now), &request->node);
+	dlist_insert_before(place_of_next(recorder, now), &job->node);
 	recorder->nfinished++;
-	recorder->finished_bytes += request->outcome.content_len;
+	recorder->finished_bytes += job->outcome.content_len;
 }
 
 /* The end of the list, or for a while the slow ones there. */
@@ -105,7 +105,7 @@ place_of_next(Recorder *recorder, TimestampTz now)
 										   SLOW_PATIENCE_MS))
 		return end;
 	while (place->prev != end &&
-		   dlist_container(HttpRequest, node, place->prev)->slow)
+		   dlist_container(Job, node, place->prev)->slow)
 		place = place->prev;
 	return place;
 }
@@ -157,7 +157,7 @@ pgnet_recorder_flush(Recorder *recorder, TableAccess *access, TimestampTz now)
 	if (batch->count == 0)
 		return;
 
-	batch->seconds = batch->requests[0]->slow ? SLOW_SECONDS : SINGLE_SECONDS;
+	batch->seconds = batch->jobs[0]->slow ? SLOW_SECONDS : SINGLE_SECONDS;
 	recorder->waiting_since = now;
 	switch (pgnet_batch_record(batch, &error))
 	{
@@ -208,10 +208,10 @@ drop_stale(Recorder *recorder, TableAccess *access)
 
 	dlist_foreach_modify(iter, &recorder->finished)
 	{
-		HttpRequest *request = dlist_container(HttpRequest, node, iter.cur);
+		Job		   *job = dlist_container(Job, node, iter.cur);
 
-		if (request->table != access->queue)
-			take_out(recorder, request);
+		if (job->table != access->queue)
+			take_out(recorder, job);
 	}
 }
 
@@ -220,7 +220,7 @@ static void
 recheck_locked(Recorder *recorder, TableAccess *access, TimestampTz now)
 {
 	Batch	   *batch = palloc0(sizeof(Batch));
-	Rows		rows = {.requests = batch->requests};
+	Rows		rows = {.jobs = batch->jobs};
 	ErrorData  *error = NULL;
 
 	pgnet_batch_fill(batch, &recorder->locked, PGNET_BATCH_REQUESTS, 0);
@@ -231,12 +231,12 @@ recheck_locked(Recorder *recorder, TableAccess *access, TimestampTz now)
 	for (int i = 0; i < rows.count; i++)
 	{
 		/* those that are locked still go to the end of their list */
-		dlist_delete(&rows.requests[i]->node);
+		dlist_delete(&rows.jobs[i]->node);
 		recorder->nlocked--;
 		if (i < rows.nfree)
-			pgnet_recorder_add(recorder, rows.requests[i], now);
+			pgnet_recorder_add(recorder, rows.jobs[i], now);
 		else
-			put_locked(recorder, rows.requests[i], now);
+			put_locked(recorder, rows.jobs[i], now);
 	}
 	recorder->locked_due = TimestampTzPlusMilliseconds(now, LOCKED_ROW_MS);
 }
@@ -246,10 +246,10 @@ static void
 settle(Recorder *recorder, Batch *batch)
 {
 	for (int i = 0; i < batch->nrecorded; i++)
-		take_out(recorder, batch->requests[i]);
+		take_out(recorder, batch->jobs[i]);
 	if (batch->nrecorded > 0)
 	{
-		recorder->last_host = batch->requests[batch->nrecorded - 1]->host_key;
+		recorder->last_host = batch->jobs[batch->nrecorded - 1]->lane_key;
 		pgnet_backoff_succeeded(&recorder->backoff);
 	}
 	pgnet_pace_done(&recorder->pace, batch->nrecorded, batch->took_us);
@@ -265,7 +265,7 @@ settle_failed(Recorder *recorder, Batch *batch, ErrorData *error)
 		pgnet_pace_failed(&recorder->pace, batch->count, is_too_long(error));
 	else
 		batch->failures[batch->nfailures++] =
-			(BatchFailure) {batch->requests[0], error};
+			(BatchFailure) {batch->jobs[0], error};
 }
 
 /* Record those that could not be recorded with others, each for itself. */
@@ -307,26 +307,26 @@ settle_failures(Recorder *recorder, Batch *batch, TimestampTz now)
 static void
 park_locked(Recorder *recorder, Batch *batch, TimestampTz now)
 {
-	HttpRequest **requests = palloc(sizeof(HttpRequest *) * batch->nfailures);
-	Rows		rows = {.requests = requests, .count = batch->nfailures};
+	Job		  **jobs = palloc(sizeof(Job *) * batch->nfailures);
+	Rows		rows = {.jobs = jobs, .count = batch->nfailures};
 	ErrorData  *error = NULL;
 	int			left = 0;
 
 	for (int i = 0; i < rows.count; i++)
-		requests[i] = batch->failures[i].request;
+		jobs[i] = batch->failures[i].job;
 	if (pgnet_access_run(batch->access, find_free_work, &rows, &error) !=
 		PGNET_ACCESS_DONE)
 		return;
 	for (int i = rows.nfree; i < rows.count; i++)
 	{
-		dlist_delete(&requests[i]->node);
+		dlist_delete(&jobs[i]->node);
 		recorder->nfinished--;
-		recorder->finished_bytes -= requests[i]->outcome.content_len;
-		put_locked(recorder, requests[i], now);
+		recorder->finished_bytes -= jobs[i]->outcome.content_len;
+		put_locked(recorder, jobs[i], now);
 	}
 	/* those that are free are in their old order */
 	for (int i = 0; i < batch->nfailures; i++)
-		if (left < rows.nfree && batch->failures[i].request == requests[left])
+		if (left < rows.nfree && batch->failures[i].job == jobs[left])
 			batch->failures[left++] = batch->failures[i];
 	batch->nfailures = left;
 }
@@ -338,7 +338,7 @@ park_locked(Recorder *recorder, Batch *batch, TimestampTz now)
 static bool
 record_alone(Recorder *recorder, const Batch *batch, BatchFailure *failure)
 {
-	HttpRequest *request = failure->request;
+	Job		   *job = failure->job;
 	AccessResult result = PGNET_ACCESS_FAILED;
 	int			mode = batch->mode;
 
@@ -347,25 +347,25 @@ record_alone(Recorder *recorder, const Batch *batch, BatchFailure *failure)
 		result = try_alone(batch, failure, mode);
 	while (result == PGNET_ACCESS_FAILED)
 	{
-		bool		first = mode == PGNET_RECORD_NORMAL && !request->slow;
+		bool		first = mode == PGNET_RECORD_NORMAL && !job->slow;
 
 		if (first && is_too_long(failure->error))
 		{
-			request->slow = true;
-			put_last(recorder, request);
+			job->slow = true;
+			put_last(recorder, job);
 			/* it took its time until now */
 			recorder->slow_since = pgnet_clock_now();
 			return true;
 		}
 		if (pgnet_trouble_passes(failure->error->sqlerrcode))
 		{
-			put_last(recorder, request);
+			put_last(recorder, job);
 			return false;
 		}
-		pgnet_complain_failure(request, mode, failure->error);
+		pgnet_complain_failure(job, mode, failure->error);
 		if (mode == PGNET_RECORD_REMOVE_ONLY)
 		{
-			put_last(recorder, request);
+			put_last(recorder, job);
 			failure->error = NULL;
 			return false;
 		}
@@ -376,7 +376,7 @@ record_alone(Recorder *recorder, const Batch *batch, BatchFailure *failure)
 		failure->error = NULL;
 		return false;
 	}
-	take_out(recorder, request);
+	take_out(recorder, job);
 	return true;
 }
 
@@ -390,7 +390,7 @@ try_alone(const Batch *batch, BatchFailure *failure, RecordMode mode)
 	*alone = (Batch) {
 		.access = batch->access,
 		.pace = batch->pace,
-		.requests = {failure->request},
+		.jobs = {failure->job},
 		.count = 1,
 		.mode = mode,
 		.seconds = SINGLE_SECONDS
@@ -409,10 +409,10 @@ is_too_long(const ErrorData *error)
 
 /* Have a request recorded after the others; a slow one alone. */
 static void
-put_last(Recorder *recorder, HttpRequest *request)
+put_last(Recorder *recorder, Job *job)
 {
-	dlist_delete(&request->node);
-	dlist_push_tail(&recorder->finished, &request->node);
+	dlist_delete(&job->node);
+	dlist_push_tail(&recorder->finished, &job->node);
 }
 
 /* TableWork: find out which rows nobody holds. */
@@ -421,25 +421,25 @@ find_free_work(void *arg)
 {
 	Rows	   *rows = arg;
 
-	rows->nfree = pgnet_responses_recordable(rows->requests, rows->count);
+	rows->nfree = pgnet_responses_recordable(rows->jobs, rows->count);
 }
 
 /* A finished request is done with. */
 static void
-take_out(Recorder *recorder, HttpRequest *request)
+take_out(Recorder *recorder, Job *job)
 {
-	dlist_delete(&request->node);
-	dlist_push_tail(&recorder->recorded, &request->node);
+	dlist_delete(&job->node);
+	dlist_push_tail(&recorder->recorded, &job->node);
 	recorder->nfinished--;
-	recorder->finished_bytes -= request->outcome.content_len;
+	recorder->finished_bytes -= job->outcome.content_len;
 }
 
 /* A request's row is in somebody's hands. */
 static void
-put_locked(Recorder *recorder, HttpRequest *request, TimestampTz now)
+put_locked(Recorder *recorder, Job *job, TimestampTz now)
 {
 	if (recorder->nlocked == 0)
 		recorder->locked_due = TimestampTzPlusMilliseconds(now, LOCKED_ROW_MS);
-	dlist_push_tail(&recorder->locked, &request->node);
+	dlist_push_tail(&recorder->locked, &job->node);
 	recorder->nlocked++;
 }

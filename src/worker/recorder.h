@@ -11,7 +11,7 @@
 #include "datatype/timestamp.h"
 #include "lib/ilist.h"
 
-#include "exchange.h"
+#include "job.h"
 #include "tables/response_log.h"
 #include "worker/access.h"
 #include "worker/backoff.h"
@@ -39,7 +39,7 @@ typedef struct Recorder
 } Recorder;
 
 extern void pgnet_recorder_init(Recorder *recorder);
-extern void pgnet_recorder_add(Recorder *recorder, HttpRequest *request,
+extern void pgnet_recorder_add(Recorder *recorder, Job *job,
 							   TimestampTz now);
 
 /* Is there something to record now?  busy: there is other work, too. */

@@ -17,7 +17,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/timestamp.h"
 
-#include "exchange.h"
+#include "job.h"
 #include "url.h"
 #include "worker/restraint.h"
 
@@ -32,13 +32,13 @@ typedef struct Returned
 {
 	int			count;
 	int			error;			/* an errno */
-	const HttpRequest *first;
+	const Job  *first;
 } Returned;
 
 static void take_back(Restraint *restraint, dlist_head *unsent, Oid queue,
 					  TimestampTz now);
-static bool is_hopeless(HttpRequest *request, bool alone);
-static void wait_again(Backlog *backlog, HttpRequest *request, bool lone);
+static bool is_hopeless(Job *job, bool alone);
+static void wait_again(Backlog *backlog, Job *job, bool lone);
 static void begin_or_go_on(Restraint *restraint, const Returned *returned);
 static void report(const Restraint *restraint, HttpShortage shortage,
 				   const Returned *returned);
@@ -66,25 +66,24 @@ take_back(Restraint *restraint, dlist_head *unsent, Oid queue, TimestampTz now)
 
 	while (!dlist_is_empty(unsent))
 	{
-		HttpRequest *request = dlist_container(HttpRequest, node,
-											   dlist_pop_head_node(unsent));
-		Returned   *like = &returned[request->outcome.shortage];
+		Job		   *job = pgnet_job_pop(unsent);
+		Returned   *like = &returned[job->outcome.shortage];
 
-		pgnet_backlog_finished(restraint->backlog, request);
-		if (request->table != queue)
-			pgnet_request_free(request);
-		else if (is_hopeless(request, alone))
+		pgnet_backlog_finished(restraint->backlog, job);
+		if (job->table != queue)
+			pgnet_job_free(job);
+		else if (is_hopeless(job, alone))
 		{
-			pgnet_suspects_finished(restraint->suspects, request);
-			pgnet_recorder_add(restraint->recorder, request, now);
+			pgnet_suspects_finished(restraint->suspects, job);
+			pgnet_recorder_add(restraint->recorder, job, now);
 		}
 		else
 		{
-			pgnet_suspects_not_sent(restraint->suspects, request);
+			pgnet_suspects_not_sent(restraint->suspects, job);
 			like->count++;
-			like->error = request->outcome.shortage_errno;
-			like->first = request;
-			wait_again(restraint->backlog, request, alone && single);
+			like->error = job->outcome.shortage_errno;
+			like->first = job;
+			wait_again(restraint->backlog, job, alone && single);
 		}
 	}
 	begin_or_go_on(restraint, returned);
@@ -130,14 +129,14 @@ pgnet_restraint_due(const Restraint *restraint)
  * but a request that finds no memory when it is the only one may be too large.
  */
 static bool
-is_hopeless(HttpRequest *request, bool alone)
+is_hopeless(Job *job, bool alone)
 {
-	HttpOutcome *outcome = &request->outcome;
+	HttpOutcome *outcome = &job->outcome;
 	bool		out_of_memory = outcome->shortage == PGNET_SHORT_OF_MEMORY;
 
 	if (!alone ||
 		(!out_of_memory && outcome->shortage != PGNET_SHORT_OF_THREADS) ||
-		++request->lone_tries < LONE_TRIES)
+		++job->lone_tries < LONE_TRIES)
 		return false;
 	*outcome = (HttpOutcome) {
 		.kind = PGNET_OUTCOME_FAILED,
@@ -152,16 +151,16 @@ is_hopeless(HttpRequest *request, bool alone)
  * found no memory for itself alone is no reason not to send to other hosts.
  */
 static void
-wait_again(Backlog *backlog, HttpRequest *request, bool lone)
+wait_again(Backlog *backlog, Job *job, bool lone)
 {
-	HttpShortage shortage = request->outcome.shortage;
+	HttpShortage shortage = job->outcome.shortage;
 
-	request->outcome = (HttpOutcome) {0};
-	pgnet_backlog_put_back(backlog, request);
+	job->outcome = (HttpOutcome) {0};
+	pgnet_backlog_put_back(backlog, job);
 	if (shortage == PGNET_SHORT_OF_PORTS ||
 		shortage == PGNET_SHORT_OF_THREADS ||
 		(shortage == PGNET_SHORT_OF_MEMORY && lone))
-		pgnet_backlog_restrict_host(backlog, request->host_key);
+		pgnet_backlog_restrict_host(backlog, job->lane_key);
 	else
 		pgnet_backlog_restrict(backlog);
 }
@@ -202,7 +201,8 @@ report(const Restraint *restraint, HttpShortage shortage,
 	if (shortage == PGNET_SHORT_OF_PORTS)
 	{
 		int			length;
-		const char *host = pgnet_url_host(returned->first->url, &length);
+		const char *url = returned->first->request.url;
+		const char *host = pgnet_url_host(url, &length);
 
 		whose = psprintf(" for \"%.*s\"", pg_mbcliplen(host, length, length),
 						 host);

@@ -56,14 +56,13 @@ struct Suspects
 };
 
 static void inquire(void *suspects);
-static bool is_suspect(const Suspects *suspects, const HttpRequest *request);
+static bool is_suspect(const Suspects *suspects, const Job *job);
 static void forget_gone(Suspects *suspects);
 static void acquit(Suspects *suspects, int64 id);
 static bool has_to_write(const Suspects *suspects);
 static bool write_down(Suspects *suspects, TableAccess *access);
 static void write_entry(void *suspects);
 static void say_failed(Suspects *suspects, ErrorData *error);
-static HttpRequest *pop(dlist_head *list);
 
 /* Suspect nobody yet. */
 Suspects *
@@ -92,10 +91,10 @@ pgnet_suspects_clear(Suspects *suspects)
 {
 	while (!dlist_is_empty(&suspects->taken))
 	{
-		HttpRequest *request = pop(&suspects->taken);
+		Job		   *job = pgnet_job_pop(&suspects->taken);
 
-		pgnet_backlog_finished(suspects->backlog, request);
-		pgnet_request_free(request);
+		pgnet_backlog_finished(suspects->backlog, job);
+		pgnet_job_free(job);
 	}
 	suspects->ntaken = suspects->in_flight = suspects->ncleared = 0;
 	pgnet_blame_clear(suspects->blame);
@@ -146,30 +145,30 @@ pgnet_suspects_know(Suspects *suspects, TableAccess *access, Backoff *backoff)
 
 /* Keep those with deaths for their turn. */
 bool
-pgnet_suspects_defer(Suspects *suspects, HttpRequest *request)
+pgnet_suspects_defer(Suspects *suspects, Job *job)
 {
-	int			deaths = pgnet_blame_deaths(suspects->blame, request->id);
+	int			deaths = pgnet_blame_deaths(suspects->blame, job->id);
 
 	if (deaths == 0)
 		return false;
 	if (deaths < PGNET_BLAME_LAST_DEATH)
 	{
-		pgnet_blame_defer(suspects->blame, request);
+		pgnet_blame_defer(suspects->blame, job);
 		return true;
 	}
-	pgnet_request_fail(request, psprintf(GIVEN_UP, deaths));
-	request->metrics.attempts = deaths;
-	acquit(suspects, request->id);
+	pgnet_job_fail(job, psprintf(GIVEN_UP, deaths));
+	job->metrics.attempts = deaths;
+	acquit(suspects, job->id);
 	return false;
 }
 
 /* Keep a suspect back until it is written down. */
 bool
-pgnet_suspects_take(Suspects *suspects, HttpRequest *request)
+pgnet_suspects_take(Suspects *suspects, Job *job)
 {
-	if (!is_suspect(suspects, request))
+	if (!is_suspect(suspects, job))
 		return false;
-	dlist_push_tail(&suspects->taken, &request->node);
+	dlist_push_tail(&suspects->taken, &job->node);
 	suspects->ntaken++;
 	return true;
 }
@@ -188,7 +187,7 @@ pgnet_suspects_send(Suspects *suspects, TableAccess *access,
 	suspects->ncleared = 0;
 	while (!dlist_is_empty(&suspects->taken))
 	{
-		pgnet_engine_start(engine, pop(&suspects->taken));
+		pgnet_engine_start(engine, pgnet_job_pop(&suspects->taken));
 		suspects->in_flight++;
 	}
 	suspects->ntaken = 0;
@@ -196,19 +195,19 @@ pgnet_suspects_send(Suspects *suspects, TableAccess *access,
 
 /* The worker lived through a request: it is innocent. */
 void
-pgnet_suspects_finished(Suspects *suspects, const HttpRequest *request)
+pgnet_suspects_finished(Suspects *suspects, const Job *job)
 {
-	if (!is_suspect(suspects, request))
+	if (!is_suspect(suspects, job))
 		return;
 	suspects->in_flight--;
-	acquit(suspects, request->id);
+	acquit(suspects, job->id);
 }
 
 /* It will be taken again. */
 void
-pgnet_suspects_not_sent(Suspects *suspects, const HttpRequest *request)
+pgnet_suspects_not_sent(Suspects *suspects, const Job *job)
 {
-	if (is_suspect(suspects, request))
+	if (is_suspect(suspects, job))
 		suspects->in_flight--;
 }
 
@@ -252,11 +251,11 @@ inquire(void *arg)
 
 /* Has a request to be written down? */
 static bool
-is_suspect(const Suspects *suspects, const HttpRequest *request)
+is_suspect(const Suspects *suspects, const Job *job)
 {
-	return request->table == suspects->table &&
-		(request->id <= suspects->last_waiting ||
-		 pgnet_blame_deaths(suspects->blame, request->id) > 0);
+	return job->table == suspects->table &&
+		(job->id <= suspects->last_waiting ||
+		 pgnet_blame_deaths(suspects->blame, job->id) > 0);
 }
 
 /* Those with deaths may be cancelled before they are sent. */
@@ -325,7 +324,7 @@ write_entry(void *arg)
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &suspects->taken)
-		ids[nids++] = dlist_container(HttpRequest, node, iter.cur)->id;
+		ids[nids++] = dlist_container(Job, node, iter.cur)->id;
 	pgnet_suspect_rows_write(ids, nids, suspects->cleared, suspects->ncleared);
 }
 
@@ -342,11 +341,4 @@ say_failed(Suspects *suspects, ErrorData *error)
 				error->context ? errcontext("%s", error->context) : 0);
 	suspects->said_failed = true;
 	FreeErrorData(error);
-}
-
-/* Take the first request of a list. */
-static HttpRequest *
-pop(dlist_head *list)
-{
-	return dlist_container(HttpRequest, node, dlist_pop_head_node(list));
 }

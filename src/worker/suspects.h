@@ -39,10 +39,10 @@ extern bool pgnet_suspects_know(Suspects *suspects, TableAccess *access,
  * Take over a request that was read, if its turn must wait for other suspects.
  * One with too many deaths is not taken, but decided.
  */
-extern bool pgnet_suspects_defer(Suspects *suspects, HttpRequest *request);
+extern bool pgnet_suspects_defer(Suspects *suspects, Job *job);
 
 /* Take over a request about to be sent, if it has to be written down first. */
-extern bool pgnet_suspects_take(Suspects *suspects, HttpRequest *request);
+extern bool pgnet_suspects_take(Suspects *suspects, Job *job);
 
 /* Write down those taken and send them; let others have their turn. */
 extern void pgnet_suspects_send(Suspects *suspects, TableAccess *access,
@@ -50,11 +50,11 @@ extern void pgnet_suspects_send(Suspects *suspects, TableAccess *access,
 
 /* A request is not in flight any more. */
 extern void pgnet_suspects_finished(Suspects *suspects,
-									const HttpRequest *request);
+									const Job *job);
 
 /* Nor is one that was not sent; it is as suspect as before. */
 extern void pgnet_suspects_not_sent(Suspects *suspects,
-									const HttpRequest *request);
+									const Job *job);
 
 /* Would pgnet_suspects_send() do something now, or when does it try again? */
 extern bool pgnet_suspects_is_due(Suspects *suspects, TimestampTz now);

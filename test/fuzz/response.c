@@ -14,7 +14,7 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
-#include "exchange.h"
+#include "job.h"
 #include "fuzz.h"
 #include "http/defaults.h"
 #include "http/handle.h"
@@ -37,7 +37,7 @@ static size_t answers_size;
 static int	peers[MAX_CONNECTIONS];
 static int	npeers;
 
-static HttpRequest *make_request(MemoryContext parent, uint8 kind);
+static Job *make_job(MemoryContext parent, uint8 kind);
 static CURLcode perform(CURL *easy);
 static curl_socket_t open_pair(void *arg, curlsocktype purpose,
 							   struct curl_sockaddr *address);
@@ -83,7 +83,7 @@ fuzz_response(const uint8 *data, size_t size)
 		.attempts = &attempts,
 		.max_header_bytes = 16 * 1024,
 	};
-	HttpRequest *request;
+	Job *job;
 	Transfer   *transfer;
 	CURLcode	result;
 
@@ -101,37 +101,38 @@ fuzz_response(const uint8 *data, size_t size)
 		options.sockets = pgnet_sockets_create(TopMemoryContext, MAX_FD);
 		pgnet_attempts_init(&attempts, options.sockets);
 	}
-	request = make_request(CurrentMemoryContext, size > 0 ? data[0] : 0);
+	job = make_job(CurrentMemoryContext, size > 0 ? data[0] : 0);
 	answers = data + Min(size, 1);
 	answers_size = size - Min(size, 1);
 
 	/* nobody would let a transfer that pauses go on */
 	decoding.spent_us = PG_INT64_MIN;
-	transfer = pgnet_transfer_create(easy, request, &options);
+	transfer = pgnet_transfer_create(easy, job, &options);
 	FUZZ_CHECK(transfer != NULL);
 	FUZZ_CHECK(pgnet_transfer_of(easy) == transfer);
 	do
 		result = perform(easy);
 	while (pgnet_transfer_go_on(transfer, &easy, result));
-	FUZZ_CHECK(pgnet_transfer_finish(transfer, easy, result) == request);
-	check_outcome(&request->outcome);
+	FUZZ_CHECK(pgnet_transfer_finish(transfer, easy, result) == job);
+	check_outcome(&job->outcome);
 	easy = pgnet_handle_renew(easy);
 
-	/* not pgnet_request_free(), which keeps the context for the next one */
-	MemoryContextDelete(request->context);
+	/* not pgnet_job_free(), which keeps the context for the next one */
+	MemoryContextDelete(job->request.context);
 	FUZZ_CHECK(crowd.memory.allocated == 0 && sending.count == 0);
 	while (npeers > 0)
 		close(peers[--npeers]);
 }
 
 /* A request of one of some kinds. */
-static HttpRequest *
-make_request(MemoryContext parent, uint8 kind)
+static Job *
+make_job(MemoryContext parent, uint8 kind)
 {
 	static const char *const methods[] = {"GET", "POST", "DELETE", "HEAD"};
 	MemoryContext context = AllocSetContextCreate(parent, "fuzz request",
 												  ALLOCSET_SMALL_SIZES);
-	HttpRequest *request = MemoryContextAllocZero(context, sizeof(HttpRequest));
+	Job *job = MemoryContextAllocZero(context, sizeof(Job));
+	HttpRequest *request = &job->request;
 
 	request->context = context;
 	request->method = methods[kind % lengthof(methods)];
@@ -144,7 +145,7 @@ make_request(MemoryContext parent, uint8 kind)
 		request->body = "body";
 		request->body_len = 4;
 	}
-	return request;
+	return job;
 }
 
 /* Let libcurl talk to our pairs, whatever the host is called. */
