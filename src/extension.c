@@ -9,11 +9,11 @@
 #include "miscadmin.h"
 
 #include "compat.h"
+#include "launcher/launcher.h"
 #include "settings.h"
 #include "shared/database_ddl.h"
 #include "shared/prepared.h"
 #include "shared/slots.h"
-#include "worker/launcher.h"
 
 PGNET_MODULE_MAGIC();
 

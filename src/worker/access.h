@@ -8,7 +8,7 @@
 
 #include "postgres.h"
 
-#include "worker/backoff.h"
+#include "backoff.h"
 
 typedef struct TableAccess
 {

@@ -21,10 +21,10 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "settings.h"
 #include "shared/quota.h"
 #include "tables/transaction.h"
-#include "worker/clock.h"
 #include "worker/configuration.h"
 #include "worker/descriptors.h"
 #include "worker/loop.h"

@@ -7,7 +7,7 @@
 
 #include "utils/timestamp.h"
 
-#include "worker/clock.h"
+#include "clock.h"
 #include "worker/pace.h"
 
 /* What a transaction is to take: the network waits so long. */

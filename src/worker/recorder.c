@@ -16,10 +16,10 @@
 #include "utils/elog.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "tables/response_log.h"
 #include "tables/transaction.h"
 #include "worker/batch.h"
-#include "worker/clock.h"
 #include "worker/complaints.h"
 #include "worker/recorder.h"
 

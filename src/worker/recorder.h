@@ -11,10 +11,10 @@
 #include "datatype/timestamp.h"
 #include "lib/ilist.h"
 
+#include "backoff.h"
 #include "job.h"
 #include "tables/response_log.h"
 #include "worker/access.h"
-#include "worker/backoff.h"
 #include "worker/pace.h"
 
 typedef struct Recorder

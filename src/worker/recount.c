@@ -12,10 +12,10 @@
 #include "access/transam.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "shared/prepared.h"
 #include "shared/quota.h"
 #include "tables/waiting.h"
-#include "worker/clock.h"
 #include "worker/recount.h"
 
 /* Between two counts: a long queue takes a while, and others do it often. */

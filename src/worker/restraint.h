@@ -10,9 +10,9 @@
 
 #include "datatype/timestamp.h"
 
+#include "backoff.h"
 #include "http/engine.h"
 #include "worker/backlog.h"
-#include "worker/backoff.h"
 #include "worker/recorder.h"
 #include "worker/suspects.h"
 

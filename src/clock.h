@@ -1,7 +1,7 @@
 /*
  * clock.h -- the time a worker's pauses and deadlines go by.
  *
- * Runs in: workers.
+ * Runs in: workers and the launcher.
  */
 #ifndef PGNET_CLOCK_H
 #define PGNET_CLOCK_H

@@ -18,7 +18,7 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
-#include "tables/databases.h"
+#include "launcher/databases.h"
 
 static void scan_databases(DatabaseList *list, MemoryContext context);
 static int	compare_oids(const void *a, const void *b);

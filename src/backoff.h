@@ -1,8 +1,8 @@
 /*
  * backoff.h -- trying again after trouble, less often each time.
  *
- * Runs in: workers.  Each kind of work has its own, so that trouble with one
- * does not delay another.
+ * Runs in: workers and the launcher.  Each kind of work has its own, so that
+ * trouble with one does not delay another.
  */
 #ifndef PGNET_BACKOFF_H
 #define PGNET_BACKOFF_H

@@ -10,7 +10,7 @@
 
 #include "datatype/timestamp.h"
 
-#include "worker/posts.h"
+#include "launcher/posts.h"
 
 /*
  * So many databases wait for a place: have as many workers leave, those that

@@ -22,17 +22,17 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "backoff.h"
+#include "clock.h"
 #include "compat.h"
+#include "launcher/databases.h"
+#include "launcher/launcher.h"
+#include "launcher/posts.h"
+#include "launcher/turns.h"
 #include "settings.h"
 #include "shared/launch.h"
 #include "shared/prepared.h"
 #include "shared/slots.h"
-#include "tables/databases.h"
-#include "worker/backoff.h"
-#include "worker/clock.h"
-#include "worker/launcher.h"
-#include "worker/posts.h"
-#include "worker/turns.h"
 
 /* After a failure the postmaster waits so long, in seconds. */
 #define RESTART_SECONDS 1

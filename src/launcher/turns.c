@@ -7,8 +7,8 @@
 
 #include "utils/timestamp.h"
 
+#include "launcher/turns.h"
 #include "shared/slots.h"
-#include "worker/turns.h"
 
 /*
  * How long a worker keeps its place when others wait for it: long enough to

@@ -1,7 +1,7 @@
 /*
  * clock.c -- the time a worker's pauses and deadlines go by.
  *
- * Runs in: workers.
+ * Runs in: workers and the launcher.
  *
  * Somebody sets the wall clock back by an hour: nothing may wait an hour for
  * that, not even a server that stops.
@@ -10,7 +10,7 @@
 
 #include "portability/instr_time.h"
 
-#include "worker/clock.h"
+#include "clock.h"
 
 /* Look at the time. */
 TimestampTz

@@ -1,14 +1,14 @@
 /*
  * backoff.c -- trying again after trouble, less often each time.
  *
- * Runs in: workers.
+ * Runs in: workers and the launcher.
  */
 #include "postgres.h"
 
 #include "utils/timestamp.h"
 
-#include "worker/backoff.h"
-#include "worker/clock.h"
+#include "backoff.h"
+#include "clock.h"
 
 /* The first pause is short enough not to be noticed behind a short lock. */
 #define FIRST_PAUSE_MS 50

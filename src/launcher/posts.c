@@ -14,11 +14,11 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "backoff.h"
+#include "launcher/posts.h"
 #include "shared/launch.h"
 #include "shared/quota.h"
 #include "shared/slots.h"
-#include "worker/backoff.h"
-#include "worker/posts.h"
 #include "worker/worker.h"
 
 /* Databases that are looked at, at a time. */

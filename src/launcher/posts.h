@@ -10,7 +10,7 @@
 
 #include "datatype/timestamp.h"
 
-#include "tables/databases.h"
+#include "launcher/databases.h"
 
 typedef struct Posts Posts;
 
