@@ -12,8 +12,8 @@
 #include "launcher/launcher.h"
 #include "settings.h"
 #include "shared/database_ddl.h"
+#include "shared/memory.h"
 #include "shared/prepared.h"
-#include "shared/slots.h"
 
 PGNET_MODULE_MAGIC();
 
@@ -30,7 +30,7 @@ _PG_init(void)
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	pgnet_settings_init();
-	pgnet_slots_init();
+	pgnet_memory_init();
 	pgnet_prepared_init();
 	pgnet_database_ddl_init();
 	pgnet_launcher_init();

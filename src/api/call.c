@@ -47,12 +47,12 @@ pg_noreturn static void refuse(char *problem);
 int64
 pgnet_call_queue(const RequestCall *call)
 {
-	WorkerSlot *slot;
+	DatabaseState *database;
 	QueueRow	row;
 	const char *content_type;
 	int64		id;
 
-	slot = pgnet_require_served();
+	database = pgnet_require_served();
 	row = (QueueRow) {
 		.method = check_method(call),
 		.headers = call->headers,
@@ -70,8 +70,8 @@ pgnet_call_queue(const RequestCall *call)
 	row.url = build_url(call);
 
 	pgnet_policy_require(&row);
-	if (!slot->ids_renewed)
-		pgnet_installation_renew_ids(&slot->ids_renewed);
+	if (!database->ids_renewed)
+		pgnet_installation_renew_ids(&database->ids_renewed);
 	id = pgnet_queue_insert(&row);
 	pgnet_wakeup_at_commit(id);
 	return id;

@@ -27,7 +27,7 @@ Datum
 pgnet_wake(PG_FUNCTION_ARGS)
 {
 	/* the extension's own script calls this: let it install, but say so */
-	if (creating_extension && !pgnet_slots_available())
+	if (creating_extension && !pgnet_registry_available())
 	{
 		ereport(WARNING,
 				errmsg("pg_net must be loaded via shared_preload_libraries"),
@@ -57,7 +57,7 @@ pgnet_worker_restart(PG_FUNCTION_ARGS)
 	if (kill(PostmasterPid, SIGHUP) != 0)
 		ereport(ERROR,
 				errmsg("could not send a signal to the postmaster: %m"));
-	worker = pgnet_slot_dismiss(pgnet_slot_get());
+	worker = pgnet_database_dismiss_worker(pgnet_registry_own());
 	if (worker != 0 && kill(worker, SIGTERM) != 0)
 		ereport(WARNING,
 				errmsg("could not send a signal to the pg_net worker: %m"));
@@ -72,20 +72,23 @@ Datum
 pgnet_wait_until_running(PG_FUNCTION_ARGS)
 {
 	static uint32 wait_event = 0;
-	WorkerSlot *slot;
+	DatabaseState *database;
+	DatabaseSnapshot now;
 	uint32		starts;
 
 	pgnet_require_preloaded();
 	PreventCommandDuringRecovery("net.wait_until_running()");
-	slot = pgnet_slot_get();
-	starts = pgnet_slot_starts(slot);
-	ConditionVariablePrepareToSleep(&slot->changed);
-	while (!pgnet_slot_is_ready(slot) && pgnet_slot_starts(slot) == starts)
+	database = pgnet_registry_own();
+	ConditionVariablePrepareToSleep(&database->changed);
+	now = pgnet_database_snapshot(database);
+	starts = now.starts;
+	while (!now.worker.ready && now.starts == starts)
 	{
-		pgnet_slot_want(slot);
-		ConditionVariableSleep(&slot->changed,
+		pgnet_database_request_start(database);
+		ConditionVariableSleep(&database->changed,
 							   pgnet_wait_event(&wait_event,
 												"PgNetWorkerStart"));
+		now = pgnet_database_snapshot(database);
 	}
 	ConditionVariableCancelSleep();
 	PG_RETURN_VOID();

@@ -13,7 +13,7 @@
 #include "api/policy.h"
 #include "settings.h"
 #include "shared/quota.h"
-#include "shared/slots.h"
+#include "shared/registry.h"
 #include "tables/access_rule_rows.h"
 #include "tables/secrets.h"
 
@@ -56,7 +56,7 @@ take_quota(const QueueRow *row)
 						 &rows, &bytes))
 		return;
 	/* whatever the number is, it does not stay so without a worker */
-	pgnet_slot_want(pgnet_slot_get());
+	pgnet_database_request_start(pgnet_registry_own());
 	ereport(ERROR,
 			errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 			errmsg("too many requests of role \"%s\" wait",

@@ -47,7 +47,7 @@ PG_FUNCTION_INFO_V1(pgnet_collect_response_deprecated);
 
 static Datum collect(FunctionCallInfo fcinfo);
 static RequestState await(int64 id, ResponseRow *row);
-static void wait_for_change(WorkerSlot *slot, uint32 changes);
+static void wait_for_change(DatabaseState *database, uint32 changes);
 static Datum form_result(FunctionCallInfo fcinfo, const char *status,
 						 const char *message, const ResponseRow *row);
 static Datum form_response(Oid type, const ResponseRow *row);
@@ -126,18 +126,18 @@ collect(FunctionCallInfo fcinfo)
 static RequestState
 await(int64 id, ResponseRow *row)
 {
-	WorkerSlot *slot = pgnet_require_served();
+	DatabaseState *database = pgnet_require_served();
 	RequestState state;
 
 	for (;;)
 	{
 		/* read before looking, so that no change goes unnoticed */
-		uint32		changes = pgnet_slot_changes(slot);
+		uint32		changes = pgnet_database_changes(database);
 
 		state = pgnet_response_peek(id, row);
 		if (state != PGNET_REQUEST_WAITING)
 			break;
-		wait_for_change(slot, changes);
+		wait_for_change(database, changes);
 	}
 	if (state == PGNET_REQUEST_UNCOMMITTED)
 		ereport(ERROR,
@@ -150,13 +150,13 @@ await(int64 id, ResponseRow *row)
 
 /* Sleep until something was recorded or removed, or for a while. */
 static void
-wait_for_change(WorkerSlot *slot, uint32 changes)
+wait_for_change(DatabaseState *database, uint32 changes)
 {
 	static uint32 wait_event = 0;
 
-	ConditionVariablePrepareToSleep(&slot->changed);
-	while (pgnet_slot_changes(slot) == changes)
-		if (ConditionVariableTimedSleep(&slot->changed, LOOK_AGAIN_MS,
+	ConditionVariablePrepareToSleep(&database->changed);
+	while (pgnet_database_changes(database) == changes)
+		if (ConditionVariableTimedSleep(&database->changed, LOOK_AGAIN_MS,
 										pgnet_wait_event(&wait_event,
 														 "PgNetResponse")))
 			break;

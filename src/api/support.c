@@ -13,33 +13,32 @@
 
 #include "api/support.h"
 #include "settings.h"
-#include "shared/launch.h"
+#include "shared/launcher_state.h"
 #include "tables/catalog.h"
 
 /* A worker that is needed starts within this, unless something is wrong. */
 #define PATIENCE_MS 10000
 
 static const char *called(FunctionCallInfo fcinfo);
-static bool is_overdue(WorkerSlot *slot);
 static bool is_named_database(void);
 
 /* Is the library preloaded? */
 void
 pgnet_require_preloaded(void)
 {
-	if (!pgnet_slots_available())
+	if (!pgnet_registry_available())
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				errmsg("pg_net must be loaded via shared_preload_libraries"),
 				errhint("Add pg_net to shared_preload_libraries in postgresql.conf and restart the server."));
 }
 
-/* The slot of this database. */
-WorkerSlot *
+/* The state of this database. */
+DatabaseState *
 pgnet_require_served(void)
 {
 	pgnet_require_preloaded();
-	return pgnet_slot_get();
+	return pgnet_registry_own();
 }
 
 /* May we write, as far as the server and the transaction go? */
@@ -90,27 +89,21 @@ called(FunctionCallInfo fcinfo)
 void
 pgnet_require_worker(void)
 {
-	WorkerSlot *slot = pgnet_require_served();
+	DatabaseSnapshot now = pgnet_database_snapshot(pgnet_require_served());
 
-	if (pgnet_slot_is_ready(slot))
+	if (now.worker.ready)
 		return;
-	if (pgnet_launch_is_up() && !is_named_database() && !is_overdue(slot))
+	if (pgnet_launcher_is_up() && !is_named_database() &&
+		!TimestampDifferenceExceeds(now.start_requested, GetCurrentTimestamp(),
+									PATIENCE_MS))
 		return;
 	ereport(ERROR,
 			errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			errmsg("the pg_net background worker is not up"),
 			errdetail("Requests are queued and will be sent when it is."),
-			pgnet_launch_is_short() ?
+			pgnet_launcher_is_short() ?
 				errhint("\"max_worker_processes\" is used up: raise it and restart the server.") :
 				errhint("The server's log says why it does not start. Call net.worker_restart() when that is mended."));
-}
-
-/* Is there work, and no worker for some time? */
-static bool
-is_overdue(WorkerSlot *slot)
-{
-	return TimestampDifferenceExceeds(pgnet_slot_wanted_since(slot),
-									  GetCurrentTimestamp(), PATIENCE_MS);
 }
 
 /* Does the setting name this database? */

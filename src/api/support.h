@@ -10,16 +10,16 @@
 
 #include "fmgr.h"
 
-#include "shared/slots.h"
+#include "shared/registry.h"
 
 /* Throws object_not_in_prerequisite_state unless the library is preloaded. */
 extern void pgnet_require_preloaded(void);
 
 /*
- * The slot of this database.  Throws as above, or configuration_limit_exceeded
- * when there are more databases than slots.
+ * The state of this database.  Throws as above, or configuration_limit_exceeded
+ * when there are too many databases.
  */
-extern WorkerSlot *pgnet_require_served(void);
+extern DatabaseState *pgnet_require_served(void);
 
 /*
  * Throws read_only_sql_transaction on a standby and in a read-only

@@ -13,6 +13,7 @@
 
 #include "api/support.h"
 #include "shared/wakeup.h"
+#include "shared/worker_state.h"
 #include "tables/installation.h"
 #include "tables/request_queue.h"
 
@@ -31,13 +32,13 @@ static bool replicates(void);
 Datum
 pgnet_queue_insert_trigger(PG_FUNCTION_ARGS)
 {
-	WorkerSlot *slot;
+	DatabaseState *database;
 
 	require_trigger(fcinfo,
 					"net._queue_insert() is a trigger of net.http_request_queue");
-	slot = pgnet_require_served();
-	if (!slot->ids_renewed)
-		pgnet_installation_renew_ids(&slot->ids_renewed);
+	database = pgnet_require_served();
+	if (!database->ids_renewed)
+		pgnet_installation_renew_ids(&database->ids_renewed);
 	PG_RETURN_POINTER(NULL);
 }
 
@@ -49,13 +50,10 @@ pgnet_queue_insert_trigger(PG_FUNCTION_ARGS)
 Datum
 pgnet_queue_changed(PG_FUNCTION_ARGS)
 {
-	WorkerSlot *slot = NULL;
-
 	require_trigger(fcinfo,
 					"net._queue_changed() is a trigger of net.http_request_queue");
-	if (pgnet_slots_available())
-		slot = pgnet_slot_find();
-	if (slot != NULL && !pgnet_slot_is_mine(slot))
+	if (pgnet_registry_available() && !pgnet_worker_is_me() &&
+		pgnet_registry_find_own() != NULL)
 		pgnet_wakeup_changed_at_commit();
 	PG_RETURN_POINTER(NULL);
 }
@@ -72,7 +70,7 @@ pgnet_policy_changed(PG_FUNCTION_ARGS)
 	require_trigger(fcinfo,
 					"net._policy_changed() is a trigger of net.access_rule and net.secret");
 	CacheInvalidateRelcache(trigger->tg_relation);
-	if (pgnet_slots_available())
+	if (pgnet_registry_available())
 		pgnet_wakeup_changed_at_commit();
 	PG_RETURN_POINTER(NULL);
 }

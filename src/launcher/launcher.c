@@ -3,9 +3,9 @@
  *
  * Runs in: the launcher.
  *
- * It is connected to no database and reads the shared catalogs only.  A slot
- * says what its database needs; whoever changes that sets the launcher's latch.
- * So it sleeps until there is something to start, or to expire.
+ * It is connected to no database and reads the shared catalogs only.  Shared
+ * memory says what each database needs; whoever changes that sets the
+ * launcher's latch.  So it sleeps until there is something to start.
  *
  * The process ends with exit code 1: the postmaster starts it again, while 0
  * would unregister it for good.
@@ -27,12 +27,12 @@
 #include "compat.h"
 #include "launcher/databases.h"
 #include "launcher/launcher.h"
-#include "launcher/posts.h"
-#include "launcher/turns.h"
+#include "launcher/preempt.h"
+#include "launcher/worker_pool.h"
 #include "settings.h"
-#include "shared/launch.h"
+#include "shared/launcher_state.h"
 #include "shared/prepared.h"
-#include "shared/slots.h"
+#include "shared/registry.h"
 
 /* After a failure the postmaster waits so long, in seconds. */
 #define RESTART_SECONDS 1
@@ -45,7 +45,7 @@ typedef struct Launcher
 	MemoryContext pass;
 	TimestampTz now;			/* of this pass, by pgnet_clock_now() */
 	TimestampTz due;			/* of the next */
-	Posts	   *posts;
+	WorkerPool *pool;
 	bool		follow;			/* databases or settings changed */
 	char	   *said_missing;	/* names, as they are in the log */
 	bool		said_role;		/* what is wrong with pg_net.username */
@@ -56,9 +56,9 @@ static void launcher_init(Launcher *launcher);
 static void begin_pass(Launcher *launcher);
 static void reload(Launcher *launcher);
 static void follow_databases(Launcher *launcher);
-static void set_permanent(Launcher *launcher, const DatabaseList *list);
+static void set_keep_alive(Launcher *launcher, const DatabaseList *list);
 static void say_missing(Launcher *launcher, const char *names);
-static void place(Launcher *launcher);
+static void start_needed(Launcher *launcher);
 static bool find_role(Launcher *launcher, Oid *role);
 static void say_role(Launcher *launcher, RoleState state);
 static void rest(Launcher *launcher);
@@ -100,29 +100,29 @@ pgnet_launcher_main(Datum unused)
 	{
 		begin_pass(&launcher);
 		follow_databases(&launcher);
-		place(&launcher);
+		start_needed(&launcher);
 		rest(&launcher);
 	}
 	proc_exit(1);
 }
 
-/* Begin: whatever the slots say may be old news. */
+/* What shared memory says may be from before this launcher. */
 static void
 launcher_init(Launcher *launcher)
 {
 	*launcher = (Launcher) {.follow = true};
 	launcher->pass = AllocSetContextCreate(TopMemoryContext, "pg_net pass",
 										   ALLOCSET_DEFAULT_SIZES);
-	launcher->posts = pgnet_posts_create(TopMemoryContext);
+	launcher->pool = pgnet_worker_pool_create(TopMemoryContext);
 	SetConfigOption("default_transaction_isolation", "read committed",
 					PGC_SUSET, PGC_S_OVERRIDE);
-	pgnet_launch_claim();
+	pgnet_launcher_claim();
 	pgnet_prepared_set_horizon();
-	if (!pgnet_launch_has_looked_around())
+	if (!pgnet_launcher_has_looked_around())
 	{
 		DatabaseList list = pgnet_databases_read();
 
-		pgnet_posts_look_at(launcher->posts, &list);
+		pgnet_worker_pool_look_at(launcher->pool, &list);
 		pfree(list.databases);
 	}
 }
@@ -154,8 +154,8 @@ reload(Launcher *launcher)
 	ConfigReloadPending = false;
 	ProcessConfigFile(PGC_SIGHUP);
 	if (pgnet_setting_ttl() != ttl)
-		pgnet_posts_expire_now(launcher->posts);
-	pgnet_posts_forgive(launcher->posts);
+		pgnet_worker_pool_expire_now(launcher->pool);
+	pgnet_worker_pool_forget_failures(launcher->pool);
 	pgnet_backoff_succeeded(&launcher->role);
 	launcher->said_role = false;
 	launcher->follow = true;
@@ -167,26 +167,27 @@ follow_databases(Launcher *launcher)
 {
 	DatabaseList list;
 
-	if (pgnet_launch_take_databases_changed())
+	if (pgnet_launcher_take_databases_changed())
 	{
-		pgnet_posts_forgive(launcher->posts);
+		pgnet_worker_pool_forget_failures(launcher->pool);
 		launcher->follow = true;
 	}
 	if (!launcher->follow)
 		return;
 	launcher->follow = false;
-	pgnet_posts_note_slots(launcher->posts);
+	pgnet_worker_pool_follow_registry(launcher->pool);
 	list = pgnet_databases_read();
-	pgnet_posts_take_back(launcher->posts, &list);
-	set_permanent(launcher, &list);
+	pgnet_worker_pool_release_dropped(launcher->pool, &list);
+	set_keep_alive(launcher, &list);
 }
 
-/* Tell the slots which workers stay. */
+/* Tell workers whether they stay. */
 static void
-set_permanent(Launcher *launcher, const DatabaseList *list)
+set_keep_alive(Launcher *launcher, const DatabaseList *list)
 {
 	List	   *names = pgnet_setting_database_names();
-	List	   *permanent = NIL;
+	List	   *kept = NIL;
+	int			count;
 	StringInfoData missing;
 	ListCell   *cell;
 
@@ -195,20 +196,23 @@ set_permanent(Launcher *launcher, const DatabaseList *list)
 	{
 		const Database *database = pgnet_databases_find_name(list,
 															 lfirst(cell));
-		WorkerSlot *slot = NULL;
+		DatabaseState *state = NULL;
 
 		if (database == NULL)
 			appendStringInfo(&missing, "%s\"%s\"", missing.len ? ", " : "",
 							 (char *) lfirst(cell));
 		else
-			slot = pgnet_slots_lend(database->oid);
-		if (slot != NULL)
-			permanent = lappend(permanent, slot);
+			state = pgnet_registry_acquire(database->oid);
+		if (state != NULL)
+			kept = lappend(kept, state);
 	}
-	for (int i = 0; i < pgnet_slots_count(); i++)
-		pgnet_slot_set_permanent(pgnet_slots_at(i),
-								 list_member_ptr(permanent,
-												 pgnet_slots_at(i)));
+	count = pgnet_registry_count();
+	for (int i = 0; i < count; i++)
+	{
+		DatabaseState *state = pgnet_registry_at(i);
+
+		pgnet_database_set_keep_alive(state, list_member_ptr(kept, state));
+	}
 	say_missing(launcher, missing.data);
 }
 
@@ -229,27 +233,28 @@ say_missing(Launcher *launcher, const char *names)
 	launcher->said_missing = MemoryContextStrdup(TopMemoryContext, names);
 }
 
-/* Start what is needed. */
+/* Start the processes that are needed, or have others leave for them. */
 static void
-place(Launcher *launcher)
+start_needed(Launcher *launcher)
 {
 	DatabaseList list;
 	int			waiting = 0;
 	Oid			role;
 
-	pgnet_posts_note_slots(launcher->posts);
-	if (pgnet_posts_review(launcher->posts, launcher->now, &launcher->due) &&
+	pgnet_worker_pool_follow_registry(launcher->pool);
+	if (pgnet_worker_pool_review(launcher->pool, launcher->now,
+								 &launcher->due) &&
 		find_role(launcher, &role))
 	{
 		list = pgnet_databases_read();
-		waiting = pgnet_posts_place(launcher->posts, &list, role,
-									launcher->now, &launcher->due);
+		waiting = pgnet_worker_pool_start_needed(launcher->pool, &list, role,
+												 launcher->now, &launcher->due);
 	}
 	else
-		pgnet_launch_set_unplaced(0);
-	pgnet_turns_end(launcher->posts, waiting, launcher->now, &launcher->due);
-	if (!pgnet_posts_are_looking(launcher->posts))
-		pgnet_launch_set_looked_around();
+		pgnet_launcher_set_waiting(0);
+	pgnet_preempt(launcher->pool, waiting, launcher->now, &launcher->due);
+	if (!pgnet_worker_pool_is_looking(launcher->pool))
+		pgnet_launcher_set_looked_around();
 }
 
 /* Whom do workers connect as?  False: as nobody, for now. */

@@ -9,84 +9,54 @@
 #include "postgres.h"
 
 #include "storage/ipc.h"
-#include "storage/lwlock.h"
 #include "utils/memutils.h"
 
-#include "compat.h"
 #include "shared/area.h"
-#include "shared/memory.h"
 
-static dsa_area *area = NULL;
-static dshash_table *quotas = NULL;
+/* What it begins with; more is mapped when it is needed. */
+#define FIRST_BYTES ((Size) 256 * 1024)
 
-static dshash_parameters quota_parameters(void);
-static void attach(void);
+static void *first_part = NULL;
 
-/* Make it. */
-void
-pgnet_area_init(void *place)
+Size
+pgnet_area_memory_size(void)
 {
-	dshash_parameters parameters = quota_parameters();
-	dsa_area   *made = dsa_create_in_place(place, PGNET_AREA_BYTES,
-										   parameters.tranche_id, NULL);
-	dshash_table *table;
-
-	dsa_pin(made);
-	/* the postmaster maps no further memory */
-	dsa_set_size_limit(made, PGNET_AREA_BYTES);
-	table = dshash_create(made, &parameters, NULL);
-	pgnet_shared->quotas = dshash_get_hash_table_handle(table);
-	dsa_set_size_limit(made, (size_t) -1);
-	dshash_detach(table);
-	dsa_detach(made);
+	return FIRST_BYTES;
 }
 
-/* Know it. */
+/* The postmaster maps no further memory, so the area does not grow yet. */
+void
+pgnet_area_memory_init(void *memory, int lock_tranche)
+{
+	dsa_area   *area = dsa_create_in_place(memory, FIRST_BYTES, lock_tranche,
+										   NULL);
+
+	first_part = memory;
+	dsa_pin(area);
+	dsa_set_size_limit(area, FIRST_BYTES);
+	dsa_detach(area);
+}
+
 dsa_area *
 pgnet_area(void)
 {
-	if (quotas == NULL)
-		attach();
+	static dsa_area *area = NULL;
+	MemoryContext before;
+
+	if (area != NULL)
+		return area;
+	before = MemoryContextSwitchTo(TopMemoryContext);
+	area = pgnet_area_attach();
+	dsa_pin_mapping(area);
+	on_shmem_exit(dsa_on_shmem_exit_release_in_place,
+				  PointerGetDatum(first_part));
+	dsa_set_size_limit(area, (size_t) -1);
+	MemoryContextSwitchTo(before);
 	return area;
 }
 
-/* Know the table. */
-dshash_table *
-pgnet_area_quotas(void)
+dsa_area *
+pgnet_area_attach(void)
 {
-	if (quotas == NULL)
-		attach();
-	return quotas;
-}
-
-/* Attach to both, until the process ends. */
-static void
-attach(void)
-{
-	MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
-	dshash_parameters parameters = quota_parameters();
-
-	if (area == NULL)
-	{
-		area = dsa_attach_in_place(pgnet_shared->area, NULL);
-		dsa_pin_mapping(area);
-		on_shmem_exit(dsa_on_shmem_exit_release_in_place,
-					  PointerGetDatum(pgnet_shared->area));
-	}
-	quotas = dshash_attach(area, &parameters, pgnet_shared->quotas, NULL);
-	MemoryContextSwitchTo(before);
-}
-
-/* What the table is like. */
-static dshash_parameters
-quota_parameters(void)
-{
-	return (dshash_parameters) {
-		.key_size = sizeof(QuotaKey),
-		.entry_size = sizeof(QuotaCounter),
-		.compare_function = dshash_memcmp,
-		.hash_function = dshash_memhash,
-		PGNET_DSHASH_COPY
-			.tranche_id = pgnet_shared->lock->tranche
-	};
+	return dsa_attach_in_place(first_part, NULL);
 }

@@ -8,17 +8,16 @@
 
 #include "postgres.h"
 
-#include "lib/dshash.h"
 #include "utils/dsa.h"
 
-/* What it begins with; more is mapped when it is needed. */
-#define PGNET_AREA_BYTES ((size_t) 256 * 1024)
+/* For memory.c. */
+extern Size pgnet_area_memory_size(void);
+extern void pgnet_area_memory_init(void *memory, int lock_tranche);
 
-/* Called once, where the memory is made; the table of quotas is in it. */
-extern void pgnet_area_init(void *place);
-
-/* The area and the table of quotas, for this process.  Throw. */
+/* The area, for as long as this process lives.  Throws. */
 extern dsa_area *pgnet_area(void);
-extern dshash_table *pgnet_area_quotas(void);
+
+/* The same in the postmaster, to be detached from. */
+extern dsa_area *pgnet_area_attach(void);
 
 #endif							/* PGNET_AREA_H */

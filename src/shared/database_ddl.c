@@ -4,8 +4,8 @@
  * Runs in: client backends.
  *
  * A database cannot be dropped, renamed, moved or copied while anybody is
- * connected to it.  Before one of these statements runs, the database is held:
- * its worker leaves, and no other starts until the transaction ends.
+ * connected to it.  Before one of these statements runs, its workers are
+ * blocked: the worker leaves, and no other starts until the transaction ends.
  */
 #include "postgres.h"
 
@@ -28,8 +28,8 @@
 
 #include "compat.h"
 #include "shared/database_ddl.h"
-#include "shared/launch.h"
-#include "shared/slots.h"
+#include "shared/launcher_state.h"
+#include "shared/registry.h"
 
 /*
  * A worker leaves within a second, unless one of its transactions takes long
@@ -37,11 +37,11 @@
  */
 #define LONGEST_WAIT_MS 10000
 
-/* Its process ends a moment after it left the slot: look every millisecond. */
+/* Its process ends a moment after it said so: look every millisecond. */
 #define LAST_MOMENT_MS 1000
 
-/* Slots this transaction holds. */
-static List *held = NIL;
+/* States of databases that this transaction keeps workers out of. */
+static List *blocked = NIL;
 
 /* It changes databases. */
 static bool changes_databases = false;
@@ -59,13 +59,13 @@ static void watch_utility(PlannedStmt *statement, const char *query_string,
 						  DestReceiver *dest, QueryCompletion *completion);
 static void note_copy(const CreatedbStmt *statement);
 static bool is_about_databases(Node *statement);
-static Oid	database_to_hold(Node *statement);
+static Oid	database_to_block(Node *statement);
 static Oid	own_database(const char *name);
 static Oid	template_of(const CreatedbStmt *statement);
 static bool may_create_databases(void);
 static const char *option_of(List *options, const char *name);
-static bool hold(Oid database);
-static void wait_for_worker(WorkerSlot *slot);
+static bool block_workers(Oid database);
+static void wait_for_worker(DatabaseState *state);
 static void at_transaction_end(XactEvent event, void *arg);
 
 /* Hook into utility statements. */
@@ -96,9 +96,9 @@ watch_utility(PlannedStmt *statement, const char *query_string,
 			callback_registered = true;
 		}
 		changes_databases = true;
-		database = database_to_hold(statement->utilityStmt);
+		database = database_to_block(statement->utilityStmt);
 		if (OidIsValid(database))
-			copies = hold(database) &&
+			copies = block_workers(database) &&
 				IsA(statement->utilityStmt, CreatedbStmt);
 	}
 	if (previous_utility_hook)
@@ -142,7 +142,7 @@ is_about_databases(Node *statement)
  * the statement will fail anyway: who may not do it shall not disturb either.
  */
 static Oid
-database_to_hold(Node *statement)
+database_to_block(Node *statement)
 {
 	switch (nodeTag(statement))
 	{
@@ -234,37 +234,37 @@ option_of(List *options, const char *name)
  * Was the database known?
  */
 static bool
-hold(Oid database)
+block_workers(Oid database)
 {
-	WorkerSlot *slot;
+	DatabaseState *state;
 	bool		is_new;
 	MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
 
-	/* room first: nothing may fail once it is held */
-	held = lappend(held, NULL);
+	/* room first: nothing may fail once they are blocked */
+	blocked = lappend(blocked, NULL);
 	MemoryContextSwitchTo(before);
-	slot = pgnet_slots_hold(database, &is_new);
-	if (slot == NULL)
+	state = pgnet_registry_block_workers(database, &is_new);
+	if (state == NULL)
 		return false;
-	llast(held) = slot;
-	wait_for_worker(slot);
+	llast(blocked) = state;
+	wait_for_worker(state);
 	return !is_new;
 }
 
 /* Wait until the worker's process is gone, not for ever. */
 static void
-wait_for_worker(WorkerSlot *slot)
+wait_for_worker(DatabaseState *state)
 {
 	static uint32 wait_event = 0;
 	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 												  LONGEST_WAIT_MS);
-	pid_t		pid = pgnet_slot_worker(slot);
+	pid_t		pid = pgnet_database_snapshot(state).worker.pid;
 	long		left_ms = LONGEST_WAIT_MS;
 
-	ConditionVariablePrepareToSleep(&slot->changed);
-	while (pgnet_slot_worker(slot) != 0 && left_ms > 0)
+	ConditionVariablePrepareToSleep(&state->changed);
+	while (pgnet_database_snapshot(state).worker.pid != 0 && left_ms > 0)
 	{
-		ConditionVariableTimedSleep(&slot->changed, left_ms,
+		ConditionVariableTimedSleep(&state->changed, left_ms,
 									pgnet_wait_event(&wait_event,
 													 "PgNetWorkerExit"));
 		left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
@@ -289,15 +289,15 @@ at_transaction_end(XactEvent event, void *arg)
 	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
 		event != XACT_EVENT_PREPARE)
 		return;
-	foreach(cell, held)
+	foreach(cell, blocked)
 		if (lfirst(cell) != NULL)
-			pgnet_slots_let_go(lfirst(cell));
-	list_free(held);
-	held = NIL;
+			pgnet_registry_unblock_workers(lfirst(cell));
+	list_free(blocked);
+	blocked = NIL;
 	if (event == XACT_EVENT_COMMIT && OidIsValid(copy))
-		pgnet_slots_note_copy(copy, copy_made_by);
+		pgnet_registry_note_copy(copy, copy_made_by);
 	copy = InvalidOid;
 	if (event == XACT_EVENT_COMMIT && changes_databases)
-		pgnet_launch_call_databases();
+		pgnet_launcher_note_databases_changed();
 	changes_databases = false;
 }

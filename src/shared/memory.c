@@ -1,31 +1,46 @@
 /*
- * memory.c -- the shared memory itself.
+ * memory.c -- the shared memory of all modules.
  *
- * Runs in: every process.
+ * Runs in: the postmaster.
  */
 #include "postgres.h"
 
 #include "miscadmin.h"
 #include "storage/ipc.h"
+#include "storage/lwlock.h"
 #include "storage/shmem.h"
 
 #include "shared/area.h"
+#include "shared/inflight_global.h"
+#include "shared/launcher_state.h"
 #include "shared/memory.h"
 #include "shared/prepared.h"
-#include "shared/slots.h"
+#include "shared/quota.h"
+#include "shared/registry.h"
 
-SharedMemory *pgnet_shared = NULL;
+/* The modules.  Their locks are of one tranche. */
+static const struct
+{
+	Size		(*size) (void);
+	void		(*init) (void *memory, int lock_tranche);
+} parts[] = {
+	{pgnet_launcher_memory_size, pgnet_launcher_memory_init},
+	{pgnet_registry_memory_size, pgnet_registry_memory_init},
+	{pgnet_inflight_memory_size, pgnet_inflight_memory_init},
+	{pgnet_area_memory_size, pgnet_area_memory_init},
+	{pgnet_quota_memory_size, pgnet_quota_memory_init},
+	{pgnet_prepared_memory_size, pgnet_prepared_memory_init},
+};
 
 static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
 
 static void request_shared_memory(void);
 static void set_up_shared_memory(void);
-static void memory_init(SharedMemory *memory);
+static Size total_size(void);
 
-/* Hook into the server's start. */
 void
-pgnet_slots_init(void)
+pgnet_memory_init(void)
 {
 	previous_request_hook = shmem_request_hook;
 	shmem_request_hook = request_shared_memory;
@@ -33,57 +48,43 @@ pgnet_slots_init(void)
 	shmem_startup_hook = set_up_shared_memory;
 }
 
-/* shmem_request_hook: say how much we need. */
+/* shmem_request_hook */
 static void
 request_shared_memory(void)
 {
 	if (previous_request_hook)
 		previous_request_hook();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(SharedMemory)));
-	RequestAddinShmemSpace(MAXALIGN(PGNET_AREA_BYTES));
-	RequestAddinShmemSpace(MAXALIGN(pgnet_prepared_memory()));
+	RequestAddinShmemSpace(total_size());
 	RequestNamedLWLockTranche("pg_net", 1);
 }
 
-/* shmem_startup_hook: find or make the shared memory. */
+/* shmem_startup_hook: the memory is new, as only the postmaster calls this. */
 static void
 set_up_shared_memory(void)
 {
+	int			lock_tranche = GetNamedLWLockTranche("pg_net")->lock.tranche;
 	bool		found;
+	char	   *memory;
 
 	if (previous_startup_hook)
 		previous_startup_hook();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	pgnet_shared = ShmemInitStruct("pg_net", sizeof(SharedMemory), &found);
-	if (!found)
+	memory = ShmemInitStruct("pg_net", total_size(), &found);
+	Assert(!found);
+	for (int i = 0; i < (int) lengthof(parts); i++)
 	{
-		memory_init(pgnet_shared);
-		pgnet_shared->prepared = ShmemInitStruct("pg_net prepared",
-												 pgnet_prepared_memory(),
-												 &found);
-		pgnet_prepared_init_memory(pgnet_shared->prepared);
-		pgnet_shared->area = ShmemInitStruct("pg_net area", PGNET_AREA_BYTES,
-											 &found);
-		pgnet_area_init(pgnet_shared->area);
+		parts[i].init(memory, lock_tranche);
+		memory += MAXALIGN(parts[i].size());
 	}
 	LWLockRelease(AddinShmemInitLock);
 }
 
-/* Nobody is there yet.  A slot is made when it is given out. */
-static void
-memory_init(SharedMemory *memory)
+static Size
+total_size(void)
 {
-	SpinLockInit(&memory->mutex);
-	memory->launcher_pid = 0;
-	memory->launcher_proc = -1;
-	memory->databases_changed = false;
-	memory->looked_around = false;
-	pg_atomic_init_u32(&memory->nunplaced, 0);
-	pg_atomic_init_u32(&memory->in_flight, 0);
-	pg_atomic_init_u32(&memory->nworkers, 0);
-	pg_atomic_init_u32(&memory->nwaiting, 0);
-	pg_atomic_init_u32(&memory->nstarving, 0);
-	pg_atomic_init_u32(&memory->nquotas, 0);
-	memory->lock = &GetNamedLWLockTranche("pg_net")->lock;
-	memory->nslots = 0;
+	Size		size = 0;
+
+	for (int i = 0; i < (int) lengthof(parts); i++)
+		size += MAXALIGN(parts[i].size());
+	return size;
 }

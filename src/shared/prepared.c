@@ -23,10 +23,10 @@
 #include "utils/memutils.h"
 
 #include "shared/area.h"
-#include "shared/memory.h"
+#include "shared/inbox.h"
 #include "shared/prepared.h"
 #include "shared/quota.h"
-#include "shared/slots.h"
+#include "shared/registry.h"
 #include "shared/wakeup.h"
 
 /* One transaction. */
@@ -42,13 +42,16 @@ typedef struct Prepared
 	dsa_pointer taken;			/* QuotaTaken[] */
 } Prepared;
 
-struct PreparedTransactions
+typedef struct PreparedTransactions
 {
+	LWLock		lock;			/* of places */
 	pg_atomic_uint32 count;		/* places in use */
 	TransactionId horizon;		/* see the header */
 	int			nplaces;
 	Prepared	places[FLEXIBLE_ARRAY_MEMBER];
-};
+} PreparedTransactions;
+
+static PreparedTransactions *all = NULL;
 
 /* Of the current transaction. */
 static char name[GIDSIZE];
@@ -81,55 +84,46 @@ pgnet_prepared_init(void)
 
 /* Twice as many as there can be: some are being prepared, or ended. */
 Size
-pgnet_prepared_memory(void)
+pgnet_prepared_memory_size(void)
 {
 	return offsetof(PreparedTransactions, places) +
 		sizeof(Prepared) * 2 * max_prepared_xacts;
 }
 
-/* Start without any. */
 void
-pgnet_prepared_init_memory(void *place)
+pgnet_prepared_memory_init(void *memory, int lock_tranche)
 {
-	PreparedTransactions *all = place;
-
-	memset(all, 0, pgnet_prepared_memory());
+	all = memory;
+	memset(all, 0, pgnet_prepared_memory_size());
+	LWLockInitialize(&all->lock, lock_tranche);
 	pg_atomic_init_u32(&all->count, 0);
 	all->horizon = InvalidTransactionId;
 	all->nplaces = 2 * max_prepared_xacts;
-}
-
-/* Without the name, the worker has to look at everything whenever one ends. */
-void
-pgnet_prepared_note_unnamed(void)
-{
-	if (name[0] == '\0')
-		pgnet_slot_get()->prepared_unnamed = true;
 }
 
 /* Ask for the horizon. */
 TransactionId
 pgnet_prepared_horizon(void)
 {
-	return pgnet_shared->prepared->horizon;
+	return all->horizon;
 }
 
 /* Those that run now have none of an earlier life. */
 void
 pgnet_prepared_set_horizon(void)
 {
-	if (!TransactionIdIsValid(pgnet_shared->prepared->horizon))
-		pgnet_shared->prepared->horizon = ReadNextTransactionId();
+	if (!TransactionIdIsValid(all->horizon))
+		all->horizon = ReadNextTransactionId();
 }
 
 /* Note that none is left from before the start. */
 void
 pgnet_prepared_all_known(void)
 {
-	WorkerSlot *slot = pgnet_slot_find();
+	DatabaseState *own = pgnet_registry_find_own();
 
-	if (slot != NULL)
-		slot->prepared_known = true;
+	if (own != NULL)
+		own->prepared_known = true;
 }
 
 /* ProcessUtility_hook */
@@ -190,6 +184,7 @@ note_name(const char *given)
 		registered = true;
 	}
 	strlcpy(name, given, GIDSIZE);
+	pgnet_wakeup_set_prepare_named(true);
 }
 
 /*
@@ -213,10 +208,10 @@ at_transaction_end(XactEvent event, void *arg)
 		case XACT_EVENT_ABORT:
 			if (mine != NULL)
 			{
-				LWLockAcquire(pgnet_shared->lock, LW_EXCLUSIVE);
+				LWLockAcquire(&all->lock, LW_EXCLUSIVE);
 				mine->xid = InvalidTransactionId;
-				LWLockRelease(pgnet_shared->lock);
-				pg_atomic_fetch_sub_u32(&pgnet_shared->prepared->count, 1);
+				LWLockRelease(&all->lock);
+				pg_atomic_fetch_sub_u32(&all->count, 1);
 				if (DsaPointerIsValid(mine->taken))
 					dsa_free(pgnet_area(), mine->taken);
 			}
@@ -230,6 +225,7 @@ at_transaction_end(XactEvent event, void *arg)
 			return;
 	}
 	name[0] = '\0';
+	pgnet_wakeup_set_prepare_named(false);
 	mine = NULL;
 }
 
@@ -259,18 +255,18 @@ write_down(void)
 		memcpy(dsa_get_address(pgnet_area(), entry.taken), taken, size);
 	}
 
-	LWLockAcquire(pgnet_shared->lock, LW_EXCLUSIVE);
+	LWLockAcquire(&all->lock, LW_EXCLUSIVE);
 	mine = free_place();
 	if (mine != NULL)
 		*mine = entry;
-	LWLockRelease(pgnet_shared->lock);
+	LWLockRelease(&all->lock);
 	if (mine != NULL)
-		pg_atomic_fetch_add_u32(&pgnet_shared->prepared->count, 1);
+		pg_atomic_fetch_add_u32(&all->count, 1);
 	else
 	{
 		if (DsaPointerIsValid(entry.taken))
 			dsa_free(pgnet_area(), entry.taken);
-		pgnet_slot_get()->prepared_unnamed = true;
+		pgnet_registry_own()->prepared_unnamed = true;
 	}
 }
 
@@ -278,8 +274,6 @@ write_down(void)
 static Prepared *
 free_place(void)
 {
-	PreparedTransactions *all = pgnet_shared->prepared;
-
 	for (int i = 0; i < all->nplaces; i++)
 		if (!TransactionIdIsValid(all->places[i].xid))
 			return &all->places[i];
@@ -290,12 +284,11 @@ free_place(void)
 static Prepared *
 find(const char *given, TransactionId *xid)
 {
-	PreparedTransactions *all = pgnet_shared->prepared;
 	Prepared   *found = NULL;
 
 	if (pg_atomic_read_u32(&all->count) == 0)
 		return NULL;
-	LWLockAcquire(pgnet_shared->lock, LW_SHARED);
+	LWLockAcquire(&all->lock, LW_SHARED);
 	for (int i = 0; i < all->nplaces && found == NULL; i++)
 	{
 		Prepared   *place = &all->places[i];
@@ -309,7 +302,7 @@ find(const char *given, TransactionId *xid)
 	}
 	if (found != NULL)
 		*xid = found->xid;
-	LWLockRelease(pgnet_shared->lock);
+	LWLockRelease(&all->lock);
 	return found;
 }
 
@@ -319,21 +312,21 @@ finish(Prepared *place, TransactionId xid, bool commit)
 {
 	Prepared	entry = {.xid = InvalidTransactionId};
 
-	LWLockAcquire(pgnet_shared->lock, LW_EXCLUSIVE);
+	LWLockAcquire(&all->lock, LW_EXCLUSIVE);
 	if (place->xid == xid)
 	{
 		entry = *place;
 		place->xid = InvalidTransactionId;
 	}
-	LWLockRelease(pgnet_shared->lock);
+	LWLockRelease(&all->lock);
 	if (!TransactionIdIsValid(entry.xid))
 		return;
-	pg_atomic_fetch_sub_u32(&pgnet_shared->prepared->count, 1);
+	pg_atomic_fetch_sub_u32(&all->count, 1);
 
 	if (commit && entry.lowest_new != PGNET_NOTHING_NEW)
-		pgnet_slot_announce(pgnet_slot_get(), entry.lowest_new);
+		pgnet_inbox_announce(pgnet_registry_own(), entry.lowest_new);
 	if (commit && entry.rows_changed)
-		pgnet_slot_announce_changed(pgnet_slot_get());
+		pgnet_inbox_announce_changed(pgnet_registry_own());
 	if (!commit)
 		give_back(&entry);
 	if (DsaPointerIsValid(entry.taken))
@@ -357,19 +350,19 @@ give_back(const Prepared *from)
 static bool
 may_be_unknown(void)
 {
-	WorkerSlot *slot = pgnet_slot_find();
+	DatabaseState *own = pgnet_registry_find_own();
 
-	if (slot == NULL)
+	if (own == NULL)
 		return OidIsValid(get_extension_oid("pg_net", true));
-	return !slot->prepared_known || slot->prepared_unnamed;
+	return !own->prepared_known || own->prepared_unnamed;
 }
 
 /* Have the worker look, and count anew. */
 static void
 look_at_all(void)
 {
-	WorkerSlot *slot = pgnet_slot_get();
+	DatabaseState *own = pgnet_registry_own();
 
-	pgnet_slot_announce_changed(slot);
-	pgnet_slot_announce(slot, PGNET_LOOK_AT_ALL);
+	pgnet_inbox_announce_changed(own);
+	pgnet_inbox_announce(own, PGNET_LOOK_AT_ALL);
 }

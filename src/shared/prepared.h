@@ -12,12 +12,9 @@
 /* Watch for PREPARE TRANSACTION and its end; called while the server starts. */
 extern void pgnet_prepared_init(void);
 
-/* The memory for it: how much, and make it. */
-extern Size pgnet_prepared_memory(void);
-extern void pgnet_prepared_init_memory(void *place);
-
-/* This transaction is about to be prepared, perhaps not by a statement. */
-extern void pgnet_prepared_note_unnamed(void);
+/* For memory.c. */
+extern Size pgnet_prepared_memory_size(void);
+extern void pgnet_prepared_memory_init(void *memory, int lock_tranche);
 
 /*
  * Those of our database with lower transaction ids may be from before the

@@ -16,12 +16,36 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "compat.h"
 #include "shared/area.h"
-#include "shared/memory.h"
 #include "shared/quota.h"
 
 /* So many counters stay although they are of no use: they may be soon. */
 #define MANY_COUNTERS 1000
+
+typedef struct QuotaKey
+{
+	Oid			database;
+	Oid			role;
+} QuotaKey;
+
+/* What of a role waits in one database. */
+typedef struct QuotaCounter
+{
+	QuotaKey	key;
+	pg_atomic_uint32 users;		/* open transactions that point here */
+	pg_atomic_uint64 rows;
+	pg_atomic_uint64 bytes;
+} QuotaCounter;
+
+typedef struct Quotas
+{
+	dshash_table_handle table;	/* in the area */
+	int			lock_tranche;
+	pg_atomic_uint32 count;		/* of its counters */
+} Quotas;
+
+static Quotas *quotas = NULL;
 
 /* What one level of the transaction has taken of one role's quota. */
 typedef struct Taken
@@ -36,6 +60,8 @@ typedef struct Taken
 /* Of this transaction, in its memory context; the innermost level first. */
 static Taken *taken = NULL;
 
+static dshash_parameters table_parameters(void);
+static dshash_table *table(void);
 static Taken *taken_of(Oid role);
 static QuotaCounter *use_counter(Oid role);
 static QuotaCounter *lock_counter(Oid role, bool make);
@@ -49,6 +75,59 @@ static void at_subtransaction_end(SubXactEvent event, SubTransactionId id,
 static void join(int level);
 static void forget(bool give_back);
 static void lower(pg_atomic_uint64 *number, uint64 by);
+
+Size
+pgnet_quota_memory_size(void)
+{
+	return sizeof(Quotas);
+}
+
+void
+pgnet_quota_memory_init(void *memory, int lock_tranche)
+{
+	dsa_area   *area = pgnet_area_attach();
+	dshash_parameters parameters;
+	dshash_table *made;
+
+	quotas = memory;
+	quotas->lock_tranche = lock_tranche;
+	pg_atomic_init_u32(&quotas->count, 0);
+	parameters = table_parameters();
+	made = dshash_create(area, &parameters, NULL);
+	quotas->table = dshash_get_hash_table_handle(made);
+	dshash_detach(made);
+	dsa_detach(area);
+}
+
+static dshash_parameters
+table_parameters(void)
+{
+	return (dshash_parameters) {
+		.key_size = sizeof(QuotaKey),
+		.entry_size = sizeof(QuotaCounter),
+		.compare_function = dshash_memcmp,
+		.hash_function = dshash_memhash,
+		PGNET_DSHASH_COPY
+			.tranche_id = quotas->lock_tranche
+	};
+}
+
+/* Of this process; attached until it ends. */
+static dshash_table *
+table(void)
+{
+	static dshash_table *attached = NULL;
+	dshash_parameters parameters;
+	MemoryContext before;
+
+	if (attached != NULL)
+		return attached;
+	before = MemoryContextSwitchTo(TopMemoryContext);
+	parameters = table_parameters();
+	attached = dshash_attach(pgnet_area(), &parameters, quotas->table, NULL);
+	MemoryContextSwitchTo(before);
+	return attached;
+}
 
 /* Count a row. */
 bool
@@ -122,7 +201,7 @@ pgnet_quota_keep_only(const Oid *sorted_roles, int nroles)
 	dshash_seq_status scan;
 	QuotaCounter *counter;
 
-	dshash_seq_init(&scan, pgnet_area_quotas(), true);
+	dshash_seq_init(&scan, table(), true);
 	while ((counter = dshash_seq_next(&scan)) != NULL)
 	{
 		if (counter->key.database != MyDatabaseId ||
@@ -145,9 +224,9 @@ pgnet_quota_forget(Oid database)
 	dshash_seq_status scan;
 	QuotaCounter *counter;
 
-	if (pg_atomic_read_u32(&pgnet_shared->nquotas) == 0)
+	if (pg_atomic_read_u32(&quotas->count) == 0)
 		return;
-	dshash_seq_init(&scan, pgnet_area_quotas(), true);
+	dshash_seq_init(&scan, table(), true);
 	while ((counter = dshash_seq_next(&scan)) != NULL)
 		if (counter->key.database == database)
 			remove_current(&scan);
@@ -189,7 +268,7 @@ use_counter(Oid role)
 	QuotaCounter *counter = lock_counter(role, true);
 
 	pg_atomic_fetch_add_u32(&counter->users, 1);
-	dshash_release_lock(pgnet_area_quotas(), counter);
+	dshash_release_lock(table(), counter);
 	return counter;
 }
 
@@ -202,14 +281,14 @@ lock_counter(Oid role, bool make)
 	bool		found = true;
 
 	if (!make)
-		return dshash_find(pgnet_area_quotas(), &key, true);
-	counter = dshash_find_or_insert(pgnet_area_quotas(), &key, &found);
+		return dshash_find(table(), &key, true);
+	counter = dshash_find_or_insert(table(), &key, &found);
 	if (!found)
 	{
 		pg_atomic_init_u32(&counter->users, 0);
 		pg_atomic_init_u64(&counter->rows, 0);
 		pg_atomic_init_u64(&counter->bytes, 0);
-		pg_atomic_fetch_add_u32(&pgnet_shared->nquotas, 1);
+		pg_atomic_fetch_add_u32(&quotas->count, 1);
 	}
 	return counter;
 }
@@ -219,13 +298,13 @@ static void
 unlock_counter(QuotaCounter *counter)
 {
 	if (is_of_use(counter) ||
-		pg_atomic_read_u32(&pgnet_shared->nquotas) < MANY_COUNTERS)
+		pg_atomic_read_u32(&quotas->count) < MANY_COUNTERS)
 	{
-		dshash_release_lock(pgnet_area_quotas(), counter);
+		dshash_release_lock(table(), counter);
 		return;
 	}
-	pg_atomic_fetch_sub_u32(&pgnet_shared->nquotas, 1);
-	dshash_delete_entry(pgnet_area_quotas(), counter);
+	pg_atomic_fetch_sub_u32(&quotas->count, 1);
+	dshash_delete_entry(table(), counter);
 }
 
 /* Does it count anything, or does somebody point to it?  It is locked. */
@@ -251,7 +330,7 @@ compare_oids(const void *a, const void *b)
 static void
 remove_current(dshash_seq_status *scan)
 {
-	pg_atomic_fetch_sub_u32(&pgnet_shared->nquotas, 1);
+	pg_atomic_fetch_sub_u32(&quotas->count, 1);
 	dshash_delete_current(scan);
 }
 

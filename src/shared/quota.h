@@ -10,22 +10,9 @@
 
 #include "postgres.h"
 
-#include "port/atomics.h"
-
-typedef struct QuotaKey
-{
-	Oid			database;
-	Oid			role;
-} QuotaKey;
-
-/* What of a role waits in one database. */
-typedef struct QuotaCounter
-{
-	QuotaKey	key;
-	pg_atomic_uint32 users;		/* open transactions that point here */
-	pg_atomic_uint64 rows;
-	pg_atomic_uint64 bytes;
-} QuotaCounter;
+/* For memory.c, after the area. */
+extern Size pgnet_quota_memory_size(void);
+extern void pgnet_quota_memory_init(void *memory, int lock_tranche);
 
 /* What a transaction has taken of a role's quota. */
 typedef struct QuotaTaken

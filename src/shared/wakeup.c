@@ -6,22 +6,23 @@
  * Commit order is not the order of ids: a transaction may commit a low id
  * after others committed higher ones, and a worker that only ever looks
  * beyond the highest id it saw would never find it.  So each transaction
- * remembers the lowest id it queued, and its commit lowers the slot's
+ * remembers the lowest id it queued, and its commit lowers
  * lowest_new_id to it; that is where the worker looks next.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
 
-#include "shared/prepared.h"
-#include "shared/slots.h"
+#include "shared/inbox.h"
+#include "shared/registry.h"
 #include "shared/wakeup.h"
 
 /* Of the current transaction; a rolled back subtransaction's id may stay. */
 static int64 lowest_queued = PGNET_NOTHING_NEW;
 static bool rows_changed = false;
-static WorkerSlot *slot_to_wake = NULL;
+static bool prepare_named = false;
 
+static DatabaseState *own = NULL;
 static bool callback_registered = false;
 
 static void prepare_callback(void);
@@ -45,6 +46,12 @@ pgnet_wakeup_changed_at_commit(void)
 	rows_changed = true;
 }
 
+void
+pgnet_wakeup_set_prepare_named(bool named)
+{
+	prepare_named = named;
+}
+
 /* Tell. */
 void
 pgnet_wakeup_pending(int64 *lowest_id, bool *changed)
@@ -63,8 +70,8 @@ prepare_callback(void)
 		RegisterXactCallback(at_transaction_end, NULL);
 		callback_registered = true;
 	}
-	if (slot_to_wake == NULL)
-		slot_to_wake = pgnet_slot_get();
+	if (own == NULL)
+		own = pgnet_registry_own();
 }
 
 /*
@@ -80,9 +87,9 @@ at_transaction_end(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_COMMIT:
 			if (lowest_queued != PGNET_NOTHING_NEW)
-				pgnet_slot_announce(slot_to_wake, lowest_queued);
+				pgnet_inbox_announce(own, lowest_queued);
 			if (rows_changed)
-				pgnet_slot_announce_changed(slot_to_wake);
+				pgnet_inbox_announce_changed(own);
 			forget_transaction();
 			break;
 		case XACT_EVENT_ABORT:
@@ -95,8 +102,9 @@ at_transaction_end(XactEvent event, void *arg)
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
 			break;
 		case XACT_EVENT_PRE_PREPARE:
-			if (lowest_queued != PGNET_NOTHING_NEW || rows_changed)
-				pgnet_prepared_note_unnamed();
+			if (!prepare_named &&
+				(lowest_queued != PGNET_NOTHING_NEW || rows_changed))
+				own->prepared_unnamed = true;
 			break;
 	}
 }

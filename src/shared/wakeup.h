@@ -14,6 +14,13 @@ extern void pgnet_wakeup_at_commit(int64 id);
 /* When this transaction commits, announce that rows changed or went. */
 extern void pgnet_wakeup_changed_at_commit(void);
 
+/*
+ * PREPARE TRANSACTION comes, and prepared.c knows its name: it announces what
+ * is queued when that is committed.  Else the worker looks at everything when
+ * any prepared transaction ends.
+ */
+extern void pgnet_wakeup_set_prepare_named(bool named);
+
 /* What this transaction is to announce, so far. */
 extern void pgnet_wakeup_pending(int64 *lowest_id, bool *changed);
 

@@ -54,7 +54,7 @@ static Waiting host_pop(Backlog *backlog, HostQueue *host);
 
 /* Make an empty backlog. */
 Backlog *
-pgnet_backlog_create(MemoryContext parent, WorkerSlot *slot)
+pgnet_backlog_create(MemoryContext parent, WorkerState *worker)
 {
 	MemoryContext context = AllocSetContextCreate(parent, "pg_net backlog",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -67,7 +67,7 @@ pgnet_backlog_create(MemoryContext parent, WorkerSlot *slot)
 
 	backlog->context = context;
 	backlog->room.restricted_to = PGNET_UNRESTRICTED;
-	backlog->room.counted_in = slot;
+	backlog->room.counted_in = worker;
 	backlog->held = held_create(context, 1024, NULL);
 	backlog->hosts = hash_create("pg_net hosts", 64, &control,
 								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);

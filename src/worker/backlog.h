@@ -17,7 +17,7 @@
 #include "postgres.h"
 
 #include "job.h"
-#include "shared/slot.h"
+#include "shared/worker_state.h"
 
 typedef struct Backlog Backlog;
 
@@ -27,8 +27,8 @@ typedef struct BacklogLimits
 	int			in_flight_per_host;
 } BacklogLimits;
 
-/* What is in flight counts in the total as the slot's. */
-extern Backlog *pgnet_backlog_create(MemoryContext parent, WorkerSlot *slot);
+/* What is in flight counts in the total as the worker's. */
+extern Backlog *pgnet_backlog_create(MemoryContext parent, WorkerState *worker);
 
 /* Forget every id and all that waits; what is in flight still counts. */
 extern void pgnet_backlog_clear(Backlog *backlog);

@@ -20,9 +20,12 @@ static void remove_rows(void *removal);
 
 /* Remove it once. */
 bool
-pgnet_copies_remove(WorkerSlot *slot, TableAccess *access, Backoff *backoff)
+pgnet_copies_remove(WorkerState *worker, TableAccess *access, Backoff *backoff)
 {
-	Removal		removal = {.made_by = pgnet_slot_copied(slot)};
+	DatabaseState *database = pgnet_worker_database(worker);
+	Removal		removal = {
+		.made_by = pgnet_database_snapshot(database).copied
+	};
 
 	if (!TransactionIdIsValid(removal.made_by))
 		return true;
@@ -30,7 +33,7 @@ pgnet_copies_remove(WorkerSlot *slot, TableAccess *access, Backoff *backoff)
 						  "remove requests of the template database",
 						  remove_rows, &removal))
 		return false;
-	pgnet_slot_set_copied(slot, InvalidTransactionId);
+	pgnet_database_set_copied(database, InvalidTransactionId);
 	if (removal.count > 0)
 		ereport(LOG,
 				errmsg("pg_net removed %d requests that were copied with the template database",

@@ -8,14 +8,14 @@
 
 #include "postgres.h"
 
-#include "shared/slot.h"
+#include "shared/worker_state.h"
 #include "worker/access.h"
 
 /*
  * Remove what was queued in the template, once, before the queue is read;
  * false: not now, and backoff may say when to try again.
  */
-extern bool pgnet_copies_remove(WorkerSlot *slot, TableAccess *access,
+extern bool pgnet_copies_remove(WorkerState *worker, TableAccess *access,
 								Backoff *backoff);
 
 #endif							/* PGNET_COPIES_H */

@@ -13,7 +13,7 @@
 #include "utils/timestamp.h"
 
 #include "settings.h"
-#include "shared/slots.h"
+#include "shared/worker_state.h"
 #include "tables/access_rule_rows.h"
 #include "tables/broken_rows.h"
 #include "tables/request_queue.h"
@@ -104,7 +104,7 @@ pgnet_intake_read(Intake *intake, TableAccess *access, TimestampTz now)
 	dlist_init(&rows.list);
 	rows.limit = pgnet_pace_rows(&intake->pace, pgnet_setting_batch_size);
 	pgnet_pace_begin(&run, &intake->pace);
-	if (pgnet_copies_remove(intake->slot, access, &intake->backoff) &&
+	if (pgnet_copies_remove(intake->worker, access, &intake->backoff) &&
 		pgnet_suspects_know(intake->suspects, access, &intake->backoff) &&
 		pgnet_access_try(access, &intake->backoff, "read the queue", scan_rows,
 						 &rows))

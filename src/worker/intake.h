@@ -18,7 +18,7 @@
 
 typedef struct Intake
 {
-	WorkerSlot *slot;
+	WorkerState *worker;
 	Backlog    *backlog;		/* gets what can be sent */
 	Recorder   *recorder;		/* gets what cannot */
 	Suspects   *suspects;		/* says whose turn must wait */

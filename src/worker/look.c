@@ -21,7 +21,7 @@
 /* What is looked for. */
 typedef struct Look
 {
-	WorkerSlot *slot;
+	WorkerState *worker;
 	Leftovers	leftovers;
 } Look;
 
@@ -29,10 +29,11 @@ static void find(void *look);
 
 /* Look. */
 void
-pgnet_look_run(WorkerSlot *slot)
+pgnet_look_run(WorkerState *worker)
 {
+	DatabaseState *database = pgnet_worker_database(worker);
 	TableAccess access = {.quiet = true};
-	Look		look = {.slot = slot,
+	Look		look = {.worker = worker,
 				 .leftovers = {.oldest_response = DT_NOEND}};
 	Leftovers  *leftovers = &look.leftovers;
 	Backoff		backoff = {0};
@@ -44,20 +45,20 @@ pgnet_look_run(WorkerSlot *slot)
 	result = pgnet_access_run(&access, find, &look, &error);
 	access.changed = false;
 	if (result == PGNET_ACCESS_GONE && OidIsValid(access.queue))
-		result = pgnet_copies_remove(slot, &access, &backoff) ?
+		result = pgnet_copies_remove(worker, &access, &backoff) ?
 			pgnet_access_run(&access, find, &look, &error) :
 			PGNET_ACCESS_BUSY;
 	/* without the extension nothing was copied */
 	if (result == PGNET_ACCESS_GONE)
-		pgnet_slot_set_copied(slot, InvalidTransactionId);
+		pgnet_database_set_copied(database, InvalidTransactionId);
 
 	if (leftovers->oldest_response != DT_NOEND)
 		leftovers->oldest_response += pgnet_setting_ttl();
 	/* with locks or trouble in the way a worker tries again */
 	if (result == PGNET_ACCESS_GONE ||
 		(result == PGNET_ACCESS_DONE && !leftovers->requests))
-		pgnet_slot_settle(slot, leftovers->oldest_response);
-	pgnet_slot_leave(slot);
+		pgnet_worker_set_clean_idle_exit(worker, leftovers->oldest_response);
+	pgnet_worker_set_clean_exit(database);
 }
 
 /* TableWork: look into the tables, and see to the ids like a worker. */
@@ -65,8 +66,9 @@ static void
 find(void *arg)
 {
 	Look	   *look = arg;
+	DatabaseState *database = pgnet_worker_database(look->worker);
 
-	pgnet_installation_renew_ids(&look->slot->ids_renewed);
+	pgnet_installation_renew_ids(&database->ids_renewed);
 	pgnet_installation_note_timeline();
 	pgnet_leftovers_find(&look->leftovers);
 }

@@ -6,12 +6,12 @@
 
 #include "postgres.h"
 
-#include "shared/slot.h"
+#include "shared/worker_state.h"
 
 /*
- * See what is left to do in the connected database, and leave that in its
- * slot.  Runs in: processes that look.
+ * See what is left to do in the connected database, and say that to the
+ * launcher.  Runs in: processes that look.
  */
-extern void pgnet_look_run(WorkerSlot *slot);
+extern void pgnet_look_run(WorkerState *worker);
 
 #endif							/* PGNET_LOOK_H */

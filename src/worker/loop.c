@@ -23,6 +23,7 @@
 
 #include "clock.h"
 #include "settings.h"
+#include "shared/inbox.h"
 #include "shared/quota.h"
 #include "tables/transaction.h"
 #include "worker/configuration.h"
@@ -41,7 +42,7 @@
 /* With the network busy, expired responses wait so much longer. */
 #define EXPIRY_PATIENCE_MS 1000
 
-static void loop_init(Loop *loop, WorkerSlot *slot);
+static void loop_init(Loop *loop, WorkerState *worker);
 static HttpEngine *create_engine(void);
 static void begin_cycle(Loop *loop);
 static void apply_settings(Loop *loop);
@@ -58,11 +59,11 @@ static void record_the_rest(Loop *loop);
 
 /* Turn the wheel until asked to leave. */
 void
-pgnet_loop_run(WorkerSlot *slot)
+pgnet_loop_run(WorkerState *worker)
 {
 	Loop		loop;
 
-	loop_init(&loop, slot);
+	loop_init(&loop, worker);
 	while (!ShutdownRequestPending && !loop.stay.over)
 	{
 		begin_cycle(&loop);
@@ -80,23 +81,24 @@ pgnet_loop_run(WorkerSlot *slot)
 
 /* Make what the loop needs; the first read is of the whole queue. */
 static void
-loop_init(Loop *loop, WorkerSlot *slot)
+loop_init(Loop *loop, WorkerState *worker)
 {
 	MemoryContext requests = AllocSetContextCreate(TopMemoryContext,
 												   "pg_net requests",
 												   ALLOCSET_SMALL_SIZES);
+	DatabaseState *database = pgnet_worker_database(worker);
 
-	*loop = (Loop) {.slot = slot};
-	loop->access.quiet = !pgnet_slot_is_permanent(slot);
+	*loop = (Loop) {.worker = worker};
+	loop->access.quiet = !pgnet_database_snapshot(database).keep_alive;
 	loop->cycle = AllocSetContextCreate(TopMemoryContext, "pg_net cycle",
 										ALLOCSET_DEFAULT_SIZES);
-	loop->backlog = pgnet_backlog_create(TopMemoryContext, slot);
+	loop->backlog = pgnet_backlog_create(TopMemoryContext, worker);
 	loop->engine = create_engine();
 	pgnet_recorder_init(&loop->recorder);
-	loop->suspects = pgnet_suspects_create(TopMemoryContext, slot,
+	loop->suspects = pgnet_suspects_create(TopMemoryContext, worker,
 										   loop->backlog);
 	loop->intake = (Intake) {
-		.slot = slot,
+		.worker = worker,
 		.backlog = loop->backlog,
 		.recorder = &loop->recorder,
 		.suspects = loop->suspects,
@@ -114,8 +116,8 @@ loop_init(Loop *loop, WorkerSlot *slot)
 	pgnet_transaction_prepare_session();
 	apply_settings(loop);
 	pgnet_reporting_init(&loop->reporting);
-	pgnet_stay_init(&loop->stay, slot, pgnet_clock_now());
-	pgnet_slot_set_ready(slot);
+	pgnet_stay_init(&loop->stay, worker, pgnet_clock_now());
+	pgnet_worker_set_ready(worker);
 }
 
 /* Make the engine, or end the process saying why not. */
@@ -178,9 +180,9 @@ apply_settings(Loop *loop)
 static void
 take_wakeup(Loop *loop)
 {
-	int64		id = pgnet_slot_take_new(loop->slot);
+	int64		id = pgnet_inbox_take_new(loop->worker);
 
-	if (pgnet_slot_take_changed(loop->slot))
+	if (pgnet_inbox_take_changed(loop->worker))
 	{
 		pgnet_backlog_unload(loop->backlog);
 		loop->recount.wanted = true;
@@ -286,7 +288,7 @@ forget_recorded(Loop *loop)
 	}
 	pgnet_quota_give(gone.role, gone.rows, gone.bytes);
 	pgnet_jobs_free(recorded);
-	pgnet_slot_broadcast(loop->slot);
+	pgnet_database_broadcast(pgnet_worker_database(loop->worker));
 	pgnet_stay_note_work(&loop->stay, loop->now);
 	pgnet_expiry_note_recorded(&loop->expiry);
 	pgnet_reporting_note_written(&loop->reporting, loop->now);
@@ -352,8 +354,8 @@ leave(Loop *loop)
 	pgnet_suspects_leave(loop->suspects);
 	/* who is asked to restart comes back in any case */
 	if (!ShutdownRequestPending && pgnet_loop_is_idle(loop))
-		pgnet_slot_settle(loop->slot, loop->expiry.due);
-	pgnet_slot_leave(loop->slot);
+		pgnet_worker_set_clean_idle_exit(loop->worker, loop->expiry.due);
+	pgnet_worker_set_clean_exit(pgnet_worker_database(loop->worker));
 }
 
 /* The last batches, until all is recorded or only time would help. */

@@ -9,7 +9,7 @@
 #include "postgres.h"
 
 #include "http/engine.h"
-#include "shared/slot.h"
+#include "shared/worker_state.h"
 #include "worker/access.h"
 #include "worker/backlog.h"
 #include "worker/expiry.h"
@@ -23,7 +23,7 @@
 
 typedef struct Loop
 {
-	WorkerSlot *slot;
+	WorkerState *worker;
 	MemoryContext cycle;
 	TimestampTz now;			/* of this cycle, by pgnet_clock_now() */
 
@@ -43,7 +43,7 @@ typedef struct Loop
 } Loop;
 
 /* Serve the connected database until it is time to leave. */
-extern void pgnet_loop_run(WorkerSlot *slot);
+extern void pgnet_loop_run(WorkerState *worker);
 
 /*
  * The last step of a cycle: sleep until the network, a wake-up or a due time

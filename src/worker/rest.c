@@ -7,7 +7,7 @@
 
 #include "utils/timestamp.h"
 
-#include "shared/total.h"
+#include "shared/inflight_global.h"
 #include "tables/transaction.h"
 #include "worker/loop.h"
 
@@ -25,7 +25,7 @@ pgnet_loop_rest(Loop *loop)
 	bool		quiet = pgnet_engine_in_flight(loop->engine) == 0;
 	TimestampTz until;
 
-	pgnet_total_settle(loop->slot);
+	pgnet_inflight_settle(loop->worker);
 	pgnet_reporting_activity(&loop->reporting, !quiet);
 	if (loop->busy || has_work(loop))
 		return;

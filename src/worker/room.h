@@ -9,7 +9,7 @@
 #include "postgres.h"
 
 #include "settings.h"
-#include "shared/total.h"
+#include "shared/inflight_global.h"
 
 /* Room that a limit alone decides about. */
 #define PGNET_UNRESTRICTED PG_INT32_MAX
@@ -19,7 +19,7 @@ typedef struct Room
 	int			in_flight;
 	size_t		bytes;			/* of those in flight */
 	int			restricted_to;	/* so many at most, whatever the limit */
-	WorkerSlot *counted_in;		/* it counts in the total; NULL: it does not */
+	WorkerState *counted_in;	/* it counts in the total; NULL: it does not */
 } Room;
 
 /* A request takes room, or gives it back. */
@@ -29,7 +29,7 @@ pgnet_room_take(Room *room, size_t bytes)
 	room->in_flight++;
 	room->bytes += bytes;
 	if (room->counted_in != NULL)
-		pgnet_total_take(room->counted_in);
+		pgnet_inflight_take();
 }
 
 static inline void
@@ -38,7 +38,7 @@ pgnet_room_give_back(Room *room, size_t bytes)
 	room->in_flight--;
 	room->bytes -= bytes;
 	if (room->counted_in != NULL)
-		pgnet_total_give_back(room->counted_in);
+		pgnet_inflight_give_back(room->counted_in);
 }
 
 /* Is there room for one more? */
@@ -47,8 +47,8 @@ pgnet_room_is_left(const Room *room, int limit)
 {
 	return room->in_flight < Min(limit, room->restricted_to) &&
 		(room->counted_in == NULL ||
-		 pgnet_total_is_left(room->counted_in,
-							 pgnet_setting_max_in_flight_total));
+		 pgnet_inflight_is_left(room->counted_in,
+								pgnet_setting_max_in_flight_total));
 }
 
 /* Have no room for more than is in flight now. */

@@ -13,26 +13,27 @@
 #include "utils/timestamp.h"
 
 #include "settings.h"
-#include "shared/launch.h"
+#include "shared/launcher_state.h"
 #include "worker/stay.h"
 
 static TimestampTz end_of(const Stay *stay, StayState state);
 
 /* Begin. */
 void
-pgnet_stay_init(Stay *stay, WorkerSlot *slot, TimestampTz now)
+pgnet_stay_init(Stay *stay, WorkerState *worker, TimestampTz now)
 {
-	*stay = (Stay) {.slot = slot, .idle_since = now, .due = DT_NOEND};
+	*stay = (Stay) {.worker = worker, .idle_since = now, .due = DT_NOEND};
 }
 
 /* See what is ordered. */
 void
 pgnet_stay_obey(Stay *stay)
 {
-	SlotOrder	order = pgnet_slot_order(stay->slot);
+	DatabaseState *database = pgnet_worker_database(stay->worker);
+	DatabaseSnapshot now = pgnet_database_snapshot(database);
 
-	stay->finishing = order != PGNET_ORDER_STAY;
-	if (order == PGNET_ORDER_LEAVE)
+	stay->finishing = now.workers_blocked || now.worker.yield_requested;
+	if (now.workers_blocked)
 		stay->over = true;
 }
 
@@ -52,9 +53,9 @@ pgnet_stay_rest(Stay *stay, TimestampTz now, StayState state)
 	if (idle != stay->idle)
 	{
 		stay->idle = idle;
-		pgnet_slot_set_idle(stay->slot, idle);
-		if (idle && pgnet_launch_is_short())
-			pgnet_launch_call();
+		pgnet_worker_set_idle(stay->worker, idle);
+		if (idle && pgnet_launcher_is_short())
+			pgnet_launcher_wake();
 	}
 	stay->due = idle ? end_of(stay, state) : DT_NOEND;
 	if (now >= stay->due || (stay->finishing && state != PGNET_STAY_WORKING))
@@ -65,8 +66,10 @@ pgnet_stay_rest(Stay *stay, TimestampTz now, StayState state)
 static TimestampTz
 end_of(const Stay *stay, StayState state)
 {
+	DatabaseState *database = pgnet_worker_database(stay->worker);
+
 	if (pgnet_setting_worker_idle_timeout < 0 ||
-		pgnet_slot_is_permanent(stay->slot))
+		pgnet_database_snapshot(database).keep_alive)
 		return DT_NOEND;
 	if (state == PGNET_STAY_USELESS)
 		return stay->idle_since;

@@ -10,11 +10,11 @@
 
 #include "datatype/timestamp.h"
 
-#include "shared/slot.h"
+#include "shared/worker_state.h"
 
 typedef struct Stay
 {
-	WorkerSlot *slot;
+	WorkerState *worker;
 	bool		finishing;		/* take nothing new: others wait */
 	bool		over;			/* leave */
 	bool		idle;
@@ -31,7 +31,7 @@ typedef enum StayState
 	PGNET_STAY_USELESS			/* for the extension to be created */
 } StayState;
 
-extern void pgnet_stay_init(Stay *stay, WorkerSlot *slot, TimestampTz now);
+extern void pgnet_stay_init(Stay *stay, WorkerState *worker, TimestampTz now);
 
 /* Each cycle: see what is ordered. */
 extern void pgnet_stay_obey(Stay *stay);

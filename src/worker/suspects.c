@@ -36,12 +36,12 @@
 
 struct Suspects
 {
-	WorkerSlot *slot;
+	WorkerState *worker;
 	Backlog    *backlog;
 	Blame	   *blame;			/* the suspects with deaths */
 
 	bool		known;			/* the inquest was held */
-	bool		died;			/* the worker before us, says the slot */
+	bool		died;			/* the worker before us, says shared memory */
 	Oid			table;			/* whose requests these are */
 	int64		last_waiting;	/* suspect up to this id */
 
@@ -66,17 +66,19 @@ static void say_failed(Suspects *suspects, ErrorData *error);
 
 /* Suspect nobody yet. */
 Suspects *
-pgnet_suspects_create(MemoryContext parent, WorkerSlot *slot, Backlog *backlog)
+pgnet_suspects_create(MemoryContext parent, WorkerState *worker,
+					  Backlog *backlog)
 {
 	Suspects   *suspects;
 	MemoryContext context = AllocSetContextCreate(parent, "pg_net suspects",
 												  ALLOCSET_SMALL_SIZES);
 
 	suspects = MemoryContextAllocZero(context, sizeof(Suspects));
-	suspects->slot = slot;
+	suspects->worker = worker;
 	suspects->backlog = backlog;
 	suspects->blame = pgnet_blame_create(context, backlog);
-	suspects->died = pgnet_slot_is_unfinished(slot);
+	suspects->died =
+		pgnet_database_snapshot(pgnet_worker_database(worker)).worker.dirty;
 	suspects->max_cleared = MANY_CLEARED;
 	suspects->cleared = MemoryContextAlloc(context,
 										   sizeof(int64) * MANY_CLEARED);
@@ -109,7 +111,7 @@ pgnet_suspects_leave(Suspects *suspects)
 {
 	/* without an inquest the next worker has to hold it in our place */
 	if (suspects->known)
-		pgnet_slot_set_unfinished(suspects->slot, false);
+		pgnet_worker_set_dirty(suspects->worker, false);
 }
 
 /* Hold the inquest, once. */
@@ -138,7 +140,7 @@ pgnet_suspects_know(Suspects *suspects, TableAccess *access, Backoff *backoff)
 	suspects->known = true;
 	suspects->died = false;
 	suspects->table = access->queue;
-	pgnet_slot_set_unfinished(suspects->slot, true);
+	pgnet_worker_set_dirty(suspects->worker, true);
 	pgnet_witness_begin();
 	return true;
 }
@@ -235,7 +237,8 @@ inquire(void *arg)
 	Inquest		inquest;
 
 	/* first: the inquest takes away the mark of a crash */
-	pgnet_installation_renew_ids(&suspects->slot->ids_renewed);
+	pgnet_installation_renew_ids(
+		&pgnet_worker_database(suspects->worker)->ids_renewed);
 	pgnet_installation_note_timeline();
 	pgnet_suspect_rows_inquire(suspects->died, pgnet_witness_take(), &inquest);
 	suspects->last_waiting = inquest.last_waiting;

@@ -13,14 +13,14 @@
 #include "postgres.h"
 
 #include "http/engine.h"
-#include "shared/slots.h"
+#include "shared/worker_state.h"
 #include "worker/access.h"
 #include "worker/backlog.h"
 
 typedef struct Suspects Suspects;
 
-extern Suspects *pgnet_suspects_create(MemoryContext parent, WorkerSlot *slot,
-									   Backlog *backlog);
+extern Suspects *pgnet_suspects_create(MemoryContext parent,
+									   WorkerState *worker, Backlog *backlog);
 
 /* The tables are others: forget everybody. */
 extern void pgnet_suspects_clear(Suspects *suspects);

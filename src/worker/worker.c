@@ -16,46 +16,20 @@
 #include "tcop/tcopprot.h"
 
 #include "compat.h"
-#include "shared/slots.h"
+#include "shared/inflight_global.h"
+#include "shared/registry.h"
+#include "shared/worker_state.h"
 #include "worker/look.h"
 #include "worker/loop.h"
 #include "worker/worker.h"
 
-static WorkerSlot *begin(Oid database);
-
-/* Describe a process. */
-void
-pgnet_worker_describe(BackgroundWorker *worker, WorkerKind kind, Oid database,
-					  Oid role)
-{
-	const char *type = kind == PGNET_LOOK ? "net look" : "pg_net worker";
-	const char *main = kind == PGNET_LOOK ? "pgnet_look_main" :
-											"pgnet_worker_main";
-
-	*worker = (BackgroundWorker) {
-		.bgw_flags = BGWORKER_SHMEM_ACCESS |
-			BGWORKER_BACKEND_DATABASE_CONNECTION |
-			PGNET_BGWORKER_INTERRUPTIBLE,
-		.bgw_start_time = BgWorkerStart_RecoveryFinished,
-		.bgw_restart_time = BGW_NEVER_RESTART,
-		.bgw_library_name = "pg_net",
-		.bgw_main_arg = ObjectIdGetDatum(database),
-		.bgw_notify_pid = MyProcPid
-	};
-	snprintf(worker->bgw_name, BGW_MAXLEN, "%s for database %u", type,
-			 database);
-	strlcpy(worker->bgw_type, type, BGW_MAXLEN);
-	strlcpy(worker->bgw_function_name, main, BGW_MAXLEN);
-	memcpy(worker->bgw_extra, &role, sizeof(role));
-}
+static WorkerState *begin(Oid database);
 
 /* Be the worker. */
 void
 pgnet_worker_main(Datum database)
 {
-	WorkerSlot *slot = begin(DatumGetObjectId(database));
-
-	pgnet_loop_run(slot);
+	pgnet_loop_run(begin(DatumGetObjectId(database)));
 	proc_exit(0);
 }
 
@@ -63,17 +37,16 @@ pgnet_worker_main(Datum database)
 void
 pgnet_look_main(Datum database)
 {
-	WorkerSlot *slot = begin(DatumGetObjectId(database));
-
-	pgnet_look_run(slot);
+	pgnet_look_run(begin(DatumGetObjectId(database)));
 	proc_exit(0);
 }
 
-/* Connect, and claim the database's slot, or end the process. */
-static WorkerSlot *
+/* Connect, and be the worker of the database, or end the process. */
+static WorkerState *
 begin(Oid database)
 {
-	WorkerSlot *slot;
+	DatabaseState *state;
+	WorkerState *worker;
 	Oid			role;
 
 	/* connecting may wait for a lock, which die() can end */
@@ -85,12 +58,16 @@ begin(Oid database)
 	BackgroundWorkerInitializeConnectionByOid(database, role, 0);
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 
-	slot = pgnet_slots_lend(MyDatabaseId);
-	if (slot == NULL)
-		elog(ERROR, "the slot of this database is gone");
-	if (pgnet_slot_claim(slot))
-		return slot;
-	/* another one serves it, or nobody may now: the launcher will see */
-	pgnet_slot_leave(slot);
-	proc_exit(0);
+	state = pgnet_registry_acquire(MyDatabaseId);
+	if (state == NULL)
+		elog(ERROR, "the state of this database is gone");
+	worker = pgnet_worker_claim(state);
+	if (worker == NULL)
+	{
+		/* another one serves it, or nobody may now: the launcher will see */
+		pgnet_worker_set_clean_exit(state);
+		proc_exit(0);
+	}
+	pgnet_inflight_join(worker);
+	return worker;
 }

@@ -6,19 +6,11 @@
 
 #include "postgres.h"
 
-#include "postmaster/bgworker.h"
-
-typedef enum WorkerKind
-{
-	PGNET_WORKER,				/* serves the database */
-	PGNET_LOOK					/* looks what is left to do there */
-} WorkerKind;
-
-/* Describe a process for a database; role may be InvalidOid. */
-extern void pgnet_worker_describe(BackgroundWorker *worker, WorkerKind kind,
-								  Oid database, Oid role);
-
-/* Entry points of the processes, found by name. */
+/*
+ * Entry points of the processes, found by name; launcher/worker_pool.c starts
+ * them.  The argument is the database's oid, bgw_extra the oid of the role to
+ * connect as, or InvalidOid.
+ */
 extern PGDLLEXPORT void pgnet_worker_main(Datum database);
 extern PGDLLEXPORT void pgnet_look_main(Datum database);
 

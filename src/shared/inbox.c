@@ -1,0 +1,57 @@
+/*
+ * inbox.c -- telling a worker what is new in its queue.
+ *
+ * Runs in: every process that queues or changes rows, and workers.
+ */
+#include "postgres.h"
+
+#include "shared/inbox.h"
+
+/*
+ * The exchange of the worker and this one are full barriers, so either the
+ * worker sees the id or the id comes before its look.
+ */
+void
+pgnet_inbox_announce(DatabaseState *database, int64 id)
+{
+	pg_atomic_uint64 *inbox = &database->worker.lowest_new_id;
+	uint64		lowest = pg_atomic_read_u64(inbox);
+
+	while (id < (int64) lowest &&
+		   !pg_atomic_compare_exchange_u64(inbox, &lowest, (uint64) id))
+		;
+	pgnet_database_request_start(database);
+}
+
+void
+pgnet_inbox_announce_changed(DatabaseState *database)
+{
+	pg_atomic_write_u32(&database->worker.rows_changed, 1);
+	pgnet_database_wake(database);
+	pgnet_database_broadcast(database);
+}
+
+bool
+pgnet_inbox_has_new(WorkerState *worker)
+{
+	return (int64) pg_atomic_read_u64(&worker->lowest_new_id) !=
+		PGNET_NOTHING_NEW;
+}
+
+int64
+pgnet_inbox_take_new(WorkerState *worker)
+{
+	/* a plain read first: the line is shared with every committing backend */
+	if (!pgnet_inbox_has_new(worker))
+		return PGNET_NOTHING_NEW;
+	return (int64) pg_atomic_exchange_u64(&worker->lowest_new_id,
+										  (uint64) PGNET_NOTHING_NEW);
+}
+
+bool
+pgnet_inbox_take_changed(WorkerState *worker)
+{
+	if (pg_atomic_read_u32(&worker->rows_changed) == 0)
+		return false;
+	return pg_atomic_exchange_u32(&worker->rows_changed, 0) != 0;
+}

@@ -1,0 +1,32 @@
+/*
+ * inbox.h -- telling a worker what is new in its queue.
+ *
+ * Runs in: every process that queues or changes rows, and workers.
+ */
+#ifndef PGNET_INBOX_H
+#define PGNET_INBOX_H
+
+#include "postgres.h"
+
+#include "shared/database_state.h"
+
+/*
+ * Say that there are new rows from id on, and wake the worker, or have one
+ * started.  Called after commit: must not throw.
+ */
+extern void pgnet_inbox_announce(DatabaseState *database, int64 id);
+
+/*
+ * Say that rows were changed or removed, to the worker and to those who wait
+ * for one of them.  Called after commit: must not throw.
+ */
+extern void pgnet_inbox_announce_changed(DatabaseState *database);
+
+/* The worker's side: is something new; if so, from which id on, once? */
+extern bool pgnet_inbox_has_new(WorkerState *worker);
+extern int64 pgnet_inbox_take_new(WorkerState *worker);
+
+/* Were rows changed or removed by others since the last call? */
+extern bool pgnet_inbox_take_changed(WorkerState *worker);
+
+#endif							/* PGNET_INBOX_H */
