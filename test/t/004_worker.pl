@@ -295,15 +295,18 @@ subtest 'the extension is not installed' => sub {
 
 subtest "a schema net that is somebody else's" => sub {
 	my $pid = current_worker($node);
+	my $log_offset = -s $node->logfile;
+	sql('drop extension pg_net');
+	$node->reload;
+	says_idle_once($log_offset);
 	sql(<<'END');
-drop extension pg_net;
 create schema net;
 create table net.http_request_queue (id bigint primary key, method text, url text, headers jsonb,
                                      body bytea, timeout_milliseconds int, role regrole);
 create table net._http_response (id bigint, created timestamptz);
 END
 	sql("insert into net.http_request_queue values (1, 'GET', '$url/echo/not-ours', '{}', null, 1000)");
-	my $log_offset = -s $node->logfile;
+	$log_offset = -s $node->logfile;
 	sql("select pg_terminate_backend($pid)");
 	$pid = next_worker($node, $pid);
 	says_idle_once($log_offset);
