@@ -62,6 +62,8 @@ struct HttpEngine
 	Handles		handles;
 
 	dlist_head	starting;		/* handed over, not yet libcurl's */
+	dlist_head	running;		/* libcurl's, in the order of their start */
+	dlist_node	mark;			/* among these: see pgnet_engine_mark() */
 	int			in_flight;		/* starting ones included */
 	SendingShared sending;		/* of those: a connection took them */
 	dlist_head	finished;
@@ -102,6 +104,8 @@ pgnet_engine_create(MemoryContext parent, int max_in_flight,
 	engine = MemoryContextAllocZero(context, sizeof(HttpEngine));
 	engine->context = context;
 	dlist_init(&engine->starting);
+	dlist_init(&engine->running);
+	dlist_push_tail(&engine->running, &engine->mark);
 	dlist_init(&engine->finished);
 	dlist_init(&engine->unsent);
 	engine->sockets = pgnet_sockets_create(context, MAX_FD);
@@ -240,6 +244,19 @@ pgnet_engine_in_flight(const HttpEngine *engine)
 	return engine->in_flight;
 }
 
+void
+pgnet_engine_mark(HttpEngine *engine)
+{
+	dlist_delete(&engine->mark);
+	dlist_push_tail(&engine->running, &engine->mark);
+}
+
+bool
+pgnet_engine_mark_passed(const HttpEngine *engine)
+{
+	return engine->running.head.next == &engine->mark;
+}
+
 /* Should it be given no more for now? */
 bool
 pgnet_engine_is_dense(const HttpEngine *engine)
@@ -317,6 +334,7 @@ start_request(HttpEngine *engine, Job *job)
 	CURL	   *easy = pgnet_handle_take(&engine->handles);
 	Transfer   *transfer;
 
+	dlist_push_tail(&engine->running, &job->node);
 	pgnet_metrics_begin(job);
 	if (easy == NULL)
 	{
@@ -417,6 +435,7 @@ static void
 finish(HttpEngine *engine, Job *job)
 {
 	engine->in_flight--;
+	dlist_delete(&job->node);
 	if (job->outcome.kind == PGNET_OUTCOME_NOT_SENT)
 	{
 		dlist_push_head(&engine->unsent, &job->node);

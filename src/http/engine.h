@@ -63,6 +63,13 @@ extern void pgnet_engine_close(HttpEngine *engine);
 /* How many requests are under way, and how many of them may have arrived. */
 extern int	pgnet_engine_in_flight(const HttpEngine *engine);
 
+/*
+ * Remember what is under way now.  Later: is all of that finished that was
+ * under way at the last mark?
+ */
+extern void pgnet_engine_mark(HttpEngine *engine);
+extern bool pgnet_engine_mark_passed(const HttpEngine *engine);
+
 /* Do bodies take so much memory that it should be given no more for now? */
 extern bool pgnet_engine_is_dense(const HttpEngine *engine);
 extern int	pgnet_engine_sent(const HttpEngine *engine);

@@ -16,7 +16,7 @@
  */
 #define TURN_MS 2000
 
-/* A worker that may be asked. */
+/* A worker that may be asked to yield. */
 typedef struct Candidate
 {
 	DatabaseState *database;
@@ -77,11 +77,9 @@ find_candidates(const WorkerPool *pool, int *count, int *nyielding)
 
 		if (!OidIsValid(database->database) || worker.pid == 0)
 			continue;
-		if (worker.yield_requested)
-		{
-			(*nyielding)++;
+		*nyielding += worker.yield_requested;
+		if (worker.yield_requested || worker.yield_refused)
 			continue;
-		}
 		started = pgnet_worker_pool_started(pool, i);
 		candidates[(*count)++] = (Candidate) {
 			.database = database,

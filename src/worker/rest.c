@@ -14,6 +14,7 @@
 /* The longest rest: the wall clock, which expiry goes by, may be set. */
 #define LONGEST_REST_MS (3600L * 1000)
 
+static bool is_mark_passed(const Loop *loop);
 static bool has_work(const Loop *loop);
 static StayState state_of(const Loop *loop);
 static TimestampTz next_due(const Loop *loop);
@@ -26,6 +27,12 @@ pgnet_loop_rest(Loop *loop)
 	TimestampTz until;
 
 	pgnet_inflight_settle(loop->worker);
+	if (is_mark_passed(loop))
+	{
+		pgnet_engine_mark(loop->engine);
+		pgnet_stay_note_progress(&loop->stay, loop->now);
+	}
+	pgnet_stay_refuse(&loop->stay, loop->now);
 	pgnet_reporting_activity(&loop->reporting, !quiet);
 	if (loop->busy || has_work(loop))
 		return;
@@ -52,6 +59,17 @@ pgnet_loop_is_idle(const Loop *loop)
 	StayState	state = state_of(loop);
 
 	return state == PGNET_STAY_IDLE || state == PGNET_STAY_USELESS;
+}
+
+/*
+ * Is all finished that was under way when that was last so, and are the
+ * tables there to record it?
+ */
+static bool
+is_mark_passed(const Loop *loop)
+{
+	return pgnet_engine_mark_passed(loop->engine) &&
+		loop->recorder.nlocked == 0 && loop->recorder.backoff.pause_ms == 0;
 }
 
 /* Could the next cycle do something at once? */

@@ -5,46 +5,98 @@
  *
  * It leaves when it has been idle for pg_net.worker_idle_timeout, unless
  * pg_net.database_name names its database; when somebody keeps workers out of
- * the database; and when it had its turn and others wait for its place.  Then
- * it finishes what is in flight, since that would be sent twice otherwise.
+ * the database; and when another database needs its process.
+ *
+ * In the last case it sends nothing new, and leaves when all in flight is
+ * recorded: what was sent and not recorded would be sent again.  When something
+ * in flight lasts longer than the worker's patience it refuses, and goes on as
+ * usual, so that one slow request does not hold up all others of its database.
+ * The launcher asks other workers, and this one again when what was in flight
+ * is over.  Slow requests may overlap, so its patience doubles each time.
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "utils/timestamp.h"
 
 #include "settings.h"
 #include "shared/launcher_state.h"
 #include "worker/stay.h"
 
+/*
+ * What is in flight may last so long: first a little more than the default
+ * timeout of requests, and never so long that this database would notice more
+ * than that its requests are slow.
+ */
+#define FIRST_PATIENCE_MS 6000
+#define LAST_PATIENCE_MS 30000
+
+static void say_refused(const Stay *stay);
+static TimestampTz patience_ends(const Stay *stay);
 static TimestampTz end_of(const Stay *stay, StayState state);
 
-/* Begin. */
 void
 pgnet_stay_init(Stay *stay, WorkerState *worker, TimestampTz now)
 {
-	*stay = (Stay) {.worker = worker, .idle_since = now, .due = DT_NOEND};
+	*stay = (Stay) {
+		.worker = worker,
+		.idle_since = now,
+		.due = DT_NOEND,
+		.patience_ms = FIRST_PATIENCE_MS,
+		.progress_at = now
+	};
 }
 
-/* See what is ordered. */
 void
 pgnet_stay_obey(Stay *stay)
 {
 	DatabaseState *database = pgnet_worker_database(stay->worker);
-	DatabaseSnapshot now = pgnet_database_snapshot(database);
+	DatabaseSnapshot ordered = pgnet_database_snapshot(database);
 
-	stay->finishing = now.workers_blocked || now.worker.yield_requested;
-	if (now.workers_blocked)
-		stay->over = true;
+	stay->over = stay->over || ordered.workers_blocked;
+	stay->finishing = stay->over || ordered.worker.yield_requested;
+	if (!stay->finishing && !stay->refused && !pgnet_launcher_is_short())
+		stay->patience_ms = FIRST_PATIENCE_MS;
 }
 
-/* Begin to be idle anew. */
+void
+pgnet_stay_note_progress(Stay *stay, TimestampTz now)
+{
+	stay->progress_at = now;
+	if (stay->refused)
+		pgnet_worker_set_yield_refused(stay->worker, false);
+	stay->refused = false;
+}
+
+void
+pgnet_stay_refuse(Stay *stay, TimestampTz now)
+{
+	if (!stay->finishing || stay->over || now < patience_ends(stay))
+		return;
+	say_refused(stay);
+	stay->refused = true;
+	stay->finishing = false;
+	stay->patience_ms = Min(stay->patience_ms * 2, LAST_PATIENCE_MS);
+	pgnet_worker_set_yield_refused(stay->worker, true);
+}
+
+/* Once for all the times it is asked while others wait. */
+static void
+say_refused(const Stay *stay)
+{
+	if (stay->patience_ms == FIRST_PATIENCE_MS)
+		ereport(LOG,
+				errmsg("pg_net worker keeps its process: requests in flight last long"),
+				errdetail("Another database waits for a background worker, since \"max_worker_processes\" (%d) is used up.",
+						  max_worker_processes));
+}
+
 void
 pgnet_stay_note_work(Stay *stay, TimestampTz now)
 {
 	stay->idle_since = now;
 }
 
-/* Is it over? */
 void
 pgnet_stay_rest(Stay *stay, TimestampTz now, StayState state)
 {
@@ -60,6 +112,15 @@ pgnet_stay_rest(Stay *stay, TimestampTz now, StayState state)
 	stay->due = idle ? end_of(stay, state) : DT_NOEND;
 	if (now >= stay->due || (stay->finishing && state != PGNET_STAY_WORKING))
 		stay->over = true;
+	else if (stay->finishing)
+		stay->due = patience_ends(stay);
+}
+
+/* Until when may what is in flight last? */
+static TimestampTz
+patience_ends(const Stay *stay)
+{
+	return TimestampTzPlusMilliseconds(stay->progress_at, stay->patience_ms);
 }
 
 /* When does it end, if nothing comes? */

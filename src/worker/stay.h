@@ -15,11 +15,15 @@
 typedef struct Stay
 {
 	WorkerState *worker;
-	bool		finishing;		/* take nothing new: others wait */
+	bool		finishing;		/* send nothing new */
 	bool		over;			/* leave */
 	bool		idle;
 	TimestampTz idle_since;
 	TimestampTz due;			/* when it may be over; DT_NOEND: never */
+
+	bool		refused;		/* to yield */
+	int			patience_ms;	/* how long what is in flight may last */
+	TimestampTz progress_at;	/* all in flight was sent after that, or then */
 } Stay;
 
 /* What a worker that is about to sleep waits for. */
@@ -35,6 +39,12 @@ extern void pgnet_stay_init(Stay *stay, WorkerState *worker, TimestampTz now);
 
 /* Each cycle: see what is ordered. */
 extern void pgnet_stay_obey(Stay *stay);
+
+/* All that was in flight when this was last called is recorded. */
+extern void pgnet_stay_note_progress(Stay *stay, TimestampTz now);
+
+/* Each cycle: refuse to yield if what is in flight lasts too long. */
+extern void pgnet_stay_refuse(Stay *stay, TimestampTz now);
 
 /* Something was done: being idle begins anew. */
 extern void pgnet_stay_note_work(Stay *stay, TimestampTz now);

@@ -1,0 +1,126 @@
+# Too few background workers, and requests that last: which database gets a
+# process, and what that costs the others.
+
+use strict;
+use warnings;
+
+use PgNetTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $server = start_http_server();
+my $url = $server->url;
+# Three for workers: the launcher has one, and so has that of logical replication.
+my $node = new_node('preempt', conf => "max_worker_processes = 5\npg_net.database_name = ''");
+my $files = PostgreSQL::Test::Utils::tempdir();
+my $held = qr/LOG:  pg_net worker keeps its process: requests in flight last long/;
+
+sub sql
+{
+	my ($sql, $database) = @_;
+	return $node->safe_psql($database // 'postgres', $sql);
+}
+
+sub queue
+{
+	my ($database, $path) = @_;
+	return sql("select net.http_get('$url$path', timeout_milliseconds := 3600000)", $database);
+}
+
+# Queue a request that is answered once the file of that name exists.
+sub queue_held
+{
+	my ($name, $database) = @_;
+	my $path = "/wait?file=$files/$name";
+	my $id = queue($database, $path);
+	$server->wait_arrivals($path, 1);
+	return { id => $id, path => $path, database => $database, file => "$files/$name" };
+}
+
+sub let_go
+{
+	append_to_file($_[0]{file}, '');
+	return;
+}
+
+# A request of a database is answered, as always.
+sub is_served
+{
+	my ($database, $when) = @_;
+	return is(request($node, "select net.http_get('$url/echo/served', timeout_milliseconds := 60000)", undef, $database)->{status_code},
+		200, "$database is served $when");
+}
+
+sub create_databases
+{
+	sql("create database $_") for @_;
+	sql('create extension pg_net', $_) for @_;
+	return;
+}
+
+create_databases(qw(a b c d));
+$node->restart;
+
+subtest 'every process has a request that lasts' => sub {
+	my $log_offset = -s $node->logfile;
+	my %lasts = map { $_ => queue_held($_, $_) } qw(a b c);
+	my $waits = queue('d', '/echo/waits');
+
+	wait_for('all workers to refuse', sub {
+		3 == (() = slurp_file($node->logfile, $log_offset) =~ /$held/g);
+	});
+	is_served($_, 'though its worker was asked to leave') for qw(a b c);
+	is(sql('select count(*) from net._http_response', 'd'), '0', 'd waits for a process');
+	is(sql("select count(*) from pg_stat_activity where backend_type = 'pg_net worker'"), '3', 'which nobody can leave');
+
+	let_go($lasts{b});
+	is(wait_response($node, $waits, undef, 'd')->{status_code}, 200, 'd is served when one can');
+	is(wait_response($node, $lasts{b}{id}, undef, 'b')->{status_code}, 200, 'what that one waited for is answered');
+	is_served($_, 'when its turn comes') for qw(b d a c);
+
+	let_go($lasts{$_}) for qw(a c);
+	is(wait_response($node, $lasts{$_}{id}, undef, $_)->{status_code}, 200, "what $_ waited for is answered, too") for qw(a c);
+	is($server->arrivals_of($lasts{$_}{path}) + 0, 1, "that of $_ was sent once") for qw(a b c);
+};
+
+subtest 'requests that overlap keep no process for ever' => sub {
+	$node->append_conf('postgresql.conf', 'max_worker_processes = 3');
+	$node->restart;
+	my $waits;
+	my $sent = 0;
+	my $started = time;
+
+	# longer than the worker's patience at first
+	while (!$waits || sql("select count(*) from net._http_response where id = $waits", 'b') eq '0')
+	{
+		queue('a', '/delay/8?overlaps');
+		$waits = queue('b', '/echo/between') if ++$sent == 6;
+		last if time > $started + 2 * $PostgreSQL::Test::Utils::timeout_default;
+		sleep 0.7;
+	}
+	is(sql("select status_code from net._http_response where id = $waits", 'b'), '200', 'another database has its turn');
+	wait_for('the queue to empty', sub { sql('select count(*) from net.http_request_queue', 'a') eq '0' });
+	is($server->arrivals_of('/delay/8?overlaps') + 0, $sent, 'and nothing was sent twice');
+	cmp_ok(sql('select count(*) from net._http_response where status_code = 200', 'a'), '>=', $sent, 'or lost');
+};
+
+subtest 'a row that somebody holds is as a request that lasts' => sub {
+	my $log_offset = -s $node->logfile;
+	my $lasts = queue_held('locked', 'a');
+	my $session = $node->background_psql('a', on_error_stop => 0);
+	$session->query_safe("begin; select from net.http_request_queue where id = $lasts->{id} for update");
+	let_go($lasts);
+	my $waits = queue('b', '/echo/unlocked');
+
+	wait_for('the worker to refuse', sub { log_contains($node, $held, $log_offset) });
+	is_served('a', 'though its worker was asked to leave');
+	$session->query_safe('commit');
+	is(wait_response($node, $waits, undef, 'b')->{status_code}, 200, 'b is served when the row is free');
+	is(wait_response($node, $lasts->{id}, undef, 'a')->{status_code}, 200, 'and what was answered is recorded');
+	is($server->arrivals_of($lasts->{path}) + 0, 1, 'without being sent again');
+	$session->quit;
+};
+
+$node->stop;
+done_testing();
