@@ -22,6 +22,7 @@
 
 static void add_phases(HttpMetrics *metrics, CURL *easy, int64 total);
 static int64 add_phase(int64 *phase, int64 from, int64 until, int64 total);
+static int64 once_sent(CURL *easy, CURLINFO what);
 static bool made_connection(CURL *easy);
 static bool is_https(CURL *easy);
 static const char *http_version(CURL *easy);
@@ -48,7 +49,7 @@ pgnet_metrics_add(Job *job, CURL *easy)
 {
 	HttpMetrics *metrics = &job->metrics;
 	int64		total = number(easy, CURLINFO_TOTAL_TIME_T);
-	int64		first_byte = number(easy, CURLINFO_STARTTRANSFER_TIME_T);
+	int64		first_byte = once_sent(easy, CURLINFO_STARTTRANSFER_TIME_T);
 	char	   *address = NULL;
 
 	if (made_connection(easy))
@@ -67,13 +68,20 @@ pgnet_metrics_add(Job *job, CURL *easy)
 	metrics->remote_port = (int) small_number(easy, CURLINFO_PRIMARY_PORT);
 }
 
+/* When a connection was ready, by libcurl's clock of the transfer. */
+int64
+pgnet_metrics_ready_us(CURL *easy)
+{
+	return once_sent(easy, CURLINFO_PRETRANSFER_TIME_T);
+}
+
 /* Name the phase. */
 const char *
 pgnet_metrics_phase(CURL *easy)
 {
-	if (number(easy, CURLINFO_STARTTRANSFER_TIME_T) > 0)
+	if (once_sent(easy, CURLINFO_STARTTRANSFER_TIME_T) > 0)
 		return "receiving from";
-	if (number(easy, CURLINFO_PRETRANSFER_TIME_T) > 0)
+	if (pgnet_metrics_ready_us(easy) > 0)
 		return "waiting for";
 	if (number(easy, CURLINFO_NAMELOOKUP_TIME_T) == 0)
 		return "looking up";
@@ -114,12 +122,24 @@ add_phase(int64 *phase, int64 from, int64 until, int64 total)
 	return until > 0 ? until : NEVER;
 }
 
+/*
+ * One of the times from when the request was sent; 0 if it was not.  libcurl
+ * 8.23 sets them at the end of a transfer that did not come that far.
+ */
+static int64
+once_sent(CURL *easy, CURLINFO what)
+{
+	if (small_number(easy, CURLINFO_REQUEST_SIZE) == 0)
+		return 0;
+	return number(easy, what);
+}
+
 /* Did a transfer make its connection, or try to?  Else it was there. */
 static bool
 made_connection(CURL *easy)
 {
 	return small_number(easy, CURLINFO_NUM_CONNECTS) > 0 ||
-		number(easy, CURLINFO_PRETRANSFER_TIME_T) == 0;
+		pgnet_metrics_ready_us(easy) == 0;
 }
 
 /* Is TLS a phase of the transfer? */

@@ -21,6 +21,12 @@ extern void pgnet_metrics_begin(Job *job);
  */
 extern void pgnet_metrics_add(Job *job, CURL *easy);
 
+/*
+ * How long a transfer took to have a connection that it sent its request on, 0
+ * if it did not come that far.
+ */
+extern int64 pgnet_metrics_ready_us(CURL *easy);
+
 /* What a transfer that failed was at, as "connecting to": a host follows. */
 extern const char *pgnet_metrics_phase(CURL *easy);
 

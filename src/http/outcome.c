@@ -51,7 +51,7 @@ pgnet_outcome_timed_out(Job *job, CURL *easy,
 	double		before = job->metrics.duration_us / 1000.0;
 	double		total = milliseconds(easy, CURLINFO_TOTAL_TIME_T);
 	double		resolved = milliseconds(easy, CURLINFO_NAMELOOKUP_TIME_T);
-	double		ready = milliseconds(easy, CURLINFO_PRETRANSFER_TIME_T);
+	double		ready = pgnet_metrics_ready_us(easy) / 1000.0;
 	bool		connecting = connect_timeout_ms > 0;
 	int			timeout_ms = connecting ? connect_timeout_ms :
 								  job->request.timeout_ms;
@@ -99,7 +99,7 @@ pgnet_outcome_error(Job *job, CURL *easy, CURLcode result,
 		return;
 	}
 	if (result == CURLE_OUT_OF_MEMORY &&
-		milliseconds(easy, CURLINFO_PRETRANSFER_TIME_T) > 0)
+		pgnet_metrics_ready_us(easy) > 0)
 	{
 		/* which is also what libcurl 7.88 says of a line it finds too long */
 		pgnet_outcome_failed(job, "out of memory, or a response header line"
