@@ -58,11 +58,14 @@ has_received(curl_socket_t fd)
 		(errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
-/* Has TLS read what nobody has taken, or its end?  One unknown may have. */
+/*
+ * Has TLS read what nobody has taken, or its end?  One unknown may have.  Where
+ * libcurl has it read ahead, that may be there as it came, and not yet known.
+ */
 static bool
 has_tls_received(const SSL *session)
 {
-	if (session == NULL || SSL_pending(session) > 0)
+	if (session == NULL || SSL_has_pending(session))
 		return true;
 	return (SSL_get_shutdown(session) & SSL_RECEIVED_SHUTDOWN) != 0;
 }
