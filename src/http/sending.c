@@ -65,6 +65,15 @@ pgnet_sending_begin(Sending *sending, const ConnectionEnds *ends, bool opened)
 	return true;
 }
 
+/* Ask for another connection. */
+void
+pgnet_sending_elsewhere(Sending *sending)
+{
+	note_bytes(sending);
+	leave(sending);
+	sending->elsewhere = true;
+}
+
 /* Go on from there. */
 void
 pgnet_sending_go_on(Sending *sending, bool with_next_step)

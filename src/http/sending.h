@@ -52,6 +52,9 @@ extern void pgnet_sending_init(Sending *sending, Job *job,
 extern bool pgnet_sending_begin(Sending *sending, const ConnectionEnds *ends,
 								bool opened);
 
+/* A connection was there, but must not take it: take another. */
+extern void pgnet_sending_elsewhere(Sending *sending);
+
 /* libcurl gets it again: with the next step of a redirect, or as it was. */
 extern void pgnet_sending_go_on(Sending *sending, bool with_next_step);
 

@@ -350,15 +350,21 @@ before_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 		.tls = transfer->setup.tls,
 		.http2 = transfer->setup.http2,
 	};
+	bool		opened = transfer->opened != CURL_SOCKET_BAD;
 
 	(void) local_ip;
 	pgnet_attempt_end(&transfer->attempt);
 	pgnet_sockets_opened(transfer->options->sockets, transfer->opened);
-	if (pgnet_destination_allows(&transfer->destination, remote_ip) &&
-		pgnet_sending_begin(&transfer->sending, &ends,
-							transfer->opened != CURL_SOCKET_BAD))
-		return CURL_PREREQFUNC_OK;
-	return CURL_PREREQFUNC_ABORT;
+	if (!pgnet_destination_allows(&transfer->destination, remote_ip))
+	{
+		/* opened when it was allowed; another of the host's addresses may be */
+		if (transfer->destination.denied && !opened)
+			pgnet_sending_elsewhere(&transfer->sending);
+		return CURL_PREREQFUNC_ABORT;
+	}
+	return pgnet_sending_begin(&transfer->sending, &ends, opened) ?
+		CURL_PREREQFUNC_OK :
+		CURL_PREREQFUNC_ABORT;
 }
 
 /*
