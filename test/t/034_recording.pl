@@ -165,14 +165,17 @@ subtest 'header fields' => sub {
 	my @names = keys %{ $row->{headers} };
 	is(scalar(grep { length == 240 } @names), 950, '950 names that differ in their last letters');
 
-	$row = request($node, "select net.http_get('" . $server->url . "/folded?lines=900&length=240')");
-	is($row->{headers}{'X-Folded'}, join(' ', 'begin', ('v' x 240) x 900), 'a value of 900 lines');
+	# from 8.18 on libcurl joins the lines of a value, and takes 100 kB of them
+	my $lines = libcurl_version() < 0x081200 ? 900 : 400;
+	$row = request($node, "select net.http_get('" . $server->url . "/folded?lines=$lines&length=240')");
+	is($row->{headers}{'X-Folded'}, join(' ', 'begin', ('v' x 240) x $lines), "a value of $lines lines")
+	  or diag($row->{error_msg});
 
 	$row = request($node, "select net.http_get('" . $server->url . "/duplicate-headers')");
 	is_deeply($row->{headers}{'Set-Cookie'}, [ 'a=1', 'b=2' ], 'repeated fields');
 	is($row->{headers}{'X-Dup'}, 'first, second', 'joined');
 
-	queue("/$_", 400) for 'many-headers?count=950&length=240', 'folded?lines=900&length=240';
+	queue("/$_", 400) for 'many-headers?count=950&length=240', "folded?lines=$lines&length=240";
 	wait_queue_empty();
 	is(sql("select count(*) from net._http_response where status_code = 200"), 803, 'many of them');
 	sql('truncate net._http_response');

@@ -162,6 +162,9 @@ subtest 'how many' => sub {
 };
 
 subtest 'locations' => sub {
+	# the digits of the server's escapes in a relative reference; from 8.20 on
+	# libcurl writes them large (curl issue 21524)
+	my $escapes = libcurl_version() < 0x081400 ? '%c3%a9' : '%C3%A9';
 	my %target = (
 		'/echo/absolute?x=1' => '/echo/absolute?x=1',
 		'echo/relative' => '/echo/relative',
@@ -169,7 +172,8 @@ subtest 'locations' => sub {
 		'//127.0.0.1:' . $server->port . '/echo/network' => '/echo/network',
 		'/echo/a b' => '/echo/a%20b',
 		'/echo/blanks?a b=c d&e+f' => '/echo/blanks?a%20b=c%20d&e+f',
-		"/echo/\xc3\xa9?\xc3\xa9=%c3%a9" => '/echo/%C3%A9?%C3%A9=%c3%a9',
+		"/echo/\xc3\xa9?\xc3\xa9=%c3%a9" => "/echo/%C3%A9?%C3%A9=$escapes",
+		"http://127.0.0.1:@{[$server->port]}/echo/absolute?%c3%a9" => '/echo/absolute?%c3%a9',
 		'/echo/../echo/./dots' => '/echo/dots',
 		'/echo/fragment#part' => '/echo/fragment',
 		'HTTP://127.0.0.1:' . $server->port . '/echo/capitals' => '/echo/capitals');
