@@ -27,7 +27,8 @@
 
 #include "tables/catalog.h"
 #include "tables/outcome_rows.h"
-#include "tables/request_queue.h"
+#include "tables/queue_row.h"
+#include "tables/row_writer.h"
 #include "tables/shape.h"
 
 /* What we know of the database; queue is InvalidOid while we know nothing. */
@@ -38,8 +39,8 @@ typedef struct Knowledge
 	Oid			access_rule;
 	Oid			owner;
 	Oid			method_type;
-	PlainQueue	plain_queue;
-	PlainLog	plain_log;
+	TableTraits queue_traits;
+	TableTraits log_traits;
 	const char *misfit;			/* a column we cannot work with, or NULL */
 	const char *misfit_table;
 } Knowledge;
@@ -196,23 +197,20 @@ pgnet_catalog_has_no_rules(void)
 	return empty;
 }
 
-/*
- * Open the queue for an insert without the executor; NULL when it is not
- * plain.  Locks it until the transaction ends, and may wait for that lock.
- */
+/* Open the queue for an insert without a plan. */
 Relation
-pgnet_catalog_open_plain_queue(PlainQueue *plain)
+pgnet_catalog_open_writable_queue(TableTraits *traits)
 {
-	while (pgnet_catalog_installed() && known.plain_queue.takes_rows)
+	while (pgnet_catalog_installed() && known.queue_traits.writable)
 	{
 		Relation	queue = try_table_open(known.queue, RowExclusiveLock);
 
-		/* was it the queue, and plain, when the lock came? */
+		/* was it the queue, and writable, when the lock came? */
 		if (queue != NULL && pgnet_catalog_installed() &&
-			known.plain_queue.takes_rows &&
+			known.queue_traits.writable &&
 			known.queue == RelationGetRelid(queue))
 		{
-			*plain = known.plain_queue;
+			*traits = known.queue_traits;
 			return queue;
 		}
 		if (queue != NULL)
@@ -221,35 +219,35 @@ pgnet_catalog_open_plain_queue(PlainQueue *plain)
 	return NULL;
 }
 
-/*
- * Open the queue, which is locked, for reading without the executor, and say
- * what its primary key is; NULL when it is not plain.
- */
+/* Open the queue for reading without a plan. */
 Relation
-pgnet_catalog_open_plain_scan(Oid queue, Oid *primary_key)
+pgnet_catalog_open_readable_queue(Oid queue, Oid *primary_key)
 {
 	if (!pgnet_catalog_installed() || known.queue != queue ||
-		!OidIsValid(known.plain_queue.primary_key))
+		!known.queue_traits.readable ||
+		!OidIsValid(known.queue_traits.primary_key))
 		return NULL;
-	*primary_key = known.plain_queue.primary_key;
+	*primary_key = known.queue_traits.primary_key;
 	return table_open(queue, NoLock);
 }
 
-/*
- * Open both tables, which are locked; NULL for each that is not plain enough
- * for recording without the executor.
- */
-void
-pgnet_catalog_open_plain_tables(Relation *queue, Relation *log, PlainLog *plain)
+/* Open the queue for removing rows without a plan. */
+Relation
+pgnet_catalog_open_removable_queue(void)
 {
-	*queue = *log = NULL;
-	if (!pgnet_catalog_installed())
-		return;
-	*plain = known.plain_log;
-	if (known.plain_queue.gives_rows)
-		*queue = table_open(known.queue, NoLock);
-	if (plain->plain)
-		*log = table_open(known.log, NoLock);
+	if (!pgnet_catalog_installed() || !known.queue_traits.removable)
+		return NULL;
+	return table_open(known.queue, NoLock);
+}
+
+/* Open the response table for an insert without a plan. */
+Relation
+pgnet_catalog_open_writable_log(TableTraits *traits)
+{
+	if (!pgnet_catalog_installed() || !known.log_traits.writable)
+		return NULL;
+	*traits = known.log_traits;
+	return table_open(known.log, NoLock);
 }
 
 /*
@@ -313,9 +311,12 @@ read_catalogs(Knowledge *read)
 	if (queue != NULL && log != NULL)
 	{
 		read->owner = queue->rd_rel->relowner;
-		read->plain_queue = pgnet_plain_queue_examine(queue, read->method_type,
-													  &own);
-		read->plain_log = pgnet_plain_log_examine(log, &own);
+		read->queue_traits =
+			pgnet_table_traits_examine(queue, pgnet_queue_shape,
+									   QUEUE_NCOLUMNS, read->method_type, &own);
+		read->log_traits =
+			pgnet_table_traits_examine(log, pgnet_outcome_rows_shape,
+									   RESPONSE_COLUMNS, InvalidOid, &own);
 		find_misfit(read, RelationGetDescr(queue), RelationGetDescr(log));
 		complete = true;
 	}
@@ -346,6 +347,7 @@ forget(Datum arg, Oid relation)
 {
 	(void) arg;
 	invalidations++;
+	pgnet_row_writer_forget();
 	if (relation == InvalidOid || relation == known.access_rule)
 		rule_changes++;
 	if (relation == InvalidOid || relation == known.queue ||

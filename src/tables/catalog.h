@@ -10,8 +10,7 @@
 
 #include "utils/rel.h"
 
-#include "tables/plain_log.h"
-#include "tables/plain_queue.h"
+#include "tables/table_traits.h"
 
 /* Who we were before pgnet_catalog_become_owner(). */
 typedef struct CatalogUser
@@ -48,9 +47,15 @@ extern uint64 pgnet_catalog_rule_changes(void);
 /* Is net.access_rule as empty as when it was made?  Locks it for a moment. */
 extern bool pgnet_catalog_has_no_rules(void);
 
-extern Relation pgnet_catalog_open_plain_queue(PlainQueue *plain);
-extern Relation pgnet_catalog_open_plain_scan(Oid queue, Oid *primary_key);
-extern void pgnet_catalog_open_plain_tables(Relation *queue, Relation *log,
-											PlainLog *plain);
+/*
+ * Open a table for what can be done to it without a plan; NULL when that cannot
+ * be, because of what users changed.  The first locks the queue until the
+ * transaction ends, and may wait for that lock; the others are for tables that
+ * pgnet_catalog_lock_tables() has locked.
+ */
+extern Relation pgnet_catalog_open_writable_queue(TableTraits *traits);
+extern Relation pgnet_catalog_open_readable_queue(Oid queue, Oid *primary_key);
+extern Relation pgnet_catalog_open_removable_queue(void);
+extern Relation pgnet_catalog_open_writable_log(TableTraits *traits);
 
 #endif							/* PGNET_CATALOG_H */

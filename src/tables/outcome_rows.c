@@ -2,33 +2,21 @@
  * outcome_rows.c -- outcomes as rows of net._http_response.
  *
  * Runs in: workers, inside a transaction.
- *
- * The relation that statements read is a named tuplestore, as a trigger's
- * transition tables are (commands/trigger.c): one copy of each row, where
- * arrays to unnest would be one for each column and three of each value.
  */
 #include "postgres.h"
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/queryenvironment.h"
 #include "utils/timestamp.h"
-#include "utils/tuplestore.h"
 
 #include "tables/last_fields.h"
 #include "tables/outcome_rows.h"
 #include "tables/text.h"
 #include "url.h"
-
-/* A batch is bounded by who makes it, and never goes to a file. */
-#define STORE_KB (MAX_KILOBYTES / 2)
 
 const ShapeColumn pgnet_outcome_rows_shape[RESPONSE_COLUMNS] = {
 	[RESPONSE_ID] = {"id", INT8OID},
@@ -38,7 +26,7 @@ const ShapeColumn pgnet_outcome_rows_shape[RESPONSE_COLUMNS] = {
 	[RESPONSE_CONTENT] = {"content", TEXTOID},
 	[RESPONSE_TIMED_OUT] = {"timed_out", BOOLOID},
 	[RESPONSE_ERROR_MSG] = {"error_msg", TEXTOID},
-	[RESPONSE_CREATED] = {"created", TIMESTAMPTZOID},
+	[RESPONSE_CREATED] = {"created", TIMESTAMPTZOID, .by_default = true},
 	[RESPONSE_CONTENT_BYTES] = {"content_bytes", BYTEAOID},
 	[RESPONSE_ROLE] = {"role", REGROLEOID},
 	[RESPONSE_METHOD] = {"method", TEXTOID},
@@ -58,8 +46,6 @@ const ShapeColumn pgnet_outcome_rows_shape[RESPONSE_COLUMNS] = {
 	[RESPONSE_REMOTE_PORT] = {"remote_port", INT4OID},
 };
 
-static Tuplestorestate *store_rows(Job *const *jobs, int njobs);
-static TupleDesc row_desc(void);
 static void fill_answer(OutcomeRows *rows, const HttpOutcome *outcome);
 static void fill_request(OutcomeRows *rows, const Job *job);
 static void fill_metrics(OutcomeRows *rows, const HttpMetrics *metrics);
@@ -93,8 +79,6 @@ pgnet_outcome_rows_fill(OutcomeRows *rows, const Job *job)
 	set(rows, RESPONSE_ID, Int64GetDatum(job->id));
 	set(rows, RESPONSE_TIMED_OUT,
 		BoolGetDatum(outcome->kind == PGNET_OUTCOME_TIMED_OUT));
-	set(rows, RESPONSE_CREATED,
-		TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
 	if (OidIsValid(job->role))
 		set(rows, RESPONSE_ROLE, ObjectIdGetDatum(job->role));
 	if (outcome->kind == PGNET_OUTCOME_ANSWERED)
@@ -105,65 +89,6 @@ pgnet_outcome_rows_fill(OutcomeRows *rows, const Job *job)
 	if (job->metrics.attempts > 0 && job->metrics.started != 0)
 		fill_metrics(rows, &job->metrics);
 	MemoryContextSwitchTo(before);
-}
-
-/* Make the relation. */
-void
-pgnet_outcome_rows_register(Job *const *jobs, int njobs)
-{
-	EphemeralNamedRelation relation = palloc0(sizeof(*relation));
-
-	relation->md.name = PGNET_OUTCOME_ROWS;
-	relation->md.tupdesc = row_desc();
-	relation->md.enrtype = ENR_NAMED_TUPLESTORE;
-	relation->md.enrtuples = njobs;
-	relation->reldata = store_rows(jobs, njobs);
-	if (SPI_register_relation(relation) != SPI_OK_REL_REGISTER)
-		elog(ERROR, "could not register relation \"%s\"", PGNET_OUTCOME_ROWS);
-}
-
-/* Take it away; the tuplestore goes with its memory context. */
-void
-pgnet_outcome_rows_unregister(void)
-{
-	SPI_unregister_relation(PGNET_OUTCOME_ROWS);
-}
-
-/* Put a row for each request into a tuplestore. */
-static Tuplestorestate *
-store_rows(Job *const *jobs, int njobs)
-{
-	Tuplestorestate *store = tuplestore_begin_heap(false, false, STORE_KB);
-	OutcomeRows rows;
-
-	pgnet_outcome_rows_init(&rows);
-	for (int i = 0; i < njobs; i++)
-	{
-		pgnet_outcome_rows_fill(&rows, jobs[i]);
-		tuplestore_putvalues(store, row_desc(), rows.values, rows.nulls);
-	}
-	return store;
-}
-
-/* The shape of a row; made once, because prepared statements refer to it. */
-static TupleDesc
-row_desc(void)
-{
-	static TupleDesc desc = NULL;
-	MemoryContext before;
-
-	if (desc != NULL)
-		return desc;
-	before = MemoryContextSwitchTo(TopMemoryContext);
-	desc = CreateTemplateTupleDesc(RESPONSE_COLUMNS);
-	for (int i = 0; i < RESPONSE_COLUMNS; i++)
-	{
-		const ShapeColumn *column = &pgnet_outcome_rows_shape[i];
-
-		TupleDescInitEntry(desc, i + 1, column->name, column->type, -1, 0);
-	}
-	MemoryContextSwitchTo(before);
-	return desc;
 }
 
 /* What a server answered; a body that is no text is stored as its bytes. */

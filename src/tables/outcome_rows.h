@@ -65,15 +65,4 @@ extern void pgnet_outcome_rows_fill(OutcomeRows *rows,
 /* The columns, their names and types. */
 extern const ShapeColumn pgnet_outcome_rows_shape[RESPONSE_COLUMNS];
 
-/* What a statement calls the relation of rows. */
-#define PGNET_OUTCOME_ROWS "outcomes"
-
-/*
- * Make the outcomes of requests a relation of the connected SPI, until it is
- * taken away again or SPI ends.  Memory: the current context.
- */
-extern void pgnet_outcome_rows_register(Job *const *jobs,
-										int njobs);
-extern void pgnet_outcome_rows_unregister(void);
-
 #endif							/* PGNET_OUTCOME_ROWS_H */

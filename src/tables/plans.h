@@ -11,7 +11,8 @@
 #include "executor/spi.h"
 #include "utils/snapshot.h"
 
-#define PGNET_PLAN_MAX_PARAMS 12
+/* Both tables have fewer columns. */
+#define PGNET_PLAN_MAX_PARAMS 48
 
 /* A statement of ours: written down where it is used, prepared on first use. */
 typedef struct PreparedStatement

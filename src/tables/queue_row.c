@@ -14,7 +14,7 @@
 #include "tables/text.h"
 
 const ShapeColumn pgnet_queue_shape[QUEUE_NCOLUMNS] = {
-	[QUEUE_ID] = {"id", INT8OID},
+	[QUEUE_ID] = {"id", INT8OID, .by_default = true},
 	[QUEUE_METHOD] = {"method", TEXTOID},
 	[QUEUE_URL] = {"url", TEXTOID},
 	[QUEUE_HEADERS] = {"headers", JSONBOID},
@@ -38,19 +38,6 @@ static char *read_options(HttpOptions *options, const Datum *values,
 static char *read_http_version(HttpOptions *options, Datum value);
 static void read_secret_headers(HttpOptions *options, Datum value);
 static int	compare_names(const void *one, const void *other);
-
-/* Of ours, those that may be null are not always filled. */
-void
-pgnet_queue_row_columns(PlainColumn *columns, Oid method_type)
-{
-	for (int i = 0; i < QUEUE_NCOLUMNS; i++)
-		columns[i] = (PlainColumn) {
-			.type = pgnet_queue_shape[i].type,
-			.filled = i == QUEUE_ID || i == QUEUE_METHOD || i == QUEUE_URL ||
-				i == QUEUE_TIMEOUT || i == QUEUE_ROLE
-		};
-	columns[QUEUE_METHOD].type = method_type;
-}
 
 /* Make values. */
 void

@@ -12,7 +12,6 @@
 #include "utils/jsonb.h"
 
 #include "exchange.h"
-#include "tables/plain_table.h"
 #include "tables/shape.h"
 
 /* In order of their numbers, which start with 1. */
@@ -48,13 +47,10 @@ typedef struct QueueRow
 	ArrayType  *secret_headers; /* of text */
 } QueueRow;
 
-/* What we read, by name. */
+/* What we read and write, by name. */
 extern const ShapeColumn pgnet_queue_shape[QUEUE_NCOLUMNS];
 
-/* The type of each column; that of method is method_type. */
-extern void pgnet_queue_row_columns(PlainColumn *columns, Oid method_type);
-
-/* A row as values of all columns but id; they may point into row. */
+/* A row as values of all columns but the defaulted; they may point into row. */
 extern void pgnet_queue_row_write(const QueueRow *row, Datum *values,
 								  bool *nulls);
 

@@ -12,13 +12,15 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "job.h"
 #include "tables/catalog.h"
 #include "tables/ids.h"
 #include "tables/local_setting.h"
 #include "tables/method_domain.h"
-#include "tables/plain_scan.h"
 #include "tables/plans.h"
+#include "tables/queue_scan.h"
 #include "tables/request_queue.h"
+#include "tables/row_writer.h"
 
 /* A row is read whole at once below this many bytes of headers and body. */
 #define LARGE_ROW_BYTES (32 * 1024)
@@ -59,16 +61,7 @@ typedef struct RowReader
 	" q.secret_headers::pg_catalog.text[], q.ctid" \
 	" FROM net.http_request_queue AS q"
 
-static PreparedStatement insert_row = {
-	.sql = "INSERT INTO net.http_request_queue"
-		   " (method, url, headers, body, timeout_milliseconds, role,"
-		   " connect_timeout_milliseconds, max_redirects, max_response_bytes,"
-		   " decompress, http_version, secret_headers)"
-		   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
-		   " RETURNING id",
-	/* all columns but id; their types are set when it is used */
-	.nparams = QUEUE_NCOLUMNS - 1
-};
+static PreparedStatement insert_row;
 
 static PreparedStatement scan_rows = {
 	.sql = SELECT_ROWS
@@ -93,14 +86,17 @@ static PreparedStatement load_rows = {
 	.param_types = {INT8ARRAYOID}
 };
 
-/* insert_by_sql() runs its statement. */
+/* A row of a call is being inserted, and code of users may run. */
 static bool inserting = false;
 
-static int64 insert_by_sql(const QueueRow *row);
+static bool insert_as_owner(Relation queue, const TableTraits *traits,
+							const QueueRow *row, int64 *id);
+static bool insert_directly(Relation queue, const TableTraits *traits,
+							const QueueRow *row, int64 *id);
+static bool insert_by_sql(const QueueRow *row, int64 *id);
 static int	scan_by_sql(const RowReader *reader, int64 from_id, int limit);
 static void load_by_sql(const RowReader *reader, int64 *ids, int nids);
 static bool lie_close(const int64 *ids, int nids);
-static void set_insert_types(void);
 static void read_slot(TupleTableSlot *slot, Row *row);
 static void read_selected(int number, Row *row);
 static void copy_row(const RowReader *reader, const Row *row);
@@ -110,16 +106,98 @@ static size_t column_size(const Row *row, int number);
 int64
 pgnet_queue_insert(const QueueRow *row)
 {
-	PlainQueue	plain;
-	Relation	queue = pgnet_catalog_open_plain_queue(&plain);
+	TableTraits traits;
+	Relation	queue = pgnet_catalog_open_writable_queue(&traits);
 	int64		id;
+	bool		inserted;
 
-	if (queue == NULL)
-		return insert_by_sql(row);
-	pgnet_method_domain_check(pgnet_catalog_method_type(), row->method);
-	id = pgnet_plain_queue_insert(queue, &plain, row);
-	table_close(queue, NoLock);
+	if (queue != NULL)
+		pgnet_method_domain_check(pgnet_catalog_method_type(), row->method);
+	if (queue != NULL && !traits.runs_user_code)
+		inserted = insert_directly(queue, &traits, row, &id);
+	else
+		inserted = insert_as_owner(queue, &traits, row, &id);
+	if (queue != NULL)
+		table_close(queue, NoLock);
+	if (!inserted)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("the request was not queued"),
+				errdetail("A trigger or rule on net.http_request_queue took the row away."));
 	return id;
+}
+
+/*
+ * Insert a row with the rights of the owner of the queue: what users hung on
+ * it must not have the caller's, nor find functions and operators by the
+ * caller's search_path.  Queue is NULL when it takes a plan.
+ */
+static bool
+insert_as_owner(Relation queue, const TableTraits *traits, const QueueRow *row,
+				int64 *id)
+{
+	CatalogUser caller = pgnet_catalog_become_owner();
+	int			level = pgnet_local_setting_begin("search_path",
+												  "pg_catalog, pg_temp");
+	bool		outer = inserting;
+	bool		inserted;
+
+	inserting = true;
+	PG_TRY();
+	{
+		inserted = queue ? insert_directly(queue, traits, row, id) :
+						   insert_by_sql(row, id);
+	}
+	PG_FINALLY();
+	{
+		inserting = outer;
+	}
+	PG_END_TRY();
+	pgnet_local_setting_end(level);
+	pgnet_catalog_become(caller);
+	return inserted;
+}
+
+/* Insert a row without a plan. */
+static bool
+insert_directly(Relation queue, const TableTraits *traits, const QueueRow *row,
+				int64 *id)
+{
+	RowWriter  *writer = pgnet_row_writer_begin(queue, traits);
+	Datum		values[QUEUE_NCOLUMNS];
+	bool		nulls[QUEUE_NCOLUMNS];
+	bool		inserted;
+	bool		null = true;
+
+	pgnet_queue_row_write(row, values, nulls);
+	inserted = pgnet_row_writer_insert(writer, pgnet_queue_shape,
+									   QUEUE_NCOLUMNS, values, nulls);
+	if (inserted)
+		*id = DatumGetInt64(pgnet_row_writer_value(writer, QUEUE_ID, &null));
+	pgnet_row_writer_end(writer);
+	return !null;
+}
+
+/* Insert a row by SQL. */
+static bool
+insert_by_sql(const QueueRow *row, int64 *id)
+{
+	Datum		values[QUEUE_NCOLUMNS];
+	bool		nulls[QUEUE_NCOLUMNS];
+	bool		null = true;
+
+	pgnet_plans_connect();
+	pgnet_shape_prepare_insert(&insert_row, "http_request_queue",
+							   pgnet_queue_shape, QUEUE_NCOLUMNS,
+							   "RETURNING id::pg_catalog.int8");
+	pgnet_queue_row_write(row, values, nulls);
+	pgnet_shape_run_insert(&insert_row, pgnet_queue_shape, QUEUE_NCOLUMNS,
+						   values, nulls, SPI_OK_INSERT_RETURNING);
+	if (SPI_processed == 1)
+		*id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+										  SPI_tuptable->tupdesc, 1, &null));
+	pgnet_plans_finish();
+	return !null;
 }
 
 /* Ask, in a trigger. */
@@ -141,22 +219,22 @@ pgnet_queue_scan(Oid table, int64 from_id, int limit, bool ids_only,
 		.requests = requests
 	};
 	Oid			primary_key;
-	Relation	queue = pgnet_catalog_open_plain_scan(table, &primary_key);
-	PlainScan	scan;
+	Relation	queue = pgnet_catalog_open_readable_queue(table, &primary_key);
+	QueueScan	scan;
 	TupleTableSlot *slot;
 	Row			row;
 	int			count = 0;
 
 	if (queue == NULL)
 		return scan_by_sql(&reader, from_id, limit);
-	pgnet_plain_scan_begin(&scan, queue, primary_key, from_id, PG_INT64_MAX);
-	while (count < limit && (slot = pgnet_plain_scan_next(&scan)) != NULL)
+	pgnet_queue_scan_begin(&scan, queue, primary_key, from_id, PG_INT64_MAX);
+	while (count < limit && (slot = pgnet_queue_scan_next(&scan)) != NULL)
 	{
 		read_slot(slot, &row);
 		copy_row(&reader, &row);
 		count++;
 	}
-	pgnet_plain_scan_end(&scan);
+	pgnet_queue_scan_end(&scan);
 	return count;
 }
 
@@ -173,30 +251,30 @@ pgnet_queue_load(Oid table, int64 *ids, int nids, MemoryContext parent,
 	};
 	Oid			primary_key;
 	Relation	queue;
-	PlainScan	scan;
+	QueueScan	scan;
 	TupleTableSlot *slot;
 	Row			row;
 
 	pgnet_ids_sort(ids, nids);
 	queue = lie_close(ids, nids) ?
-		pgnet_catalog_open_plain_scan(table, &primary_key) :
+		pgnet_catalog_open_readable_queue(table, &primary_key) :
 		NULL;
 	if (queue == NULL)
 	{
 		load_by_sql(&reader, ids, nids);
 		return;
 	}
-	pgnet_plain_scan_begin(&scan, queue, primary_key, ids[0], ids[nids - 1]);
-	while ((slot = pgnet_plain_scan_next(&scan)) != NULL)
+	pgnet_queue_scan_begin(&scan, queue, primary_key, ids[0], ids[nids - 1]);
+	while ((slot = pgnet_queue_scan_next(&scan)) != NULL)
 	{
 		read_slot(slot, &row);
 		if (pgnet_ids_contain(ids, nids, DatumGetInt64(row.values[QUEUE_ID])))
 			copy_row(&reader, &row);
 	}
-	pgnet_plain_scan_end(&scan);
+	pgnet_queue_scan_end(&scan);
 }
 
-/* Read rows of a queue that somebody changed, in order of id. */
+/* Read rows in order of id, by SQL. */
 static int
 scan_by_sql(const RowReader *reader, int64 from_id, int limit)
 {
@@ -218,8 +296,8 @@ scan_by_sql(const RowReader *reader, int64 from_id, int limit)
 }
 
 /*
- * Read rows by their ids, which are in order.  Those that lie close together
- * are found by range, which brings some between, too.
+ * Read rows by their ids, which are in order, by SQL.  Those that lie close
+ * together are found by range, which brings some between, too.
  */
 static void
 load_by_sql(const RowReader *reader, int64 *ids, int nids)
@@ -252,65 +330,6 @@ static bool
 lie_close(const int64 *ids, int nids)
 {
 	return (uint64) (ids[nids - 1] - ids[0]) < 2 * (uint64) nids;
-}
-
-/*
- * Insert into a queue that somebody changed.  What is hung on it runs with the
- * rights of its owner, and must not find functions and operators by the
- * caller's search_path.
- */
-static int64
-insert_by_sql(const QueueRow *row)
-{
-	CatalogUser caller = pgnet_catalog_become_owner();
-	Datum		values[QUEUE_NCOLUMNS];
-	bool		nulls[QUEUE_NCOLUMNS];
-	char		flags[QUEUE_NCOLUMNS];
-	int64		id = 0;
-	bool		null = true;
-	int			level;
-
-	pgnet_plans_connect();
-	set_insert_types();
-	pgnet_queue_row_write(row, values, nulls);
-	for (int i = QUEUE_ID + 1; i < QUEUE_NCOLUMNS; i++)
-		flags[i] = nulls[i] ? 'n' : ' ';
-	level = pgnet_local_setting_begin("search_path", "pg_catalog, pg_temp");
-	inserting = true;
-	PG_TRY();
-	{
-		pgnet_plan_run(&insert_row, &values[QUEUE_ID + 1], &flags[QUEUE_ID + 1],
-					   SPI_OK_INSERT_RETURNING);
-	}
-	PG_FINALLY();
-	{
-		inserting = false;
-	}
-	PG_END_TRY();
-	pgnet_local_setting_end(level);
-	if (SPI_processed == 1)
-		id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
-										 SPI_tuptable->tupdesc, 1, &null));
-	pgnet_plans_finish();
-	pgnet_catalog_become(caller);
-
-	if (null)
-		ereport(ERROR,
-				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				errmsg("the request was not queued"),
-				errdetail("A trigger or rule on net.http_request_queue took the row away."));
-	return id;
-}
-
-/*
- * The parameters of the INSERT are the columns after id.  The method is text:
- * a parameter of the domain's type would be taken to fulfil its constraints.
- */
-static void
-set_insert_types(void)
-{
-	for (int i = QUEUE_ID + 1; i < QUEUE_NCOLUMNS; i++)
-		insert_row.param_types[i - 1] = pgnet_queue_shape[i].type;
 }
 
 /* The row of a slot, as long as that holds it. */

@@ -16,23 +16,11 @@
 #include "tables/outcome_rows.h"
 #include "tables/plans.h"
 #include "tables/response_log.h"
+#include "tables/row_remover.h"
+#include "tables/row_writer.h"
 #include "tables/subtransaction.h"
 
-static PreparedStatement insert_responses = {
-	.sql = "INSERT INTO net._http_response"
-		   " (id, status_code, content_type, headers, content, timed_out,"
-		   " error_msg, content_bytes, role, method, url, final_url, attempts,"
-		   " started, duration_ms, dns_ms, connect_ms, tls_ms, first_byte_ms,"
-		   " request_bytes, response_bytes, http_version, remote_address,"
-		   " remote_port)"
-		   " SELECT o.id, o.status_code, o.content_type, o.headers, o.content,"
-		   " o.timed_out, o.error_msg, o.content_bytes, o.role, o.method,"
-		   " o.url, o.final_url, o.attempts, o.started, o.duration_ms,"
-		   " o.dns_ms, o.connect_ms, o.tls_ms, o.first_byte_ms,"
-		   " o.request_bytes, o.response_bytes, o.http_version,"
-		   " o.remote_address, o.remote_port"
-		   " FROM " PGNET_OUTCOME_ROWS " AS o",
-};
+static PreparedStatement insert_response;
 
 /*
  * Without a look into the index; a row that was updated since is not met.  IS
@@ -43,9 +31,9 @@ static PreparedStatement delete_in_place = {
 	.sql = "DELETE FROM net.http_request_queue AS q"
 		   " WHERE q.ctid OPERATOR(pg_catalog.=) ANY ($1)"
 		   " AND (q.id OPERATOR(pg_catalog.=) ANY"
-		   " (SELECT o.id FROM " PGNET_OUTCOME_ROWS " AS o)) IS TRUE",
-	.nparams = 1,
-	.param_types = {TIDARRAYOID}
+		   " (SELECT pg_catalog.unnest($2))) IS TRUE",
+	.nparams = 2,
+	.param_types = {TIDARRAYOID, INT8ARRAYOID}
 };
 
 static PreparedStatement delete_requests = {
@@ -104,11 +92,10 @@ typedef struct Expiring
 
 static void record(void *recording);
 static void expire(void *expiring);
-static int	insert_outcomes(Job *const *jobs, int njobs,
-							RecordMode mode);
-static int	remove_in_place(Job *const *jobs, int njobs);
+static void insert_outcomes(Job *const *jobs, int njobs);
+static int	remove_in_place(Job *const *jobs, int njobs, RecordMode mode);
 static void remove_requests(Job *const *jobs, int njobs);
-static Datum places_of(Job *const *jobs, int njobs);
+static Datum tids_of(Job *const *jobs, int njobs);
 static Datum ids_of(Job *const *jobs, int njobs);
 static int	count_found(PreparedStatement *statement, Datum ids, int64 **found);
 
@@ -131,7 +118,10 @@ pgnet_responses_record(Oid table, Job *const *jobs, int njobs,
 		level = pgnet_local_setting_begin("session_replication_role",
 										  "replica");
 	if (mode != PGNET_RECORD_REMOVE_ONLY && ncurrent > 0)
-		removed = insert_outcomes(current, ncurrent, mode);
+	{
+		insert_outcomes(current, ncurrent);
+		removed = remove_in_place(current, ncurrent, mode);
+	}
 	if (removed < ncurrent)
 		remove_requests(current, ncurrent);
 	if (mode != PGNET_RECORD_NORMAL)
@@ -246,47 +236,58 @@ pgnet_responses_oldest(TimestampTz *created)
 	return !null;
 }
 
+/* Insert a response row for each job. */
+static void
+insert_outcomes(Job *const *jobs, int njobs)
+{
+	TableTraits traits;
+	Relation	log = pgnet_catalog_open_writable_log(&traits);
+	RowWriter  *writer = log ? pgnet_row_writer_begin(log, &traits) : NULL;
+	OutcomeRows rows;
+
+	pgnet_outcome_rows_init(&rows);
+	pgnet_shape_prepare_insert(&insert_response, "_http_response",
+							   pgnet_outcome_rows_shape, RESPONSE_COLUMNS, "");
+	for (int i = 0; i < njobs; i++)
+	{
+		pgnet_outcome_rows_fill(&rows, jobs[i]);
+		if (writer != NULL)
+			(void) pgnet_row_writer_insert(writer, pgnet_outcome_rows_shape,
+										   RESPONSE_COLUMNS, rows.values,
+										   rows.nulls);
+		else
+			pgnet_shape_run_insert(&insert_response, pgnet_outcome_rows_shape,
+								   RESPONSE_COLUMNS, rows.values, rows.nulls,
+								   SPI_OK_INSERT);
+	}
+	if (log == NULL)
+		return;
+	pgnet_row_writer_end(writer);
+	table_close(log, NoLock);
+}
+
 /*
- * Insert one response row for each request, and remove the requests' rows that
- * are where they were; how many.  Without the executor where nothing needs it,
- * which it would in a mode for tables with triggers.
+ * Remove the rows that are where they were; how many.  In a mode for tables
+ * with triggers by SQL, which minds the mode.
  */
 static int
-insert_outcomes(Job *const *jobs, int njobs, RecordMode mode)
+remove_in_place(Job *const *jobs, int njobs, RecordMode mode)
 {
 	Relation	queue = NULL;
-	Relation	log = NULL;
-	PlainLog	plain;
+	Datum		values[2];
 	int			removed;
 
 	if (mode == PGNET_RECORD_NORMAL)
-		pgnet_catalog_open_plain_tables(&queue, &log, &plain);
-	if (queue == NULL || log == NULL)
-		pgnet_outcome_rows_register(jobs, njobs);
-
-	if (log != NULL)
-		pgnet_plain_log_insert(log, &plain, jobs, njobs);
-	else
-		pgnet_plan_run(&insert_responses, NULL, NULL, SPI_OK_INSERT);
-	removed = queue ? pgnet_plain_queue_remove(queue, jobs, njobs) :
-					  remove_in_place(jobs, njobs);
-
-	if (queue == NULL || log == NULL)
-		pgnet_outcome_rows_unregister();
+		queue = pgnet_catalog_open_removable_queue();
 	if (queue != NULL)
+	{
+		removed = pgnet_queue_rows_remove(queue, jobs, njobs);
 		table_close(queue, NoLock);
-	if (log != NULL)
-		table_close(log, NoLock);
-	return removed;
-}
-
-/* Remove the rows that are where they were, by SQL. */
-static int
-remove_in_place(Job *const *jobs, int njobs)
-{
-	Datum		places = places_of(jobs, njobs);
-
-	pgnet_plan_run(&delete_in_place, &places, NULL, SPI_OK_DELETE);
+		return removed;
+	}
+	values[0] = tids_of(jobs, njobs);
+	values[1] = ids_of(jobs, njobs);
+	pgnet_plan_run(&delete_in_place, values, NULL, SPI_OK_DELETE);
 	return (int) SPI_processed;
 }
 
@@ -312,7 +313,7 @@ remove_requests(Job *const *jobs, int njobs)
 
 /* Where the rows of requests were, as a tid[]. */
 static Datum
-places_of(Job *const *jobs, int njobs)
+tids_of(Job *const *jobs, int njobs)
 {
 	Datum	   *places = palloc(sizeof(Datum) * njobs);
 

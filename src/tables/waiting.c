@@ -4,8 +4,8 @@
  * Runs in: workers, inside a transaction.
  *
  * Rows of transactions that have not ended count, too: their calls have been
- * counted, and may not be forgotten.  In a queue that somebody changed, which
- * goes by SQL, they do not.
+ * counted, and may not be forgotten.  In a queue that can be read by SQL only,
+ * they do not.
  */
 #include "postgres.h"
 
@@ -21,6 +21,7 @@
 
 #include "tables/catalog.h"
 #include "tables/plans.h"
+#include "tables/queue_row.h"
 #include "tables/waiting.h"
 
 static PreparedStatement count_rows = {
@@ -52,7 +53,7 @@ pgnet_waiting_count(int *nroles)
 {
 	Oid			primary_key;
 	Oid			table = pgnet_catalog_relation("http_request_queue");
-	Relation	queue = pgnet_catalog_open_plain_scan(table, &primary_key);
+	Relation	queue = pgnet_catalog_open_readable_queue(table, &primary_key);
 	Waiting    *waiting;
 
 	if (queue == NULL)

@@ -1,5 +1,5 @@
 /*
- * plain_scan.c -- reading a queue that is as we made it, without the executor.
+ * queue_scan.c -- reading the queue in order of id, without a plan.
  *
  * Runs in: workers.
  *
@@ -16,7 +16,7 @@
 #include "utils/snapmgr.h"
 
 #include "compat.h"
-#include "tables/plain_scan.h"
+#include "tables/queue_scan.h"
 
 /* The first column of the index is id. */
 #define KEY_ID 1
@@ -27,7 +27,7 @@
  * see one of them.
  */
 void
-pgnet_plain_scan_begin(PlainScan *scan, Relation queue, Oid primary_key,
+pgnet_queue_scan_begin(QueueScan *scan, Relation queue, Oid primary_key,
 					   int64 from_id, int64 to_id)
 {
 	ScanKeyData keys[2];
@@ -47,7 +47,7 @@ pgnet_plain_scan_begin(PlainScan *scan, Relation queue, Oid primary_key,
 
 /* Go on. */
 TupleTableSlot *
-pgnet_plain_scan_next(PlainScan *scan)
+pgnet_queue_scan_next(QueueScan *scan)
 {
 	if (!index_getnext_slot(scan->scan, ForwardScanDirection, scan->slot))
 		return NULL;
@@ -57,7 +57,7 @@ pgnet_plain_scan_next(PlainScan *scan)
 
 /* End. */
 void
-pgnet_plain_scan_end(PlainScan *scan)
+pgnet_queue_scan_end(QueueScan *scan)
 {
 	index_endscan(scan->scan);
 	UnregisterSnapshot(scan->snapshot);

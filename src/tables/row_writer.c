@@ -1,0 +1,323 @@
+/*
+ * row_writer.c -- inserting rows without a plan.
+ *
+ * Runs in: client backends and workers.
+ *
+ * As logical replication inserts them (replication/logical/worker.c): the
+ * table's indexes, constraints, generated columns and triggers are honoured by
+ * the executor's own functions.  To make and begin a plan for each row costs
+ * three times what all of that does for a table nobody added anything to.
+ *
+ * What they need is made once and kept for the transaction, since calls come
+ * in thousands: as long as the tables and all functions stay what they are,
+ * which is when a plan would be kept, too (utils/cache/plancache.c).
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/xact.h"
+#include "commands/sequence.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "rewrite/rewriteHandler.h"
+#include "storage/lockdefs.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "tables/row_writer.h"
+
+struct RowWriter
+{
+	MemoryContext context;		/* of all of it */
+	MemoryContextCallback gone; /* called when that is deleted */
+	Oid			table;
+	TableTraits traits;
+	SubTransactionId user;		/* who is between begin and end, or Invalid */
+	EState	   *estate;
+	ResultRelInfo *relation;
+	Oid		   *indexes;		/* of relation */
+	TupleTableSlot *slot;
+	ExprState **defaults;		/* of each column; NULL: its kind says all */
+};
+
+/* The one of this transaction that is used again, or NULL. */
+static RowWriter *kept = NULL;
+
+static RowWriter *kept_for(Relation table);
+static bool is_used(const RowWriter *writer);
+static RowWriter *create(Relation table, const TableTraits *traits);
+static void follow_catalogs(void);
+static void catalog_changed(Datum arg, int cache, uint32 hash);
+static void forget(void *writer);
+static ExprState **prepare_defaults(RowWriter *writer, Relation table);
+static void open_again(RowWriter *writer, Relation table);
+static void close_indexes(RowWriter *writer);
+static Datum default_value(RowWriter *writer, int column, bool *null);
+
+/* Begin. */
+RowWriter *
+pgnet_row_writer_begin(Relation table, const TableTraits *traits)
+{
+	RowWriter  *writer;
+	MemoryContext before;
+
+	/* what the executor checks first (ExecCheckXactReadOnly) */
+	PreventCommandIfReadOnly("INSERT");
+	PreventCommandIfParallelMode("INSERT");
+
+	writer = kept_for(table);
+	if (writer != NULL)
+		open_again(writer, table);
+	else
+		writer = create(table, traits);
+	if (traits->runs_user_code)
+		PushActiveSnapshot(GetTransactionSnapshot());
+	if (!traits->keeps_writer)
+		AfterTriggerBeginQuery();
+	if (traits->fires_statement_triggers)
+	{
+		before = MemoryContextSwitchTo(writer->estate->es_query_cxt);
+		ExecBSInsertTriggers(writer->estate, writer->relation);
+		MemoryContextSwitchTo(before);
+	}
+	return writer;
+}
+
+/* Insert. */
+bool
+pgnet_row_writer_insert(RowWriter *writer, const ShapeColumn *columns,
+						int ncolumns, const Datum *values, const bool *nulls)
+{
+	TupleTableSlot *slot = writer->slot;
+	int			natts = slot->tts_tupleDescriptor->natts;
+	MemoryContext before;
+
+	ResetPerTupleExprContext(writer->estate);
+	ExecClearTuple(slot);
+	memcpy(slot->tts_values, values, sizeof(Datum) * ncolumns);
+	memcpy(slot->tts_isnull, nulls, sizeof(bool) * ncolumns);
+	for (int i = 0; i < natts; i++)
+		if (i >= ncolumns || columns[i].by_default)
+			slot->tts_values[i] = default_value(writer, i,
+												&slot->tts_isnull[i]);
+	ExecStoreVirtualTuple(slot);
+	slot->tts_tableOid = writer->table;
+	/* functions that are called remember things in that context */
+	before = MemoryContextSwitchTo(writer->estate->es_query_cxt);
+	ExecSimpleRelationInsert(writer->relation, writer->estate, slot);
+	MemoryContextSwitchTo(before);
+	return ItemPointerIsValid(&slot->tts_tid);
+}
+
+/* Look at what was inserted. */
+Datum
+pgnet_row_writer_value(RowWriter *writer, int column, bool *null)
+{
+	return slot_getattr(writer->slot, column + 1, null);
+}
+
+/* End. */
+void
+pgnet_row_writer_end(RowWriter *writer)
+{
+	const TableTraits *traits = &writer->traits;
+	MemoryContext before = MemoryContextSwitchTo(writer->estate->es_query_cxt);
+
+	if (traits->fires_statement_triggers)
+		ExecASInsertTriggers(writer->estate, writer->relation, NULL);
+	if (!traits->keeps_writer)
+		AfterTriggerEndQuery(writer->estate);
+	if (traits->runs_user_code)
+		PopActiveSnapshot();
+	writer->user = InvalidSubTransactionId;
+	if (traits->keeps_writer)
+		close_indexes(writer);
+	else
+		ExecCloseResultRelations(writer->estate);
+	MemoryContextSwitchTo(before);
+	if (writer != kept)
+	{
+		/* slots hold on to descriptions of tables */
+		ExecResetTupleTable(writer->estate->es_tupleTable, false);
+		FreeExecutorState(writer->estate);
+		MemoryContextDelete(writer->context);
+	}
+	CommandCounterIncrement();
+}
+
+/* Forget them; one that is in use is freed at its end. */
+void
+pgnet_row_writer_forget(void)
+{
+	RowWriter  *writer = kept;
+
+	kept = NULL;
+	if (writer != NULL && !is_used(writer))
+		MemoryContextDelete(writer->context);
+}
+
+/* The writer that is kept, if it is for that table and free. */
+static RowWriter *
+kept_for(Relation table)
+{
+	if (kept == NULL || is_used(kept))
+		return NULL;
+	/* an error came between begin and end */
+	if (kept->user != InvalidSubTransactionId)
+		pgnet_row_writer_forget();
+	if (kept == NULL || kept->table != RelationGetRelid(table))
+		return NULL;
+	return kept;
+}
+
+/* Is somebody between begin and end? */
+static bool
+is_used(const RowWriter *writer)
+{
+	return writer->user != InvalidSubTransactionId &&
+		SubTransactionIsActive(writer->user);
+}
+
+/* Make what the executor has for an INSERT. */
+static RowWriter *
+create(Relation table, const TableTraits *traits)
+{
+	MemoryContext context = AllocSetContextCreate(CurTransactionContext,
+												  "pg_net row writer",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(context);
+	RowWriter  *writer = palloc0(sizeof(RowWriter));
+
+	follow_catalogs();
+	writer->context = context;
+	writer->gone.func = forget;
+	writer->gone.arg = writer;
+	MemoryContextRegisterResetCallback(context, &writer->gone);
+	writer->table = RelationGetRelid(table);
+	writer->traits = *traits;
+	writer->user = GetCurrentSubTransactionId();
+	writer->estate = CreateExecutorState();
+	writer->relation = makeNode(ResultRelInfo);
+	InitResultRelInfo(writer->relation, table, 0, NULL, 0);
+	/* ours need not fire for our own rows */
+	if (!traits->fires_row_triggers && !traits->fires_statement_triggers)
+		writer->relation->ri_TrigDesc = NULL;
+	/* where triggers look for it, and what ends the use of its indexes */
+	writer->estate->es_opened_result_relations = list_make1(writer->relation);
+	ExecOpenIndices(writer->relation, false);
+	writer->indexes = palloc(sizeof(Oid) * writer->relation->ri_NumIndices);
+	for (int i = 0; i < writer->relation->ri_NumIndices; i++)
+		writer->indexes[i] =
+			RelationGetRelid(writer->relation->ri_IndexRelationDescs[i]);
+	writer->slot =
+		MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(table)),
+								 &TTSOpsVirtual);
+	writer->defaults = prepare_defaults(writer, table);
+	MemoryContextSwitchTo(before);
+	if (traits->keeps_writer)
+		kept = writer;
+	return writer;
+}
+
+/* Learn of all that may change what is kept, tables apart. */
+static void
+follow_catalogs(void)
+{
+	static const int caches[] = {PROCOID, TYPEOID, OPEROID, AMOPOPID,
+								 NAMESPACEOID};
+	static bool following = false;
+
+	for (int i = 0; !following && i < (int) lengthof(caches); i++)
+		CacheRegisterSyscacheCallback(caches[i], catalog_changed, (Datum) 0);
+	following = true;
+}
+
+/* Syscache callback. */
+static void
+catalog_changed(Datum arg, int cache, uint32 hash)
+{
+	(void) arg;
+	(void) cache;
+	(void) hash;
+	pgnet_row_writer_forget();
+}
+
+/* Memory context callback: the (sub)transaction that made it ended. */
+static void
+forget(void *writer)
+{
+	if (kept == writer)
+		kept = NULL;
+}
+
+/* Make defaults ready whose kind does not say all. */
+static ExprState **
+prepare_defaults(RowWriter *writer, Relation table)
+{
+	int			natts = RelationGetDescr(table)->natts;
+	ExprState **defaults = palloc0(sizeof(ExprState *) * natts);
+
+	for (int i = 0; i < natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(table), i);
+		Node	   *expression;
+
+		if (column->attisdropped || column->attgenerated != '\0' ||
+			(i < PGNET_TRAITS_COLUMNS &&
+			 writer->traits.defaults[i] != PGNET_DEFAULT_EXPRESSION))
+			continue;
+		expression = build_column_default(table, i + 1);
+		if (expression != NULL)
+			defaults[i] = ExecPrepareExpr((Expr *) expression, writer->estate);
+	}
+	return defaults;
+}
+
+/* Use it once more: its relations are open for as long as it is used. */
+static void
+open_again(RowWriter *writer, Relation table)
+{
+	ResultRelInfo *relation = writer->relation;
+
+	writer->user = GetCurrentSubTransactionId();
+	relation->ri_RelationDesc = table;
+	for (int i = 0; i < relation->ri_NumIndices; i++)
+		relation->ri_IndexRelationDescs[i] = index_open(writer->indexes[i],
+														RowExclusiveLock);
+}
+
+/* Close the indexes; they stay locked. */
+static void
+close_indexes(RowWriter *writer)
+{
+	ResultRelInfo *relation = writer->relation;
+
+	for (int i = 0; i < relation->ri_NumIndices; i++)
+		index_close(relation->ri_IndexRelationDescs[i], NoLock);
+}
+
+/* The default of a column. */
+static Datum
+default_value(RowWriter *writer, int column, bool *null)
+{
+	const TableTraits *traits = &writer->traits;
+	ExprState  *expression = writer->defaults[column];
+
+	*null = false;
+	if (expression != NULL)
+		return ExecEvalExprSwitchContext(expression,
+										 GetPerTupleExprContext(writer->estate),
+										 null);
+	if (column < PGNET_TRAITS_COLUMNS &&
+		traits->defaults[column] == PGNET_DEFAULT_NOW)
+		return TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	if (column < PGNET_TRAITS_COLUMNS &&
+		traits->defaults[column] == PGNET_DEFAULT_SEQUENCE)
+		return Int64GetDatum(nextval_internal(traits->sequence, false));
+	*null = true;
+	return (Datum) 0;
+}
