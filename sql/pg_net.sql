@@ -62,7 +62,8 @@ CREATE UNLOGGED TABLE net.http_request_queue (
   max_response_bytes bigint,
   decompress boolean,
   http_version text,
-  secret_headers text[]
+  secret_headers text[],
+  queued timestamptz NOT NULL DEFAULT now()
 );
 -- A body is here for a moment: compressing it costs more than its room.
 ALTER TABLE net.http_request_queue ALTER COLUMN body SET STORAGE EXTERNAL;
@@ -93,6 +94,8 @@ COMMENT ON COLUMN net.http_request_queue.http_version IS
   'The newest version of HTTP to speak, 1.0, 1.1 or 2; null for pg_net.http_version';
 COMMENT ON COLUMN net.http_request_queue.secret_headers IS
   'Names of headers that a redirect must not take to another origin, beside those that look like credentials';
+COMMENT ON COLUMN net.http_request_queue.queued IS
+  'When the transaction that queued the request began';
 
 CREATE FUNCTION net._queue_changed()
 RETURNS trigger

@@ -27,6 +27,7 @@ const ShapeColumn pgnet_queue_shape[QUEUE_NCOLUMNS] = {
 	[QUEUE_DECOMPRESS] = {"decompress", BOOLOID},
 	[QUEUE_HTTP_VERSION] = {"http_version", TEXTOID},
 	[QUEUE_SECRET_HEADERS] = {"secret_headers", TEXTARRAYOID},
+	[QUEUE_QUEUED] = {"queued", TIMESTAMPTZOID, .by_default = true},
 };
 
 static char *read_method(HttpRequest *request, const Datum *values,
@@ -142,7 +143,7 @@ read_options(HttpOptions *options, const Datum *values, const bool *nulls)
 	*options = PGNET_OPTIONS_UNSET;
 	/* nearly always there is nothing */
 	if (memchr(&nulls[QUEUE_CONNECT_TIMEOUT], 0,
-			   QUEUE_NCOLUMNS - QUEUE_CONNECT_TIMEOUT) == NULL)
+			   QUEUE_SECRET_HEADERS + 1 - QUEUE_CONNECT_TIMEOUT) == NULL)
 		return NULL;
 
 	if (!nulls[QUEUE_CONNECT_TIMEOUT])

@@ -107,6 +107,7 @@ sub row_of_call
 subtest 'queue: as it was made' => sub {
 	is(call_is_planned(), 0, 'no statement') if $explains;
 	call('unchanged');
+	is(row_of_call('queued = now()'), 't', 'since when it waits');
 };
 
 changed('columns', "alter table $queue add a text, add b text default 'x', add c timestamptz default clock_timestamp(), add d int generated always as identity",
