@@ -32,7 +32,7 @@ EXTENSION = pg_net
 EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" '$(here)pg_net.control')
 
 MODULE_big = pg_net
-OBJS := $(patsubst $(here)%.c,%.o,$(sort $(wildcard $(here)src/*.c $(here)src/*/*.c)))
+OBJS := $(patsubst $(here)%.c,%.o,$(sort $(wildcard $(here)src/*.c $(here)src/*/*.c $(here)src/*/*/*.c)))
 DATA_built = sql/pg_net--$(EXTVERSION).sql
 DATA = $(patsubst $(here)%,%,$(filter-out $(here)$(DATA_built),$(wildcard $(here)sql/pg_net--*--*.sql)))
 EXTRA_CLEAN = $(DATA_built) $(OBJS:.o=.d) tmp_check test/results output_iso

@@ -19,9 +19,9 @@
 #include "exchange.h"
 #include "policy/header_rules.h"
 #include "shared/wakeup.h"
-#include "tables/headers.h"
-#include "tables/installation.h"
-#include "tables/request_queue.h"
+#include "tables/queue/queue.h"
+#include "tables/recovery/installation.h"
+#include "text/json_fields.h"
 #include "url.h"
 
 /* URLs up to this length are worth remembering. */

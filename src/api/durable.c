@@ -8,7 +8,7 @@
 #include "fmgr.h"
 
 #include "api/support.h"
-#include "tables/durability.h"
+#include "tables/recovery/durability.h"
 
 PG_FUNCTION_INFO_V1(pgnet_set_durable);
 

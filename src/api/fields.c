@@ -6,7 +6,7 @@
 #include "postgres.h"
 
 #include "api/fields.h"
-#include "tables/headers.h"
+#include "text/json_fields.h"
 
 /* What was found so far. */
 typedef struct FieldList

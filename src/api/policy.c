@@ -14,8 +14,8 @@
 #include "settings.h"
 #include "shared/quota.h"
 #include "shared/registry.h"
-#include "tables/access_rule_rows.h"
-#include "tables/secrets.h"
+#include "tables/policy/access_rule_rows.h"
+#include "tables/policy/secrets.h"
 
 static void take_quota(const QueueRow *row);
 

@@ -8,7 +8,7 @@
 
 #include "postgres.h"
 
-#include "tables/request_queue.h"
+#include "tables/queue/queue.h"
 
 /* Raise an error unless the request, checked and complete, may be queued. */
 extern void pgnet_policy_require(const QueueRow *row);

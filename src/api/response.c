@@ -17,7 +17,7 @@
 
 #include "api/support.h"
 #include "compat.h"
-#include "tables/response_find.h"
+#include "tables/responses/find.h"
 
 /*
  * Those who wait are told when something is recorded or removed.  What nobody

@@ -14,8 +14,8 @@
 #include "api/support.h"
 #include "shared/wakeup.h"
 #include "shared/worker_state.h"
-#include "tables/installation.h"
-#include "tables/request_queue.h"
+#include "tables/queue/queue.h"
+#include "tables/recovery/installation.h"
 
 PG_FUNCTION_INFO_V1(pgnet_queue_insert_trigger);
 PG_FUNCTION_INFO_V1(pgnet_queue_changed);

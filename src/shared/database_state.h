@@ -53,7 +53,7 @@ typedef struct DatabaseState
 {
 	Oid			database;		/* InvalidOid: free; see registry.c */
 	bool		in_use;			/* a backend of that database knows it */
-	bool		ids_renewed;	/* see tables/installation.h */
+	bool		ids_renewed;	/* see tables/recovery/installation.h */
 	bool		prepared_known; /* see prepared.c: none is from before */
 	bool		prepared_unnamed;	/* there was one whose name we missed */
 

@@ -26,8 +26,8 @@
 #include "utils/syscache.h"
 
 #include "tables/catalog.h"
-#include "tables/outcome_rows.h"
-#include "tables/queue_row.h"
+#include "tables/queue/queue_row.h"
+#include "tables/responses/response_row.h"
 #include "tables/row_writer.h"
 #include "tables/shape.h"
 

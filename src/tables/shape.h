@@ -10,7 +10,7 @@
 
 #include "access/tupdesc.h"
 
-#include "tables/plans.h"
+#include "tables/statement.h"
 
 /* A column as we made it. */
 typedef struct ShapeColumn

@@ -14,7 +14,7 @@
 #include "utils/timeout.h"
 
 #include "compat.h"
-#include "tables/plans.h"
+#include "tables/statement.h"
 #include "tables/transaction.h"
 
 /*

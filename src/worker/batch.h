@@ -11,7 +11,7 @@
 #include "lib/ilist.h"
 
 #include "job.h"
-#include "tables/response_log.h"
+#include "tables/responses/record.h"
 #include "worker/access.h"
 #include "worker/pace.h"
 

@@ -9,7 +9,7 @@
 #include "postgres.h"
 
 #include "job.h"
-#include "tables/response_log.h"
+#include "tables/responses/record.h"
 
 /* All are kept and tried again: the error passes. */
 extern void pgnet_complain_passing(const ErrorData *error);

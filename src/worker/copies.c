@@ -7,7 +7,7 @@
 
 #include "access/transam.h"
 
-#include "tables/copied_rows.h"
+#include "tables/recovery/template.h"
 #include "worker/copies.h"
 
 typedef struct Removal

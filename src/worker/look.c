@@ -11,8 +11,8 @@
 #include "access/transam.h"
 
 #include "settings.h"
-#include "tables/installation.h"
-#include "tables/leftovers.h"
+#include "tables/recovery/installation.h"
+#include "tables/recovery/pending.h"
 #include "tables/transaction.h"
 #include "worker/access.h"
 #include "worker/copies.h"

@@ -17,7 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "clock.h"
-#include "tables/response_log.h"
+#include "tables/responses/record.h"
 #include "tables/transaction.h"
 #include "worker/batch.h"
 #include "worker/complaints.h"

@@ -13,7 +13,7 @@
 
 #include "backoff.h"
 #include "job.h"
-#include "tables/response_log.h"
+#include "tables/responses/record.h"
 #include "worker/access.h"
 #include "worker/pace.h"
 

@@ -15,7 +15,7 @@
 #include "clock.h"
 #include "shared/prepared.h"
 #include "shared/quota.h"
-#include "tables/waiting.h"
+#include "tables/policy/quota_count.h"
 #include "worker/recount.h"
 
 /* Between two counts: a long queue takes a while, and others do it often. */

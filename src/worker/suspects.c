@@ -22,8 +22,8 @@
 #include "lib/ilist.h"
 #include "utils/memutils.h"
 
-#include "tables/installation.h"
-#include "tables/suspect_rows.h"
+#include "tables/recovery/installation.h"
+#include "tables/recovery/suspect_rows.h"
 #include "worker/blame.h"
 #include "worker/suspects.h"
 #include "worker/witness.h"

@@ -1,5 +1,5 @@
 /*
- * body.c -- fuzzes src/tables/text.c: a body and its content type.
+ * body.c -- fuzzes src/text/convert.c: a body and its content type.
  */
 #include "postgres.h"
 
@@ -7,7 +7,7 @@
 #include "utils/builtins.h"
 
 #include "fuzz.h"
-#include "tables/text.h"
+#include "text/convert.h"
 
 /* A string, the content type, and the rest, the body. */
 void

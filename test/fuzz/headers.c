@@ -1,5 +1,5 @@
 /*
- * headers.c -- fuzzes src/tables/headers.c: fields of a user, and of a server.
+ * headers.c -- fuzzes src/text/json_fields.c: fields of a user, and of a server.
  */
 #include "postgres.h"
 
@@ -8,7 +8,7 @@
 
 #include "exchange.h"
 #include "fuzz.h"
-#include "tables/headers.h"
+#include "text/json_fields.h"
 
 #define MAX_FIELDS 64
 

@@ -23,8 +23,8 @@
 #include "http/transfer.h"
 #include "policy/networks.h"
 #include "policy/routes.h"
-#include "tables/headers.h"
-#include "tables/text.h"
+#include "text/convert.h"
+#include "text/json_fields.h"
 
 #define MAX_CONNECTIONS 4
 #define MAX_FD 1024

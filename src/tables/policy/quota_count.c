@@ -1,0 +1,197 @@
+/*
+ * quota_count.c -- how much waits in the queue, by role.
+ *
+ * Runs in: workers, inside a transaction.
+ *
+ * Rows of transactions that have not ended count, too: their calls have been
+ * counted, and may not be forgotten.  In a queue that can be read by SQL only,
+ * they do not.
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/transam.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/hsearch.h"
+#include "utils/snapmgr.h"
+
+#include "tables/catalog.h"
+#include "tables/policy/quota_count.h"
+#include "tables/queue/queue_row.h"
+#include "tables/statement.h"
+
+static PreparedStatement count_rows = {
+	.sql = "SELECT q.role::pg_catalog.oid, pg_catalog.count(*),"
+		   " pg_catalog.sum(pg_catalog.octet_length(q.url)"
+		   " OPERATOR(pg_catalog.+) COALESCE(pg_catalog.pg_column_size(q.headers), 0)"
+		   " OPERATOR(pg_catalog.+) COALESCE(pg_catalog.octet_length(q.body), 0))"
+		   " FROM net.http_request_queue AS q GROUP BY q.role",
+};
+
+static PreparedStatement find_prepared = {
+	.sql = "SELECT p.transaction FROM pg_catalog.pg_prepared_xact() AS p"
+		   " WHERE p.dbid OPERATOR(pg_catalog.=) $1",
+	.nparams = 1,
+	.param_types = {OIDOID}
+};
+
+static Waiting *count_by_sql(int *nroles);
+static Waiting *count_slots(Relation queue, int *nroles);
+static void count_slot(HTAB *roles, TupleTableSlot *slot);
+static uint64 column_size(TupleTableSlot *slot, int number);
+static Waiting *list(HTAB *roles, int *nroles);
+static int	compare_roles(const void *a, const void *b);
+static Datum column(int row, int number, Datum if_null);
+
+/* Count. */
+Waiting *
+pgnet_waiting_count(int *nroles)
+{
+	Oid			primary_key;
+	Oid			table = pgnet_catalog_relation("http_request_queue");
+	Relation	queue = pgnet_catalog_open_readable_queue(table, &primary_key);
+	Waiting    *waiting;
+
+	if (queue == NULL)
+		waiting = count_by_sql(nroles);
+	else
+	{
+		waiting = count_slots(queue, nroles);
+		table_close(queue, NoLock);
+	}
+	qsort(waiting, *nroles, sizeof(Waiting), compare_roles);
+	return waiting;
+}
+
+/* Count what is committed. */
+static Waiting *
+count_by_sql(int *nroles)
+{
+	MemoryContext context = CurrentMemoryContext;
+	CatalogUser before = pgnet_catalog_become_owner();
+	Waiting    *waiting;
+
+	pgnet_plan_run(&count_rows, NULL, NULL, SPI_OK_SELECT);
+	*nroles = (int) SPI_processed;
+	waiting = MemoryContextAllocZero(context, sizeof(Waiting) * (*nroles + 1));
+	for (int i = 0; i < *nroles; i++)
+		waiting[i] = (Waiting) {
+			.role = DatumGetObjectId(column(i, 1, InvalidOid)),
+			.rows = DatumGetInt64(column(i, 2, 0)),
+			.bytes = DatumGetInt64(column(i, 3, 0))
+		};
+	SPI_freetuptable(SPI_tuptable);
+	pgnet_catalog_become(before);
+	return waiting;
+}
+
+/* Count what is committed, and what may be. */
+static Waiting *
+count_slots(Relation queue, int *nroles)
+{
+	HASHCTL		control = {
+		.keysize = sizeof(Oid),
+		.entrysize = sizeof(Waiting),
+		.hcxt = CurrentMemoryContext
+	};
+	HTAB	   *roles = hash_create("pg_net waiting", 64, &control,
+									HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	TupleTableSlot *slot = table_slot_create(queue, NULL);
+	SnapshotData dirty;
+	TableScanDesc scan;
+
+	InitDirtySnapshot(dirty);
+	scan = table_beginscan_strat(queue, &dirty, 0, NULL, true, false);
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		count_slot(roles, slot);
+	}
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	return list(roles, nroles);
+}
+
+/* Count a row. */
+static void
+count_slot(HTAB *roles, TupleTableSlot *slot)
+{
+	bool		null;
+	Datum		value = slot_getattr(slot, QUEUE_ROLE + 1, &null);
+	Oid			role = null ? InvalidOid : DatumGetObjectId(value);
+	bool		found;
+	Waiting    *waiting = hash_search(roles, &role, HASH_ENTER, &found);
+
+	if (!found)
+		*waiting = (Waiting) {.role = role};
+	waiting->rows++;
+	waiting->bytes += column_size(slot, QUEUE_URL) +
+		column_size(slot, QUEUE_HEADERS) + column_size(slot, QUEUE_BODY);
+}
+
+/* How many bytes a variable-length column is, without reading it. */
+static uint64
+column_size(TupleTableSlot *slot, int number)
+{
+	bool		null;
+	Datum		value = slot_getattr(slot, number + 1, &null);
+
+	return null ? 0 : toast_raw_datum_size(value);
+}
+
+/* What was counted, as an array. */
+static Waiting *
+list(HTAB *roles, int *nroles)
+{
+	Waiting    *waiting = palloc(sizeof(Waiting) *
+								 (hash_get_num_entries(roles) + 1));
+	HASH_SEQ_STATUS scan;
+	Waiting    *entry;
+
+	*nroles = 0;
+	hash_seq_init(&scan, roles);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+		waiting[(*nroles)++] = *entry;
+	hash_destroy(roles);
+	return waiting;
+}
+
+/* For qsort(). */
+static int
+compare_roles(const void *a, const void *b)
+{
+	Oid			left = ((const Waiting *) a)->role;
+	Oid			right = ((const Waiting *) b)->role;
+
+	return left < right ? -1 : left > right;
+}
+
+/* Look for one. */
+bool
+pgnet_waiting_is_prepared(TransactionId before)
+{
+	Datum		database = ObjectIdGetDatum(MyDatabaseId);
+	bool		found = false;
+
+	pgnet_plan_run(&find_prepared, &database, NULL, SPI_OK_SELECT);
+	for (int i = 0; i < (int) SPI_processed && !found; i++)
+		found = TransactionIdPrecedes(DatumGetTransactionId(column(i, 1, 0)),
+									  before);
+	SPI_freetuptable(SPI_tuptable);
+	return found;
+}
+
+/* A column of what was found. */
+static Datum
+column(int row, int number, Datum if_null)
+{
+	bool		null;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row],
+									  SPI_tuptable->tupdesc, number, &null);
+
+	return null ? if_null : value;
+}

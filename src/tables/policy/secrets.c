@@ -1,0 +1,363 @@
+/*
+ * secrets.c -- net.secret: values that are put in when a request is sent.
+ *
+ * Runs in: client backends (may it be used?) and workers (what is it?).
+ *
+ * A row of the queue has the name of a secret only.  Its value leaves the
+ * table for the memory of the worker, just before the request goes out, if
+ * the role that asked may use it, and the request goes to the host and port
+ * that the secret is for, by https unless the secret allows http.
+ *
+ * A secret without a value is looked up in Supabase Vault, through its view.
+ * Whoever may create a schema could make a view of that name, and it would be
+ * read with the rights of our owner: so it has to be a superuser's.
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "policy/header_rules.h"
+#include "policy/hosts.h"
+#include "tables/catalog.h"
+#include "tables/policy/secrets.h"
+#include "tables/statement.h"
+#include "text/json_fields.h"
+
+/* What net.secret() writes before a name, and behind it. */
+#define BEFORE_NAME "${net.secret:"
+#define AFTER_NAME "}"
+
+/* The columns of find_secret, in order. */
+enum
+{
+	SECRET_VALUE = 1,
+	SECRET_ROLES,
+	SECRET_HOST,
+	SECRET_PORT,
+	SECRET_ALLOW_HTTP
+};
+
+static PreparedStatement find_secret = {
+	.sql = "SELECT s.value, s.roles, s.host, s.port, s.allow_http"
+		   " FROM net.secret AS s WHERE s.name OPERATOR(pg_catalog.=) $1",
+	.nparams = 1,
+	.param_types = {TEXTOID}
+};
+
+static PreparedStatement find_in_vault = {
+	.sql = "SELECT v.decrypted_secret::pg_catalog.text"
+		   " FROM vault.decrypted_secrets AS v"
+		   " WHERE v.name::pg_catalog.text OPERATOR(pg_catalog.=) $1",
+	.nparams = 1,
+	.param_types = {TEXTOID}
+};
+
+/* A request for secrets, and the trouble with them. */
+typedef struct Lookup
+{
+	Oid			role;
+	const char *url;
+	const char *host_header;	/* or NULL */
+	bool		with_value;
+	MemoryContext context;		/* of values and problems */
+	char	   *problem;
+} Lookup;
+
+static char *fill_value(Lookup *lookup, const char *text);
+static char *look_up(Lookup *lookup, char *name);
+static char *read_secret(Lookup *lookup, const char *name, Snapshot snapshot);
+static char *refuse(Lookup *lookup, const char *name, const char *problem);
+static bool is_granted(Oid role, ArrayType *roles);
+static const char *misuse(const Lookup *lookup, const char *host, int port,
+						  bool allow_http);
+static bool names_host(const char *value, const UrlTarget *named);
+static char *read_vault(Lookup *lookup, const char *name, Snapshot snapshot);
+static bool has_vault(void);
+static char *text_of(Lookup *lookup, int number);
+static Datum column(int number, bool *null);
+
+/* Look at a row to be. */
+char *
+pgnet_secrets_problem(const QueueRow *row)
+{
+	Lookup		lookup = {
+		.role = row->role,
+		.url = row->url,
+		.context = CurrentMemoryContext
+	};
+	HttpHeader *headers;
+	int			nheaders;
+	char	   *unused;
+
+	/* strings are in a jsonb as they are */
+	if (row->headers == NULL ||
+		memmem(row->headers, VARSIZE(row->headers), BEFORE_NAME,
+			   strlen(BEFORE_NAME)) == NULL)
+		return NULL;
+	(void) pgnet_headers_from_jsonb(row->headers, "headers", &headers,
+									&nheaders, &unused);
+	lookup.host_header = pgnet_headers_find(headers, nheaders, "Host");
+	for (int i = 0; i < nheaders && lookup.problem == NULL; i++)
+		(void) fill_value(&lookup, headers[i].value);
+	return lookup.problem;
+}
+
+/* Look for references. */
+bool
+pgnet_secrets_wanted(const Job *job)
+{
+	const HttpRequest *request = &job->request;
+
+	for (int i = 0; i < request->nheaders; i++)
+		if (strchr(request->headers[i].value, '$') != NULL &&
+			strstr(request->headers[i].value, BEFORE_NAME) != NULL)
+			return true;
+	return false;
+}
+
+/* Replace references. */
+void
+pgnet_secrets_fill(Job *job)
+{
+	HttpRequest *request = &job->request;
+	Lookup		lookup = {
+		.role = job->role,
+		.url = request->url,
+		.host_header = pgnet_headers_find(request->headers,
+										  request->nheaders, "Host"),
+		.with_value = true,
+		.context = request->context
+	};
+	MemoryContext before = MemoryContextSwitchTo(request->context);
+
+	for (int i = 0; i < request->nheaders && lookup.problem == NULL; i++)
+		request->headers[i].value = fill_value(&lookup,
+											   request->headers[i].value);
+	if (lookup.problem == NULL)
+		lookup.problem = pgnet_headers_problem(request->headers,
+											   request->nheaders);
+	if (lookup.problem != NULL)
+		pgnet_job_fail(job, lookup.problem);
+	request->carries_secret = true;
+	MemoryContextSwitchTo(before);
+}
+
+/* The text with the secrets it refers to; "" for those there is trouble with. */
+static char *
+fill_value(Lookup *lookup, const char *text)
+{
+	StringInfoData filled;
+	const char *start;
+
+	initStringInfo(&filled);
+	while ((start = strstr(text, BEFORE_NAME)) != NULL)
+	{
+		const char *name = start + strlen(BEFORE_NAME);
+		size_t		length = strcspn(name, AFTER_NAME);
+
+		if (name[length] == '\0')
+			break;
+		appendBinaryStringInfo(&filled, text, start - text);
+		appendStringInfoString(&filled,
+							   look_up(lookup, pnstrdup(name, length)));
+		text = name + length + strlen(AFTER_NAME);
+	}
+	appendStringInfoString(&filled, text);
+	return filled.data;
+}
+
+/* The value of a secret; "", and a problem, when it may not be used. */
+static char *
+look_up(Lookup *lookup, char *name)
+{
+	CatalogUser before = pgnet_catalog_become_owner();
+	Snapshot	snapshot;
+	char	   *value;
+
+	pgnet_plans_connect();
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	value = read_secret(lookup, name, snapshot);
+	UnregisterSnapshot(snapshot);
+	pgnet_plans_finish();
+	pgnet_catalog_become(before);
+	MemoryContextSwitchTo(lookup->context);
+	return value ? value : "";
+}
+
+/* The value of a secret, or NULL.  That it exists is for its users to know. */
+static char *
+read_secret(Lookup *lookup, const char *name, Snapshot snapshot)
+{
+	Datum		parameter = CStringGetTextDatum(name);
+	Datum		roles = 0;
+	Datum		number;
+	int			port;
+	bool		allow_http;
+	const char *problem;
+	char	   *value;
+	bool		null = true;
+
+	pgnet_plan_run_as_of(&find_secret, &parameter, snapshot);
+	if (SPI_processed == 1)
+		roles = column(SECRET_ROLES, &null);
+	if (null || !is_granted(lookup->role, DatumGetArrayTypeP(roles)))
+		return refuse(lookup, name, "does not exist or is not granted to this role");
+	number = column(SECRET_PORT, &null);
+	port = null ? 0 : DatumGetInt32(number);
+	allow_http = DatumGetBool(column(SECRET_ALLOW_HTTP, &null));
+	problem = misuse(lookup, text_of(lookup, SECRET_HOST), port, allow_http);
+	if (problem != NULL)
+		return refuse(lookup, name, problem);
+	if (!lookup->with_value)
+		return NULL;
+	value = text_of(lookup, SECRET_VALUE);
+	if (value == NULL)
+		value = read_vault(lookup, name, snapshot);
+	if (value == NULL)
+		return refuse(lookup, name, "has no value");
+	/* PEM is for settings that want a file */
+	if (strpbrk(value, "\r\n") != NULL)
+		return refuse(lookup, name, "is not a single line");
+	return value;
+}
+
+/* Say what the trouble is. */
+static char *
+refuse(Lookup *lookup, const char *name, const char *problem)
+{
+	MemoryContextSwitchTo(lookup->context);
+	lookup->problem = psprintf("secret \"%s\" %s", name, problem);
+	return NULL;
+}
+
+/* Does a role have the rights of one of these?  Names may have no role. */
+static bool
+is_granted(Oid role, ArrayType *roles)
+{
+	Datum	   *items;
+	bool	   *nulls;
+	int			nitems;
+
+	deconstruct_array(roles, NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR,
+					  &items, &nulls, &nitems);
+	for (int i = 0; i < nitems; i++)
+	{
+		Oid			grantee = InvalidOid;
+
+		if (!nulls[i])
+			grantee = get_role_oid(NameStr(*DatumGetName(items[i])), true);
+
+		if (OidIsValid(grantee) && has_privs_of_role(role, grantee))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Why the request does not go where the secret is for, or NULL.  The server
+ * goes by the Host header, if there is one, so it has to name that place, too.
+ * A port of 0 is the default of the scheme.
+ */
+static const char *
+misuse(const Lookup *lookup, const char *host, int port, bool allow_http)
+{
+	UrlTarget	target;
+	UrlTarget	named;
+	bool		https;
+
+	if (!pgnet_url_target(lookup->url, &target) ||
+		!pgnet_host_matches(host, target.host))
+		return "is not for this host";
+	https = strcmp(target.scheme, "https") == 0;
+	if (port == 0)
+		port = https ? 443 : 80;
+	if (target.port != port)
+		return "is not for this port";
+	if (!https && !allow_http)
+		return "is not for http";
+	if (lookup->host_header == NULL)
+		return NULL;
+	if (!pgnet_host_named(lookup->host_header, &target, &named) ||
+		!names_host(lookup->host_header, &named) ||
+		!pgnet_host_matches(host, named.host))
+		return "is not for this host";
+	return named.port == port ? NULL : "is not for this port";
+}
+
+/*
+ * Does the value of a Host header have the host as it was understood?  What a
+ * server makes of escapes, and of other ways to write an address, is unknown.
+ */
+static bool
+names_host(const char *value, const UrlTarget *named)
+{
+	size_t		length = strlen(named->host);
+
+	return pg_strncasecmp(value, named->host, length) == 0 &&
+		(value[length] == '\0' || value[length] == ':');
+}
+
+/* The value of a secret of Vault, or NULL. */
+static char *
+read_vault(Lookup *lookup, const char *name, Snapshot snapshot)
+{
+	Datum		value = CStringGetTextDatum(name);
+
+	if (!has_vault())
+		return NULL;
+	pgnet_plan_run_as_of(&find_in_vault, &value, snapshot);
+	return SPI_processed == 1 ? text_of(lookup, 1) : NULL;
+}
+
+/*
+ * Is there a view of Vault, made by somebody who may do everything anyway?
+ * Locks it, so that it stays the one that was looked at.
+ */
+static bool
+has_vault(void)
+{
+	Oid			schema = get_namespace_oid("vault", true);
+	Oid			view = InvalidOid;
+	HeapTuple	tuple;
+	bool		trusted;
+
+	if (OidIsValid(schema))
+		view = RangeVarGetRelid(makeRangeVar("vault", "decrypted_secrets", -1),
+								AccessShareLock, true);
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(view));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	trusted = superuser_arg(((Form_pg_class) GETSTRUCT(tuple))->relowner);
+	ReleaseSysCache(tuple);
+	return trusted;
+}
+
+/* A text column of what was found, copied; NULL for null. */
+static char *
+text_of(Lookup *lookup, int number)
+{
+	bool		null;
+	Datum		value = column(number, &null);
+
+	MemoryContextSwitchTo(lookup->context);
+	return null ? NULL : TextDatumGetCString(value);
+}
+
+/* A column of what was found. */
+static Datum
+column(int number, bool *null)
+{
+	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, number,
+						 null);
+}

@@ -1,0 +1,394 @@
+/*
+ * queue.c -- net.http_request_queue: waiting requests.
+ *
+ * Runs in: client backends (insert) and workers (scan, load).
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "job.h"
+#include "tables/catalog.h"
+#include "tables/ids.h"
+#include "tables/local_setting.h"
+#include "tables/queue/method_domain.h"
+#include "tables/queue/queue.h"
+#include "tables/queue/queue_scan.h"
+#include "tables/row_writer.h"
+#include "tables/statement.h"
+
+/* A row is read whole at once below this many bytes of headers and body. */
+#define LARGE_ROW_BYTES (32 * 1024)
+
+/* Our SELECTs give the columns of the table, in order, and the place. */
+enum
+{
+	COL_PLACE = QUEUE_NCOLUMNS,
+	NCOLUMNS
+};
+
+/* One of their rows. */
+typedef struct Row
+{
+	Datum		values[NCOLUMNS];
+	bool		nulls[NCOLUMNS];
+} Row;
+
+/* Where rows that are read go. */
+typedef struct RowReader
+{
+	Oid			table;			/* the queue, locked */
+	size_t		max_bytes;		/* of headers and body, to read a row whole */
+	MemoryContext parent;		/* of requests */
+	dlist_head *requests;		/* to append to */
+} RowReader;
+
+/* A column may be of another type since; a cast to the same one is none. */
+#define SELECT_ROWS \
+	"SELECT q.id::pg_catalog.int8, q.method::pg_catalog.text," \
+	" q.url::pg_catalog.text, q.headers::pg_catalog.jsonb," \
+	" q.body::pg_catalog.bytea, q.timeout_milliseconds::pg_catalog.int4," \
+	" q.role::pg_catalog.regrole," \
+	" q.connect_timeout_milliseconds::pg_catalog.int4," \
+	" q.max_redirects::pg_catalog.int4," \
+	" q.max_response_bytes::pg_catalog.int8," \
+	" q.decompress::pg_catalog.bool, q.http_version::pg_catalog.text," \
+	" q.secret_headers::pg_catalog.text[]," \
+	" q.queued::pg_catalog.timestamptz, q.ctid" \
+	" FROM net.http_request_queue AS q"
+
+static PreparedStatement insert_row;
+
+static PreparedStatement scan_rows = {
+	.sql = SELECT_ROWS
+	" WHERE q.id OPERATOR(pg_catalog.>=) $1 ORDER BY q.id LIMIT $2",
+	.nparams = 2,
+	.param_types = {INT8OID, INT8OID}
+};
+
+/* Much cheaper than looking each id up; for ids that lie close together. */
+static PreparedStatement load_range = {
+	.sql = SELECT_ROWS
+	" WHERE q.id OPERATOR(pg_catalog.>=) $1"
+	" AND q.id OPERATOR(pg_catalog.<=) $2 ORDER BY q.id",
+	.nparams = 2,
+	.param_types = {INT8OID, INT8OID}
+};
+
+static PreparedStatement load_rows = {
+	.sql = SELECT_ROWS
+	" WHERE q.id OPERATOR(pg_catalog.=) ANY ($1) ORDER BY q.id",
+	.nparams = 1,
+	.param_types = {INT8ARRAYOID}
+};
+
+/* A row of a call is being inserted, and code of users may run. */
+static bool inserting = false;
+
+static bool insert_as_owner(Relation queue, const TableTraits *traits,
+							const QueueRow *row, int64 *id);
+static bool insert_directly(Relation queue, const TableTraits *traits,
+							const QueueRow *row, int64 *id);
+static bool insert_by_sql(const QueueRow *row, int64 *id);
+static int	scan_by_sql(const RowReader *reader, int64 from_id, int limit);
+static void load_by_sql(const RowReader *reader, int64 *ids, int nids);
+static bool lie_close(const int64 *ids, int nids);
+static void read_slot(TupleTableSlot *slot, Row *row);
+static void read_selected(int number, Row *row);
+static void copy_row(const RowReader *reader, const Row *row);
+static size_t column_size(const Row *row, int number);
+
+/* Queue a request. */
+int64
+pgnet_queue_insert(const QueueRow *row)
+{
+	TableTraits traits;
+	Relation	queue = pgnet_catalog_open_writable_queue(&traits);
+	int64		id;
+	bool		inserted;
+
+	if (queue != NULL)
+		pgnet_method_domain_check(pgnet_catalog_method_type(), row->method);
+	if (queue != NULL && !traits.runs_user_code)
+		inserted = insert_directly(queue, &traits, row, &id);
+	else
+		inserted = insert_as_owner(queue, &traits, row, &id);
+	if (queue != NULL)
+		table_close(queue, NoLock);
+	if (!inserted)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("the request was not queued"),
+				errdetail("A trigger or rule on net.http_request_queue took the row away."));
+	return id;
+}
+
+/*
+ * Insert a row with the rights of the owner of the queue: what users hung on
+ * it must not have the caller's, nor find functions and operators by the
+ * caller's search_path.  Queue is NULL when it takes a plan.
+ */
+static bool
+insert_as_owner(Relation queue, const TableTraits *traits, const QueueRow *row,
+				int64 *id)
+{
+	CatalogUser caller = pgnet_catalog_become_owner();
+	int			level = pgnet_local_setting_begin("search_path",
+												  "pg_catalog, pg_temp");
+	bool		outer = inserting;
+	bool		inserted;
+
+	inserting = true;
+	PG_TRY();
+	{
+		inserted = queue ? insert_directly(queue, traits, row, id) :
+						   insert_by_sql(row, id);
+	}
+	PG_FINALLY();
+	{
+		inserting = outer;
+	}
+	PG_END_TRY();
+	pgnet_local_setting_end(level);
+	pgnet_catalog_become(caller);
+	return inserted;
+}
+
+/* Insert a row without a plan. */
+static bool
+insert_directly(Relation queue, const TableTraits *traits, const QueueRow *row,
+				int64 *id)
+{
+	RowWriter  *writer = pgnet_row_writer_begin(queue, traits);
+	Datum		values[QUEUE_NCOLUMNS];
+	bool		nulls[QUEUE_NCOLUMNS];
+	bool		inserted;
+	bool		null = true;
+
+	pgnet_queue_row_write(row, values, nulls);
+	inserted = pgnet_row_writer_insert(writer, pgnet_queue_shape,
+									   QUEUE_NCOLUMNS, values, nulls);
+	if (inserted)
+		*id = DatumGetInt64(pgnet_row_writer_value(writer, QUEUE_ID, &null));
+	pgnet_row_writer_end(writer);
+	return !null;
+}
+
+/* Insert a row by SQL. */
+static bool
+insert_by_sql(const QueueRow *row, int64 *id)
+{
+	Datum		values[QUEUE_NCOLUMNS];
+	bool		nulls[QUEUE_NCOLUMNS];
+	bool		null = true;
+
+	pgnet_plans_connect();
+	pgnet_shape_prepare_insert(&insert_row, "http_request_queue",
+							   pgnet_queue_shape, QUEUE_NCOLUMNS,
+							   "RETURNING id::pg_catalog.int8");
+	pgnet_queue_row_write(row, values, nulls);
+	pgnet_shape_run_insert(&insert_row, pgnet_queue_shape, QUEUE_NCOLUMNS,
+						   values, nulls, SPI_OK_INSERT_RETURNING);
+	if (SPI_processed == 1)
+		*id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+										  SPI_tuptable->tupdesc, 1, &null));
+	pgnet_plans_finish();
+	return !null;
+}
+
+/* Ask, in a trigger. */
+bool
+pgnet_queue_is_inserting(void)
+{
+	return inserting;
+}
+
+/* Read rows in order of id. */
+int
+pgnet_queue_scan(Oid table, int64 from_id, int limit, bool ids_only,
+				 MemoryContext parent, dlist_head *requests)
+{
+	RowReader	reader = {
+		.table = table,
+		.max_bytes = ids_only ? 0 : LARGE_ROW_BYTES,
+		.parent = parent,
+		.requests = requests
+	};
+	Oid			primary_key;
+	Relation	queue = pgnet_catalog_open_readable_queue(table, &primary_key);
+	QueueScan	scan;
+	TupleTableSlot *slot;
+	Row			row;
+	int			count = 0;
+
+	if (queue == NULL)
+		return scan_by_sql(&reader, from_id, limit);
+	pgnet_queue_scan_begin(&scan, queue, primary_key, from_id, PG_INT64_MAX);
+	while (count < limit && (slot = pgnet_queue_scan_next(&scan)) != NULL)
+	{
+		read_slot(slot, &row);
+		copy_row(&reader, &row);
+		count++;
+	}
+	pgnet_queue_scan_end(&scan);
+	return count;
+}
+
+/* Read rows by id. */
+void
+pgnet_queue_load(Oid table, int64 *ids, int nids, MemoryContext parent,
+				 dlist_head *requests)
+{
+	RowReader	reader = {
+		.table = table,
+		.max_bytes = SIZE_MAX,
+		.parent = parent,
+		.requests = requests
+	};
+	Oid			primary_key;
+	Relation	queue;
+	QueueScan	scan;
+	TupleTableSlot *slot;
+	Row			row;
+
+	pgnet_ids_sort(ids, nids);
+	queue = lie_close(ids, nids) ?
+		pgnet_catalog_open_readable_queue(table, &primary_key) :
+		NULL;
+	if (queue == NULL)
+	{
+		load_by_sql(&reader, ids, nids);
+		return;
+	}
+	pgnet_queue_scan_begin(&scan, queue, primary_key, ids[0], ids[nids - 1]);
+	while ((slot = pgnet_queue_scan_next(&scan)) != NULL)
+	{
+		read_slot(slot, &row);
+		if (pgnet_ids_contain(ids, nids, DatumGetInt64(row.values[QUEUE_ID])))
+			copy_row(&reader, &row);
+	}
+	pgnet_queue_scan_end(&scan);
+}
+
+/* Read rows in order of id, by SQL. */
+static int
+scan_by_sql(const RowReader *reader, int64 from_id, int limit)
+{
+	Datum		values[2] = {Int64GetDatum(from_id), Int64GetDatum(limit)};
+	CatalogUser before = pgnet_catalog_become_owner();
+	Row			row;
+	int			count;
+
+	pgnet_plan_run(&scan_rows, values, NULL, SPI_OK_SELECT);
+	count = (int) SPI_processed;
+	for (int i = 0; i < count; i++)
+	{
+		read_selected(i, &row);
+		copy_row(reader, &row);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	pgnet_catalog_become(before);
+	return count;
+}
+
+/*
+ * Read rows by their ids, which are in order, by SQL.  Those that lie close
+ * together are found by range, which brings some between, too.
+ */
+static void
+load_by_sql(const RowReader *reader, int64 *ids, int nids)
+{
+	Datum		bounds[2] = {Int64GetDatum(ids[0]),
+					   Int64GetDatum(ids[nids - 1])};
+	CatalogUser before = pgnet_catalog_become_owner();
+	Datum		array;
+	Row			row;
+
+	if (lie_close(ids, nids))
+		pgnet_plan_run(&load_range, bounds, NULL, SPI_OK_SELECT);
+	else
+	{
+		array = pgnet_ids_array(ids, nids);
+		pgnet_plan_run(&load_rows, &array, NULL, SPI_OK_SELECT);
+	}
+	for (int i = 0; i < (int) SPI_processed; i++)
+	{
+		read_selected(i, &row);
+		if (pgnet_ids_contain(ids, nids, DatumGetInt64(row.values[QUEUE_ID])))
+			copy_row(reader, &row);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	pgnet_catalog_become(before);
+}
+
+/* Are most ids between the first and the last among them? */
+static bool
+lie_close(const int64 *ids, int nids)
+{
+	return (uint64) (ids[nids - 1] - ids[0]) < 2 * (uint64) nids;
+}
+
+/* The row of a slot, as long as that holds it. */
+static void
+read_slot(TupleTableSlot *slot, Row *row)
+{
+	memcpy(row->values, slot->tts_values, sizeof(Datum) * COL_PLACE);
+	memcpy(row->nulls, slot->tts_isnull, sizeof(bool) * COL_PLACE);
+	row->values[COL_PLACE] = PointerGetDatum(&slot->tts_tid);
+	row->nulls[COL_PLACE] = false;
+}
+
+/* A row the last SELECT gave. */
+static void
+read_selected(int number, Row *row)
+{
+	heap_deform_tuple(SPI_tuptable->vals[number], SPI_tuptable->tupdesc,
+					  row->values, row->nulls);
+}
+
+/* Append a row to the requests: whole, if its headers and body are small. */
+static void
+copy_row(const RowReader *reader, const Row *row)
+{
+	Job		   *job = pgnet_job_create(reader->parent);
+	MemoryContext before = MemoryContextSwitchTo(job->request.context);
+	char	   *problem = NULL;
+
+	/* reading the columns may throw: whoever has the list frees it */
+	dlist_push_tail(reader->requests, &job->node);
+	job->table = reader->table;
+	job->id = DatumGetInt64(row->values[QUEUE_ID]);
+	job->tid = *(ItemPointer) DatumGetPointer(row->values[COL_PLACE]);
+	if (!row->nulls[QUEUE_ROLE])
+		job->role = DatumGetObjectId(row->values[QUEUE_ROLE]);
+	if (row->nulls[QUEUE_URL])
+		problem = pstrdup("null value in column \"url\"");
+	else
+		problem = pgnet_url_length_problem(column_size(row, QUEUE_URL) -
+										   VARHDRSZ);
+	if (problem == NULL)
+		job->request.url = TextDatumGetCString(row->values[QUEUE_URL]);
+	job->size = column_size(row, QUEUE_HEADERS) +
+		column_size(row, QUEUE_BODY);
+	job->queue_bytes = job->size + column_size(row, QUEUE_URL);
+
+	job->loaded = job->size < reader->max_bytes;
+	if (problem == NULL && job->loaded)
+		problem = pgnet_queue_row_read(&job->request, row->values, row->nulls);
+	if (problem != NULL)
+		pgnet_job_fail(job, problem);
+	job->size += MemoryContextMemAllocated(job->request.context, false);
+	MemoryContextSwitchTo(before);
+}
+
+/* How many bytes a variable-length column is, without reading it. */
+static size_t
+column_size(const Row *row, int number)
+{
+	return row->nulls[number] ? 0 : toast_raw_datum_size(row->values[number]);
+}

@@ -1,0 +1,186 @@
+/*
+ * unreadable_rows.c -- reading a queue in which a row cannot be read.
+ *
+ * Runs in: workers.
+ *
+ * A disk loses part of a body, or a column got a type that some value does not
+ * fit: then reading that row throws.  It must not keep those behind it from
+ * their turn.  So what cannot throw is read first, and then each row in a
+ * subtransaction of its own.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "job.h"
+#include "tables/catalog.h"
+#include "tables/ids.h"
+#include "tables/queue/queue.h"
+#include "tables/queue/unreadable_rows.h"
+#include "tables/statement.h"
+#include "tables/subtransaction.h"
+#include "tables/transaction.h"
+
+/* Columns of fixed length, which lie in the row itself. */
+#define SELECT_PLACES \
+	"SELECT q.id::pg_catalog.int8, q.ctid, q.role::pg_catalog.oid" \
+	" FROM net.http_request_queue AS q"
+
+static PreparedStatement scan_places = {
+	.sql = SELECT_PLACES
+	" WHERE q.id OPERATOR(pg_catalog.>=) $1 ORDER BY q.id LIMIT $2",
+	.nparams = 2,
+	.param_types = {INT8OID, INT8OID}
+};
+
+static PreparedStatement find_places = {
+	.sql = SELECT_PLACES
+	" WHERE q.id OPERATOR(pg_catalog.=) ANY ($1) ORDER BY q.id",
+	.nparams = 1,
+	.param_types = {INT8ARRAYOID}
+};
+
+/* A row by what can be read of it. */
+typedef struct RowPlace
+{
+	int64		id;
+	ItemPointerData place;
+	Oid			role;
+} RowPlace;
+
+/* Reading one row, and what came of it. */
+typedef struct RowRead
+{
+	Oid			table;
+	int64		id;
+	bool		ids_only;
+	MemoryContext parent;
+	dlist_head	requests;
+} RowRead;
+
+static int	select_places(PreparedStatement *statement, Datum *values,
+						  RowPlace **places);
+static void read_row(Oid table, const RowPlace *place, bool ids_only,
+					 MemoryContext parent, dlist_head *requests);
+static void read_unguarded(void *arg);
+static void add_broken(Oid table, const RowPlace *place, const char *error,
+					   MemoryContext parent, dlist_head *requests);
+
+/* Read rows in order of id. */
+int
+pgnet_broken_rows_scan(Oid table, int64 from_id, int limit, bool ids_only,
+					   MemoryContext parent, dlist_head *requests)
+{
+	Datum		values[2] = {Int64GetDatum(from_id), Int64GetDatum(limit)};
+	RowPlace   *places;
+	int			count = select_places(&scan_places, values, &places);
+
+	for (int i = 0; i < count; i++)
+		read_row(table, &places[i], ids_only, parent, requests);
+	return count;
+}
+
+/* Read rows by id, whole. */
+void
+pgnet_broken_rows_load(Oid table, int64 *ids, int nids, MemoryContext parent,
+					   dlist_head *requests)
+{
+	Datum		array = pgnet_ids_array(ids, nids);
+	RowPlace   *places;
+	int			count = select_places(&find_places, &array, &places);
+
+	for (int i = 0; i < count; i++)
+		read_row(table, &places[i], false, parent, requests);
+}
+
+/* Find out which rows there are. */
+static int
+select_places(PreparedStatement *statement, Datum *values, RowPlace **places)
+{
+	CatalogUser before = pgnet_catalog_become_owner();
+	int			count;
+
+	pgnet_plan_run(statement, values, NULL, SPI_OK_SELECT);
+	pgnet_catalog_become(before);
+	count = (int) SPI_processed;
+	*places = palloc0(sizeof(RowPlace) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		RowPlace   *place = &(*places)[i];
+		Datum		ctid;
+		bool		null;
+
+		place->id = DatumGetInt64(SPI_getbinval(row, desc, 1, &null));
+		ctid = SPI_getbinval(row, desc, 2, &null);
+		place->place = *(ItemPointer) DatumGetPointer(ctid);
+		place->role = DatumGetObjectId(SPI_getbinval(row, desc, 3, &null));
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return count;
+}
+
+/* Read one row, which is broken if that throws. */
+static void
+read_row(Oid table, const RowPlace *place, bool ids_only, MemoryContext parent,
+		 dlist_head *requests)
+{
+	RowRead		read = {
+		.table = table,
+		.id = place->id,
+		.ids_only = ids_only,
+		.parent = parent
+	};
+	ErrorData  *error;
+
+	dlist_init(&read.requests);
+	error = pgnet_subtransaction_try(read_unguarded, &read,
+									 PGNET_SUBTRANSACTION_KEEP);
+	if (error != NULL)
+	{
+		pgnet_jobs_free(&read.requests);
+		if (pgnet_trouble_passes(error->sqlerrcode) ||
+			ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
+				ERRCODE_OPERATOR_INTERVENTION)
+			ReThrowError(error);
+		add_broken(table, place, error->message, parent, &read.requests);
+		FreeErrorData(error);
+	}
+	while (!dlist_is_empty(&read.requests))
+		dlist_push_tail(requests, dlist_pop_head_node(&read.requests));
+}
+
+/* SubtransactionWork: read one row. */
+static void
+read_unguarded(void *arg)
+{
+	RowRead    *read = arg;
+
+	if (read->ids_only)
+		pgnet_queue_scan(read->table, read->id, 1, true, read->parent,
+						 &read->requests);
+	else
+		pgnet_queue_load(read->table, &read->id, 1, read->parent,
+						 &read->requests);
+}
+
+/* Decide a row that cannot be read. */
+static void
+add_broken(Oid table, const RowPlace *place, const char *error,
+		   MemoryContext parent, dlist_head *requests)
+{
+	Job		   *job = pgnet_job_create(parent);
+
+	job->table = table;
+	job->id = place->id;
+	job->tid = place->place;
+	job->role = place->role;
+	pgnet_job_fail(job,
+				   psprintf("the row of this request could not be read: %s",
+							error));
+	dlist_push_tail(requests, &job->node);
+}

@@ -1,0 +1,128 @@
+/*
+ * durability.c -- do the tables survive a crash?
+ *
+ * Runs in: client backends.
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "storage/proc.h"
+
+#include "tables/local_setting.h"
+#include "tables/recovery/durability.h"
+#include "tables/statement.h"
+#include "tables/subtransaction.h"
+
+/*
+ * Whoever waits for an exclusive lock keeps those out who come later: the
+ * worker and all calls.  So it is waited for a moment at a time, with a
+ * longer one in between, and not for ever.
+ */
+#define LOCK_TIMEOUT_MS 200
+#define PAUSE_MS 300
+#define MAX_TRIES 20
+
+/* In the order in which the worker locks them, too. */
+#define LOCK_TABLES \
+	"LOCK TABLE net.http_request_queue, net._http_response" \
+	" IN ACCESS EXCLUSIVE MODE"
+
+static const char *const make_logged[] = {
+	"ALTER TABLE net.http_request_queue SET LOGGED",
+	"ALTER TABLE net._http_response SET LOGGED",
+};
+
+static const char *const make_unlogged[] = {
+	"ALTER TABLE net.http_request_queue SET UNLOGGED",
+	"ALTER TABLE net._http_response SET UNLOGGED",
+};
+
+static void lock_tables(void);
+static bool try_to_lock(void);
+static void lock_soon(void *unused);
+static void wait_a_moment(void);
+static void run(const char *statement);
+
+/* Make the tables logged or unlogged. */
+void
+pgnet_durability_set(bool durable)
+{
+	const char *const *statements = durable ? make_logged : make_unlogged;
+
+	pgnet_plans_connect();
+	lock_tables();
+	for (int i = 0; i < (int) lengthof(make_logged); i++)
+		run(statements[i]);
+	pgnet_plans_finish();
+}
+
+/* Lock both tables, or give up. */
+static void
+lock_tables(void)
+{
+	for (int tries = 1; !try_to_lock(); tries++)
+	{
+		if (tries == MAX_TRIES)
+			ereport(ERROR,
+					errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+					errmsg("could not lock the tables of pg_net"),
+					errdetail("A transaction uses net.http_request_queue or net._http_response. To wait longer would stop all requests."),
+					errhint("Try again when it has ended. The view pg_locks shows which it is."));
+		wait_a_moment();
+	}
+}
+
+/* Lock both tables if that takes no longer than a moment. */
+static bool
+try_to_lock(void)
+{
+	ErrorData  *error = pgnet_subtransaction_try(lock_soon, NULL,
+												 PGNET_SUBTRANSACTION_KEEP);
+
+	if (error == NULL)
+		return true;
+	if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+		ReThrowError(error);
+	FreeErrorData(error);
+	return false;
+}
+
+/* SubtransactionWork: lock both tables, with a timeout. */
+static void
+lock_soon(void *unused)
+{
+	char		timeout_ms[16];
+	int			level;
+
+	(void) unused;
+	/* who has set less wants less */
+	snprintf(timeout_ms, sizeof(timeout_ms), "%d",
+			 LockTimeout > 0 ? Min(LockTimeout, LOCK_TIMEOUT_MS) :
+							   LOCK_TIMEOUT_MS);
+	level = pgnet_local_setting_begin("lock_timeout", timeout_ms);
+	run(LOCK_TABLES);
+	pgnet_local_setting_end(level);
+}
+
+/* Let others. */
+static void
+wait_a_moment(void)
+{
+	for (int ms = 0; ms < PAUSE_MS; ms += 10)
+	{
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(10L * 1000);
+	}
+}
+
+/* Run a utility statement. */
+static void
+run(const char *statement)
+{
+	int			code = SPI_execute(statement, false, 0);
+
+	if (code != SPI_OK_UTILITY)
+		elog(ERROR, "could not run \"%s\": %s", statement,
+			 SPI_result_code_string(code));
+}

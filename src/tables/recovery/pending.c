@@ -1,0 +1,34 @@
+/*
+ * pending.c -- what is left to do in a database without a worker.
+ *
+ * Runs in: processes that look at databases at the server's start.
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+
+#include "tables/catalog.h"
+#include "tables/recovery/pending.h"
+#include "tables/recovery/suspect_rows.h"
+#include "tables/responses/record.h"
+#include "tables/statement.h"
+
+static PreparedStatement find_request = {
+	.sql = "SELECT FROM net.http_request_queue LIMIT 1",
+};
+
+/* Look. */
+void
+pgnet_leftovers_find(Leftovers *leftovers)
+{
+	CatalogUser before = pgnet_catalog_become_owner();
+	Inquest		inquest;
+
+	pgnet_plan_run(&find_request, NULL, NULL, SPI_OK_SELECT);
+	leftovers->requests = SPI_processed > 0;
+	pgnet_catalog_become(before);
+	if (!pgnet_responses_oldest(&leftovers->oldest_response))
+		leftovers->oldest_response = DT_NOEND;
+	if (!leftovers->requests)
+		pgnet_suspect_rows_inquire(false, false, &inquest);
+}

@@ -1,0 +1,26 @@
+/*
+ * pending.h -- what is left to do in a database without a worker.
+ *
+ * Runs in: processes that look at databases at the server's start.
+ */
+#ifndef PGNET_PENDING_H
+#define PGNET_PENDING_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+typedef struct Leftovers
+{
+	bool		requests;		/* some are queued */
+	TimestampTz oldest_response;	/* DT_NOEND: there is none */
+} Leftovers;
+
+/*
+ * Look, inside a transaction, with the tables locked.  When nothing is queued
+ * this holds the inquest of a crash (suspect_rows.h), so that the next worker
+ * does not take what is queued later for what waited then.
+ */
+extern void pgnet_leftovers_find(Leftovers *leftovers);
+
+#endif							/* PGNET_PENDING_H */

@@ -1,0 +1,38 @@
+/*
+ * template.c -- requests that came with a database as it was copied.
+ *
+ * Runs in: workers.
+ *
+ * CREATE DATABASE copies rows as they are, xmin and all, and nobody can write
+ * to a new database before the transaction that makes it has ended.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+
+#include "tables/catalog.h"
+#include "tables/recovery/template.h"
+#include "tables/statement.h"
+
+static PreparedStatement remove_older = {
+	.sql = "DELETE FROM net.http_request_queue AS q"
+		   " WHERE pg_catalog.age(q.xmin)"
+		   " OPERATOR(pg_catalog.>) pg_catalog.age($1)",
+	.nparams = 1,
+	.param_types = {XIDOID}
+};
+
+/* Remove them. */
+int
+pgnet_copied_rows_remove(TransactionId made_by)
+{
+	CatalogUser before = pgnet_catalog_become_owner();
+	Datum		value = TransactionIdGetDatum(made_by);
+	int			count;
+
+	pgnet_plan_run(&remove_older, &value, NULL, SPI_OK_DELETE);
+	count = (int) SPI_processed;
+	pgnet_catalog_become(before);
+	return count;
+}

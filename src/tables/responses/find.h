@@ -1,0 +1,42 @@
+/*
+ * find.h -- where a request is, and its response.
+ *
+ * Runs in: client backends.
+ */
+#ifndef PGNET_FIND_H
+#define PGNET_FIND_H
+
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+
+/* Where a request is, as one snapshot shows it to the current role. */
+typedef enum RequestState
+{
+	PGNET_REQUEST_UNKNOWN,		/* neither queued nor answered */
+	PGNET_REQUEST_UNCOMMITTED,	/* queued by this very transaction */
+	PGNET_REQUEST_WAITING,		/* queued or in flight */
+	PGNET_REQUEST_RECORDED		/* a response row is there */
+} RequestState;
+
+/* A response row, copied; NULL and -1 stand for null columns. */
+typedef struct ResponseRow
+{
+	int			status_code;
+	Jsonb	   *headers;
+	text	   *content;
+	char	   *error;
+} ResponseRow;
+
+/*
+ * Where a request is, and its response when recorded, in the current memory
+ * context unless row is NULL.  Sees what is committed now, whatever the
+ * isolation level.  Reads with the rights of the current role.  Runs in: client
+ * backends.
+ */
+extern RequestState pgnet_response_find(int64 id, ResponseRow *row);
+
+/* The same, leaving no lock behind: for those who look again and again. */
+extern RequestState pgnet_response_peek(int64 id, ResponseRow *row);
+
+#endif							/* PGNET_FIND_H */

@@ -1,0 +1,192 @@
+/*
+ * response_row.c -- outcomes as rows of net._http_response.
+ *
+ * Runs in: workers, inside a transaction.
+ */
+#include "postgres.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "tables/responses/response_row.h"
+#include "text/convert.h"
+#include "text/last_fields.h"
+#include "url.h"
+
+const ShapeColumn pgnet_outcome_rows_shape[RESPONSE_COLUMNS] = {
+	[RESPONSE_ID] = {"id", INT8OID},
+	[RESPONSE_STATUS_CODE] = {"status_code", INT4OID},
+	[RESPONSE_CONTENT_TYPE] = {"content_type", TEXTOID},
+	[RESPONSE_HEADERS] = {"headers", JSONBOID},
+	[RESPONSE_CONTENT] = {"content", TEXTOID},
+	[RESPONSE_TIMED_OUT] = {"timed_out", BOOLOID},
+	[RESPONSE_ERROR_MSG] = {"error_msg", TEXTOID},
+	[RESPONSE_CREATED] = {"created", TIMESTAMPTZOID, .by_default = true},
+	[RESPONSE_CONTENT_BYTES] = {"content_bytes", BYTEAOID},
+	[RESPONSE_ROLE] = {"role", REGROLEOID},
+	[RESPONSE_METHOD] = {"method", TEXTOID},
+	[RESPONSE_URL] = {"url", TEXTOID},
+	[RESPONSE_FINAL_URL] = {"final_url", TEXTOID},
+	[RESPONSE_ATTEMPTS] = {"attempts", INT4OID},
+	[RESPONSE_STARTED] = {"started", TIMESTAMPTZOID},
+	[RESPONSE_DURATION_MS] = {"duration_ms", FLOAT8OID},
+	[RESPONSE_DNS_MS] = {"dns_ms", FLOAT8OID},
+	[RESPONSE_CONNECT_MS] = {"connect_ms", FLOAT8OID},
+	[RESPONSE_TLS_MS] = {"tls_ms", FLOAT8OID},
+	[RESPONSE_FIRST_BYTE_MS] = {"first_byte_ms", FLOAT8OID},
+	[RESPONSE_REQUEST_BYTES] = {"request_bytes", INT8OID},
+	[RESPONSE_RESPONSE_BYTES] = {"response_bytes", INT8OID},
+	[RESPONSE_HTTP_VERSION] = {"http_version", TEXTOID},
+	[RESPONSE_REMOTE_ADDRESS] = {"remote_address", INETOID},
+	[RESPONSE_REMOTE_PORT] = {"remote_port", INT4OID},
+};
+
+static void fill_answer(OutcomeRows *rows, const HttpOutcome *outcome);
+static void fill_request(OutcomeRows *rows, const Job *job);
+static void fill_metrics(OutcomeRows *rows, const HttpMetrics *metrics);
+static void fill_remote(OutcomeRows *rows, const HttpMetrics *metrics);
+static void set_ms(OutcomeRows *rows, int column, int64 microseconds);
+static void set(OutcomeRows *rows, int column, Datum value);
+static Datum text_datum(const char *received);
+
+/* Start. */
+void
+pgnet_outcome_rows_init(OutcomeRows *rows)
+{
+	rows->row_context = AllocSetContextCreate(CurrentMemoryContext,
+											  "pg_net outcome row",
+											  ALLOCSET_DEFAULT_SIZES);
+	rows->address[0] = '\0';
+	/* its macros look at the length before it is set (utils/inet.h) */
+	memset(&rows->remote, 0, sizeof(rows->remote));
+}
+
+/* Make a row. */
+void
+pgnet_outcome_rows_fill(OutcomeRows *rows, const Job *job)
+{
+	const HttpOutcome *outcome = &job->outcome;
+	MemoryContext before;
+
+	MemoryContextReset(rows->row_context);
+	before = MemoryContextSwitchTo(rows->row_context);
+	memset(rows->nulls, true, sizeof(rows->nulls));
+	set(rows, RESPONSE_ID, Int64GetDatum(job->id));
+	set(rows, RESPONSE_TIMED_OUT,
+		BoolGetDatum(outcome->kind == PGNET_OUTCOME_TIMED_OUT));
+	if (OidIsValid(job->role))
+		set(rows, RESPONSE_ROLE, ObjectIdGetDatum(job->role));
+	if (outcome->kind == PGNET_OUTCOME_ANSWERED)
+		fill_answer(rows, outcome);
+	else
+		set(rows, RESPONSE_ERROR_MSG, text_datum(outcome->error));
+	fill_request(rows, job);
+	if (job->metrics.attempts > 0 && job->metrics.started != 0)
+		fill_metrics(rows, &job->metrics);
+	MemoryContextSwitchTo(before);
+}
+
+/* What a server answered; a body that is no text is stored as its bytes. */
+static void
+fill_answer(OutcomeRows *rows, const HttpOutcome *outcome)
+{
+	text	   *content = pgnet_text_from_body(outcome->content,
+											   outcome->content_len,
+											   outcome->content_type);
+
+	set(rows, RESPONSE_STATUS_CODE, Int32GetDatum(outcome->status_code));
+	set(rows, RESPONSE_HEADERS,
+		PointerGetDatum(pgnet_last_fields_jsonb(outcome->headers,
+												outcome->nheaders)));
+	if (outcome->content_type != NULL)
+		set(rows, RESPONSE_CONTENT_TYPE, text_datum(outcome->content_type));
+	if (content != NULL)
+		set(rows, RESPONSE_CONTENT, PointerGetDatum(content));
+	else
+		set(rows, RESPONSE_CONTENT_BYTES,
+			pgnet_bytes_datum(outcome->content, outcome->content_len));
+}
+
+/* What was asked; a row made by hand may lack anything. */
+static void
+fill_request(OutcomeRows *rows, const Job *job)
+{
+	if (job->request.method != NULL)
+		set(rows, RESPONSE_METHOD, CStringGetTextDatum(job->request.method));
+	if (job->request.url != NULL)
+		set(rows, RESPONSE_URL,
+			CStringGetTextDatum(pgnet_url_masked(job->request.url)));
+	set(rows, RESPONSE_ATTEMPTS, Int32GetDatum(job->metrics.attempts));
+}
+
+/* How sending went. */
+static void
+fill_metrics(OutcomeRows *rows, const HttpMetrics *metrics)
+{
+	set(rows, RESPONSE_STARTED, TimestampTzGetDatum(metrics->started));
+	set_ms(rows, RESPONSE_DURATION_MS, metrics->duration_us);
+	set_ms(rows, RESPONSE_DNS_MS, metrics->dns_us);
+	set_ms(rows, RESPONSE_CONNECT_MS, metrics->connect_us);
+	set_ms(rows, RESPONSE_TLS_MS, metrics->tls_us);
+	set_ms(rows, RESPONSE_FIRST_BYTE_MS, metrics->first_byte_us);
+	set(rows, RESPONSE_REQUEST_BYTES, Int64GetDatum(metrics->request_bytes));
+	set(rows, RESPONSE_RESPONSE_BYTES, Int64GetDatum(metrics->response_bytes));
+	if (metrics->final_url != NULL)
+		set(rows, RESPONSE_FINAL_URL,
+			text_datum(pgnet_url_masked(metrics->final_url)));
+	if (metrics->http_version != NULL)
+		set(rows, RESPONSE_HTTP_VERSION,
+			CStringGetTextDatum(metrics->http_version));
+	if (metrics->remote_address[0] != '\0')
+		fill_remote(rows, metrics);
+}
+
+/* Where the connection went to. */
+static void
+fill_remote(OutcomeRows *rows, const HttpMetrics *metrics)
+{
+	inet	   *remote = &rows->remote;
+
+	if (strcmp(metrics->remote_address, rows->address) != 0)
+	{
+		bool		v6 = strchr(metrics->remote_address, ':') != NULL;
+
+		if (inet_pton(v6 ? AF_INET6 : AF_INET, metrics->remote_address,
+					  ip_addr(remote)) != 1)
+			return;
+		ip_family(remote) = v6 ? PGSQL_AF_INET6 : PGSQL_AF_INET;
+		ip_bits(remote) = ip_maxbits(remote);
+		SET_INET_VARSIZE(remote);
+		strlcpy(rows->address, metrics->remote_address, sizeof(rows->address));
+	}
+	set(rows, RESPONSE_REMOTE_ADDRESS, InetPGetDatum(remote));
+	set(rows, RESPONSE_REMOTE_PORT, Int32GetDatum(metrics->remote_port));
+}
+
+/* A time in milliseconds, if there is one. */
+static void
+set_ms(OutcomeRows *rows, int column, int64 microseconds)
+{
+	if (microseconds != PGNET_NOT_MEASURED)
+		set(rows, column, Float8GetDatum(microseconds / 1000.0));
+}
+
+/* Give a column its value. */
+static void
+set(OutcomeRows *rows, int column, Datum value)
+{
+	rows->values[column] = value;
+	rows->nulls[column] = false;
+}
+
+/* What libcurl or a server said, as text. */
+static Datum
+text_datum(const char *received)
+{
+	return CStringGetTextDatum(pgnet_text_from_header(received));
+}

@@ -1,0 +1,30 @@
+/*
+ * convert.h -- bytes from the network as text of the database.
+ *
+ * Runs in: workers, inside a transaction (conversions are catalog entries).
+ */
+#ifndef PGNET_CONVERT_H
+#define PGNET_CONVERT_H
+
+#include "postgres.h"
+
+/*
+ * A body as text in the database's encoding, converted from the charset that
+ * its byte order mark, its Content-Type or its XML declaration names, UTF-8 if
+ * none does.  NULL when it cannot be text: it is not valid in that charset, has
+ * a NUL or another character that the database cannot hold, or would have to be
+ * converted and is over 16 MB.
+ */
+extern text *pgnet_text_from_body(const char *body, size_t length,
+								  const char *content_type);
+
+/* Bytes as a bytea. */
+extern Datum pgnet_bytes_datum(const char *bytes, size_t length);
+
+/*
+ * A header field as a string that is valid in the database's encoding: field
+ * itself, or one in the current memory context.
+ */
+extern const char *pgnet_text_from_header(const char *field);
+
+#endif							/* PGNET_CONVERT_H */
