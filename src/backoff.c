@@ -14,7 +14,6 @@
 #define FIRST_PAUSE_MS 50
 #define LAST_PAUSE_MS 10000
 
-/* Is the pause over? */
 bool
 pgnet_backoff_over(const Backoff *backoff, TimestampTz now)
 {
@@ -29,7 +28,6 @@ pgnet_backoff_failed(Backoff *backoff)
 	pgnet_backoff_again(backoff);
 }
 
-/* All is well. */
 void
 pgnet_backoff_succeeded(Backoff *backoff)
 {

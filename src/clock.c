@@ -12,7 +12,6 @@
 
 #include "clock.h"
 
-/* Look at the time. */
 TimestampTz
 pgnet_clock_now(void)
 {

@@ -80,7 +80,6 @@ compare_oids(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-/* Find one by its oid. */
 const Database *
 pgnet_databases_find(const DatabaseList *list, Oid oid)
 {
@@ -90,7 +89,6 @@ pgnet_databases_find(const DatabaseList *list, Oid oid)
 				   compare_oids);
 }
 
-/* Find one by its name. */
 const Database *
 pgnet_databases_find_name(const DatabaseList *list, const char *name)
 {
@@ -100,7 +98,6 @@ pgnet_databases_find_name(const DatabaseList *list, const char *name)
 	return NULL;
 }
 
-/* Look a role up. */
 RoleState
 pgnet_role_find(const char *name, Oid *oid)
 {

@@ -63,7 +63,6 @@ static bool find_role(Launcher *launcher, Oid *role);
 static void say_role(Launcher *launcher, RoleState state);
 static void rest(Launcher *launcher);
 
-/* Register the launcher. */
 void
 pgnet_launcher_init(void)
 {
@@ -83,7 +82,6 @@ pgnet_launcher_init(void)
 		RegisterBackgroundWorker(&launcher);
 }
 
-/* Be the launcher. */
 void
 pgnet_launcher_main(Datum unused)
 {

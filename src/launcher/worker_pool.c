@@ -296,12 +296,11 @@ reap(WorkerPool *pool, int index, TimestampTz now)
 static void
 fail(WorkerEntry *entry, TimestampTz now)
 {
-	int64		wait_ms = FIRST_RETRY_MS;
+	int			wait_ms = FIRST_RETRY_MS << Min(entry->failures, 6);
 
-	for (int i = 0; i < entry->failures && wait_ms < LAST_RETRY_MS; i++)
-		wait_ms = Min(wait_ms * 2, LAST_RETRY_MS);
 	entry->failures++;
-	entry->not_before = TimestampTzPlusMilliseconds(now, wait_ms);
+	entry->not_before =
+		TimestampTzPlusMilliseconds(now, Min(wait_ms, LAST_RETRY_MS));
 }
 
 TimestampTz

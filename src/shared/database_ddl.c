@@ -68,7 +68,6 @@ static bool block_workers(Oid database);
 static void wait_for_worker(DatabaseState *state);
 static void at_transaction_end(XactEvent event, void *arg);
 
-/* Hook into utility statements. */
 void
 pgnet_database_ddl_init(void)
 {

@@ -17,19 +17,17 @@
 
 typedef struct LauncherState
 {
-	slock_t		mutex;			/* protects the next three */
+	slock_t		mutex;			/* protects the next two */
 	pid_t		pid;			/* 0: no launcher */
 	int			proc;			/* its index among the PGPROCs */
-	bool		databases_changed;	/* since the launcher last looked */
-	bool		looked_around;	/* every database was looked at once */
 
-	/* databases that wait for a process */
-	pg_atomic_uint32 nwaiting;
+	bool		looked_around;	/* every database was looked at once */
+	pg_atomic_uint32 databases_changed; /* since the launcher last looked */
+	pg_atomic_uint32 nwaiting;	/* databases that wait for a process */
 } LauncherState;
 
 static LauncherState *launcher = NULL;
 
-static void wake(bool databases_changed);
 static void leave(int code, Datum unused);
 
 Size
@@ -46,38 +44,37 @@ pgnet_launcher_memory_init(void *memory, int lock_tranche)
 	SpinLockInit(&launcher->mutex);
 	launcher->pid = 0;
 	launcher->proc = -1;
-	launcher->databases_changed = launcher->looked_around = false;
+	launcher->looked_around = false;
+	pg_atomic_init_u32(&launcher->databases_changed, false);
 	pg_atomic_init_u32(&launcher->nwaiting, 0);
 }
 
+/* A launcher that starts looks by itself. */
 void
 pgnet_launcher_wake(void)
 {
-	wake(false);
-}
-
-void
-pgnet_launcher_note_databases_changed(void)
-{
-	wake(true);
-}
-
-/* Set the launcher's latch, if there is one; a new one looks by itself. */
-static void
-wake(bool databases_changed)
-{
-	int			proc = -1;
+	int			proc;
 
 	SpinLockAcquire(&launcher->mutex);
-	if (databases_changed)
-		launcher->databases_changed = true;
-	if (launcher->pid != 0)
-		proc = launcher->proc;
+	proc = launcher->pid != 0 ? launcher->proc : -1;
 	SpinLockRelease(&launcher->mutex);
 
 	/* one that just left: somebody else's latch is set once in vain */
 	if (proc >= 0)
 		SetLatch(&GetPGProcByNumber(proc)->procLatch);
+}
+
+void
+pgnet_launcher_note_databases_changed(void)
+{
+	pg_atomic_write_u32(&launcher->databases_changed, true);
+	pgnet_launcher_wake();
+}
+
+bool
+pgnet_launcher_take_databases_changed(void)
+{
+	return pg_atomic_exchange_u32(&launcher->databases_changed, false);
 }
 
 bool
@@ -124,18 +121,6 @@ leave(int code, Datum unused)
 	if (launcher->pid == MyProcPid)
 		launcher->pid = 0;
 	SpinLockRelease(&launcher->mutex);
-}
-
-bool
-pgnet_launcher_take_databases_changed(void)
-{
-	bool		changed;
-
-	SpinLockAcquire(&launcher->mutex);
-	changed = launcher->databases_changed;
-	launcher->databases_changed = false;
-	SpinLockRelease(&launcher->mutex);
-	return changed;
 }
 
 /* Only launchers ask and set this: no lock. */

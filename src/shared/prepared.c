@@ -74,7 +74,6 @@ static void give_back(const Prepared *from);
 static bool may_be_unknown(void);
 static void look_at_all(void);
 
-/* Hook into utility statements. */
 void
 pgnet_prepared_init(void)
 {
@@ -101,7 +100,6 @@ pgnet_prepared_memory_init(void *memory, int lock_tranche)
 	all->nplaces = 2 * max_prepared_xacts;
 }
 
-/* Ask for the horizon. */
 TransactionId
 pgnet_prepared_horizon(void)
 {
@@ -116,7 +114,6 @@ pgnet_prepared_set_horizon(void)
 		all->horizon = ReadNextTransactionId();
 }
 
-/* Note that none is left from before the start. */
 void
 pgnet_prepared_all_known(void)
 {

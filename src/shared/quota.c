@@ -129,7 +129,6 @@ table(void)
 	return attached;
 }
 
-/* Count a row. */
 bool
 pgnet_quota_take(Oid role, uint64 size, uint64 max_rows, uint64 max_bytes,
 				 uint64 *rows, uint64 *bytes)
@@ -150,7 +149,6 @@ pgnet_quota_take(Oid role, uint64 size, uint64 max_rows, uint64 max_bytes,
 	return false;
 }
 
-/* List what was taken, levels apart. */
 int
 pgnet_quota_taken(QuotaTaken **list)
 {
@@ -170,7 +168,6 @@ pgnet_quota_taken(QuotaTaken **list)
 	return count;
 }
 
-/* Rows are gone. */
 void
 pgnet_quota_give(Oid role, uint64 rows, uint64 bytes)
 {
@@ -183,7 +180,6 @@ pgnet_quota_give(Oid role, uint64 rows, uint64 bytes)
 	unlock_counter(counter);
 }
 
-/* So much waits. */
 void
 pgnet_quota_set(Oid role, uint64 rows, uint64 bytes)
 {
@@ -194,7 +190,6 @@ pgnet_quota_set(Oid role, uint64 rows, uint64 bytes)
 	unlock_counter(counter);
 }
 
-/* Nothing waits but of these. */
 void
 pgnet_quota_keep_only(const Oid *sorted_roles, int nroles)
 {

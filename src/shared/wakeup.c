@@ -29,7 +29,6 @@ static void prepare_callback(void);
 static void forget_transaction(void);
 static void at_transaction_end(XactEvent event, void *arg);
 
-/* Remember the lowest id. */
 void
 pgnet_wakeup_at_commit(int64 id)
 {
@@ -38,7 +37,6 @@ pgnet_wakeup_at_commit(int64 id)
 		lowest_queued = id;
 }
 
-/* Remember that rows changed. */
 void
 pgnet_wakeup_changed_at_commit(void)
 {
@@ -52,7 +50,6 @@ pgnet_wakeup_set_prepare_named(bool named)
 	prepare_named = named;
 }
 
-/* Tell. */
 void
 pgnet_wakeup_pending(int64 *lowest_id, bool *changed)
 {

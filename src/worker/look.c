@@ -27,7 +27,6 @@ typedef struct Look
 
 static void find(void *look);
 
-/* Look. */
 void
 pgnet_look_run(WorkerState *worker)
 {

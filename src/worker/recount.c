@@ -24,7 +24,6 @@
 
 static void count(void *arg);
 
-/* Count, now or in a later cycle. */
 void
 pgnet_recount_run(Recount *recount, TableAccess *access, TimestampTz now)
 {

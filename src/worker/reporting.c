@@ -16,7 +16,6 @@
 /* What was written is reported so much later at the latest. */
 #define REPORT_MS 1000
 
-/* Appear, idle. */
 void
 pgnet_reporting_init(Reporting *reporting)
 {
@@ -25,7 +24,6 @@ pgnet_reporting_init(Reporting *reporting)
 	pgstat_report_activity(STATE_IDLE, NULL);
 }
 
-/* Show whether requests are in flight. */
 void
 pgnet_reporting_activity(Reporting *reporting, bool active)
 {
@@ -38,7 +36,6 @@ pgnet_reporting_activity(Reporting *reporting, bool active)
 		pgstat_report_activity(STATE_IDLE, NULL);
 }
 
-/* Remember that there is something to report. */
 void
 pgnet_reporting_note_written(Reporting *reporting, TimestampTz now)
 {
@@ -46,7 +43,6 @@ pgnet_reporting_note_written(Reporting *reporting, TimestampTz now)
 		reporting->due = TimestampTzPlusMilliseconds(now, REPORT_MS);
 }
 
-/* Report it. */
 void
 pgnet_reporting_flush(Reporting *reporting, TimestampTz now, bool at_once)
 {

@@ -25,7 +25,6 @@
 
 static WorkerState *begin(Oid database);
 
-/* Be the worker. */
 void
 pgnet_worker_main(Datum database)
 {
@@ -33,7 +32,6 @@ pgnet_worker_main(Datum database)
 	proc_exit(0);
 }
 
-/* Look at a database. */
 void
 pgnet_look_main(Datum database)
 {
