@@ -10,13 +10,13 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "utils/datetime.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
 
 #include "compat.h"
 #include "exchange.h"
-#include "interval.h"
 #include "policy/networks.h"
 #include "policy/routes.h"
 #include "settings.h"
@@ -107,6 +107,7 @@ static bool check_database_name(char **value, void **extra, GucSource source);
 static bool check_denied_networks(char **value, void **extra, GucSource source);
 static void assign_denied_networks(const char *value, void *extra);
 static bool check_ttl(char **value, void **extra, GucSource source);
+static bool parse_interval(const char *text, Interval *interval);
 static void assign_ttl(const char *value, void *extra);
 
 /* Define them all. */
@@ -458,7 +459,7 @@ check_ttl(char **value, void **extra, GucSource source)
 	TimeOffset *microseconds;
 	double		days;
 
-	if (!pgnet_interval_parse(*value, &interval))
+	if (!parse_interval(*value, &interval))
 	{
 		GUC_check_errdetail("\"%s\" is not an interval.", *value);
 		GUC_check_errhint("Write for example \"6 hours\" or \"30 minutes\".");
@@ -478,6 +479,35 @@ check_ttl(char **value, void **extra, GucSource source)
 	*microseconds = (TimeOffset) (days * USECS_PER_DAY) + interval.time;
 	*extra = microseconds;
 	return true;
+}
+
+/* Without throwing; the steps are those of interval_in() (timestamp.c). */
+static bool
+parse_interval(const char *text, Interval *interval)
+{
+	struct pg_itm_in parts;
+	char		buffer[256];
+	char	   *fields[MAXDATEFIELDS];
+	int			types[MAXDATEFIELDS];
+	int			nfields;
+	int			type;
+	int			error;
+
+	memset(&parts, 0, sizeof(parts));
+	error = ParseDateTime(text, buffer, sizeof(buffer), fields, types,
+						  MAXDATEFIELDS, &nfields);
+	if (error == 0)
+		error = DecodeInterval(fields, types, nfields, INTERVAL_FULL_RANGE,
+							   &type, &parts);
+	if (error == DTERR_BAD_FORMAT)
+	{
+		char	   *copy = pstrdup(text);
+
+		error = DecodeISO8601Interval(copy, &type, &parts);
+		pfree(copy);
+	}
+	return error == 0 && type == DTK_DELTA &&
+		itmin2interval(&parts, interval) == 0;
 }
 
 /* Take over what check_ttl() found. */
