@@ -23,32 +23,45 @@ typedef struct Candidate
 	TimestampTz turn_ends;		/* DT_NOBEGIN: it is idle */
 } Candidate;
 
+typedef struct Candidates
+{
+	Candidate  *all;
+	int			count;
+	int			nasked;			/* workers that were asked before */
+	int			nasked_idle;	/* those of them that leave at once */
+} Candidates;
+
 static void stop_asking(void);
-static Candidate *find_candidates(const WorkerPool *pool, int *count,
-								  int *nyielding);
+static Candidates find_candidates(const WorkerPool *pool);
 static int	compare_ends(const void *a, const void *b);
 
 void
 pgnet_preempt(const WorkerPool *pool, int waiting, TimestampTz now,
 			  TimestampTz *due)
 {
-	int			count;
-	int			nyielding;
-	Candidate  *candidates = find_candidates(pool, &count, &nyielding);
+	Candidates	candidates = find_candidates(pool);
 
-	if (waiting == 0 && nyielding > 0)
+	if (waiting == 0 && candidates.nasked > 0)
 		stop_asking();
-	qsort(candidates, count, sizeof(Candidate), compare_ends);
-	for (int i = 0; i < count && nyielding + i < waiting; i++)
+	qsort(candidates.all, candidates.count, sizeof(Candidate), compare_ends);
+	for (int i = 0; i < candidates.count; i++)
 	{
-		if (candidates[i].turn_ends > now)
+		const Candidate *next = &candidates.all[i];
+		bool		idle = next->turn_ends == DT_NOBEGIN;
+
+		/* the busy ones that were asked may take their time, or refuse */
+		if (i + (idle ? candidates.nasked_idle : candidates.nasked) >= waiting)
+			continue;
+		if (next->turn_ends > now)
 		{
-			*due = Min(*due, candidates[i].turn_ends);
+			*due = Min(*due, next->turn_ends);
 			break;
 		}
-		pgnet_database_request_yield(candidates[i].database, true);
+		elog(DEBUG1, "asking the pg_net worker of database %u to leave",
+			 next->database->database);
+		pgnet_database_request_yield(next->database, true);
 	}
-	pfree(candidates);
+	pfree(candidates.all);
 }
 
 /* Nobody waits any more: who has not left may stay. */
@@ -61,15 +74,14 @@ stop_asking(void)
 		pgnet_database_request_yield(pgnet_registry_at(i), false);
 }
 
-/* The workers that could yield and were not asked; how many were? */
-static Candidate *
-find_candidates(const WorkerPool *pool, int *count, int *nyielding)
+/* The workers that were not asked, and have not refused. */
+static Candidates
+find_candidates(const WorkerPool *pool)
 {
-	int			ndatabases = pgnet_registry_count();
-	Candidate  *candidates = palloc(sizeof(Candidate) * Max(ndatabases, 1));
+	int			count = pgnet_registry_count();
+	Candidates	found = {.all = palloc(sizeof(Candidate) * Max(count, 1))};
 
-	*count = *nyielding = 0;
-	for (int i = 0; i < ndatabases; i++)
+	for (int i = 0; i < count; i++)
 	{
 		DatabaseState *database = pgnet_registry_at(i);
 		WorkerStatus worker = pgnet_database_snapshot(database).worker;
@@ -77,18 +89,19 @@ find_candidates(const WorkerPool *pool, int *count, int *nyielding)
 
 		if (!OidIsValid(database->database) || worker.pid == 0)
 			continue;
-		*nyielding += worker.yield_requested;
+		found.nasked += worker.yield_requested;
+		found.nasked_idle += worker.yield_requested && worker.idle;
 		if (worker.yield_requested || worker.yield_refused)
 			continue;
 		started = pgnet_worker_pool_started(pool, i);
-		candidates[(*count)++] = (Candidate) {
+		found.all[found.count++] = (Candidate) {
 			.database = database,
 			.turn_ends = worker.idle ?
 				DT_NOBEGIN :
 				TimestampTzPlusMilliseconds(started, TURN_MS)
 		};
 	}
-	return candidates;
+	return found;
 }
 
 /* qsort comparator */

@@ -84,8 +84,36 @@ subtest 'every process has a request that lasts' => sub {
 	is($server->arrivals_of($lasts{$_}{path}) + 0, 1, "that of $_ was sent once") for qw(a b c);
 };
 
+subtest 'who becomes idle is asked, though another one is about to leave' => sub {
+	$node->append_conf('postgresql.conf', "max_worker_processes = 4\nlog_min_messages = debug1");
+	$node->restart;
+	my $log_offset = -s $node->logfile;
+	my $oid = sql("select oid from pg_database where datname = 'a'");
+	# it may have to leave again while databases are looked at
+	wait_for('the turn of the first to end', sub {
+		queue('a', '/echo/first');
+		sql("select backend_start < clock_timestamp() - interval '2.5 s' from pg_stat_activity"
+			  . " where datname = 'a' and backend_type = 'pg_net worker'") eq 't';
+	});
+	my $started = time;
+	my $longer = queue_held('longer', 'a');
+	my $shorter = queue_held('shorter', 'b');
+	my $waits = queue('c', '/echo/waits');
+	wait_for('the first to be asked', sub { log_contains($node, qr/DEBUG:  asking the pg_net worker of database $oid to leave/, $log_offset) });
+	let_go($shorter);
+	my $let_go = time;
+
+	is(wait_response($node, $waits, undef, 'c')->{status_code}, 200, 'c is served by the process of the one that is idle');
+  SKIP: {
+		skip 'this machine takes too long', 1 if $let_go > $started + 2;
+		ok(!log_contains($node, $held, $log_offset), 'before the other one refused');
+	}
+	let_go($longer);
+	is(wait_response($node, $longer->{id}, undef, 'a')->{status_code}, 200, 'which has its answer');
+};
+
 subtest 'requests that overlap keep no process for ever' => sub {
-	$node->append_conf('postgresql.conf', 'max_worker_processes = 3');
+	$node->append_conf('postgresql.conf', "max_worker_processes = 3\nlog_min_messages = warning");
 	$node->restart;
 	my $waits;
 	my $sent = 0;
