@@ -65,7 +65,7 @@ pgnet_body_problem(const char *method, bool has_body)
  * part of the message: it may be a secret.
  */
 char *
-pgnet_header_problem(const HttpHeader *header)
+pgnet_header_problem(const Field *header)
 {
 	if (!is_token(header->name))
 		return psprintf("invalid HTTP header name \"%s\"", shown(header->name));
@@ -77,7 +77,7 @@ pgnet_header_problem(const HttpHeader *header)
 
 /* Find a field by name. */
 const char *
-pgnet_headers_find(const HttpHeader *headers, int nheaders, const char *name)
+pgnet_headers_find(const Field *headers, int nheaders, const char *name)
 {
 	for (int i = 0; i < nheaders; i++)
 		if (pg_strcasecmp(headers[i].name, name) == 0)

@@ -16,12 +16,15 @@
 /* The longest URL there may be; servers take some 8 kB. */
 #define PGNET_MAX_URL_BYTES 65536
 
-/* One header field (RFC 9110, section 6.3), in the database's encoding. */
-typedef struct HttpHeader
+/*
+ * A name and a value: a header field (RFC 9110, section 6.3), a parameter of a
+ * URL, a field of a form.  What users gave is in the database's encoding.
+ */
+typedef struct Field
 {
 	const char *name;
 	const char *value;
-} HttpHeader;
+} Field;
 
 /* What became of a request. */
 typedef enum HttpOutcomeKind
@@ -48,7 +51,7 @@ typedef struct HttpOutcome
 	HttpOutcomeKind kind;
 	int			status_code;	/* of the final response, when answered */
 	const char *content_type;	/* as received; NULL when there was none */
-	HttpHeader *headers;		/* as received, in order, repeated ones too */
+	Field	   *headers;		/* as received, in order, repeated ones too */
 	int			nheaders;
 	const char *content;		/* exact bytes; NULL unless answered */
 	size_t		content_len;
@@ -152,7 +155,7 @@ typedef struct HttpRequest
 	MemoryContext context;		/* everything below, and what is made of it */
 	const char *method;
 	const char *url;
-	HttpHeader *headers;
+	Field	   *headers;
 	int			nheaders;
 	const char *body;			/* NULL: no body; "" with body_len 0: empty */
 	size_t		body_len;
@@ -167,7 +170,7 @@ typedef struct HttpRequest
 } HttpRequest;
 
 /* The value of the first field of that name, in any case; or NULL. */
-extern const char *pgnet_headers_find(const HttpHeader *headers, int nheaders,
+extern const char *pgnet_headers_find(const Field *headers, int nheaders,
 									  const char *name);
 
 /*
@@ -178,7 +181,7 @@ extern const char *pgnet_headers_find(const HttpHeader *headers, int nheaders,
 extern char *pgnet_method_problem(const char *method);
 extern char *pgnet_url_length_problem(size_t length);
 extern char *pgnet_body_problem(const char *method, bool has_body);
-extern char *pgnet_header_problem(const HttpHeader *header);
+extern char *pgnet_header_problem(const Field *header);
 extern char *pgnet_timeout_problem(int timeout_ms);
 extern char *pgnet_options_problem(const HttpOptions *options);
 

@@ -48,13 +48,13 @@ static char *take_string(char *from_libcurl);
 
 /* Append params, encoded, to url's query. */
 char *
-pgnet_url_build(const char *url, const UrlParam *params, int nparams,
+pgnet_url_build(const char *url, const Field *params, int nparams,
 				char **problem)
 {
 	char	  **pairs = palloc(sizeof(char *) * (nparams + 1));
 
 	for (int i = 0; i < nparams; i++)
-		pairs[i] = psprintf("%s=%s", pgnet_url_encode(params[i].key),
+		pairs[i] = psprintf("%s=%s", pgnet_url_encode(params[i].name),
 							pgnet_url_encode(params[i].value));
 	return pgnet_url_append(url, pairs, nparams, problem);
 }

@@ -11,12 +11,7 @@
 
 #include "postgres.h"
 
-/* One query parameter, not yet encoded. */
-typedef struct UrlParam
-{
-	const char *key;
-	const char *value;
-} UrlParam;
+#include "exchange.h"
 
 /* Where a URL leads, in one form however it is written. */
 typedef struct UrlTarget
@@ -27,11 +22,11 @@ typedef struct UrlTarget
 } UrlTarget;
 
 /*
- * The URL with params appended to its query, in its normal form ("" as path
+ * The URL with params, not yet encoded, appended to its query, in its normal form ("" as path
  * becomes "/"), palloc'd.  NULL when url is not an absolute http or https
  * URL, or too long; *problem then says why.
  */
-extern char *pgnet_url_build(const char *url, const UrlParam *params,
+extern char *pgnet_url_build(const char *url, const Field *params,
 							 int nparams, char **problem);
 
 /* As above with "key=value" strings that are encoded already. */

@@ -24,6 +24,7 @@
 #include "utils/xml.h"
 
 #include "api/body.h"
+#include "text/json_fields.h"
 
 #define MARK "\\body("
 #define MARK_END ')'
@@ -91,6 +92,21 @@ pgnet_body_check_type(const char *type)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("a content type must not be empty"));
+}
+
+/* Read the fields of a form. */
+int
+pgnet_body_fields(Jsonb *jsonb, Field **fields)
+{
+	int			nfields;
+	char	   *problem;
+
+	if (!pgnet_json_fields_read(jsonb, "fields", PGNET_ARRAYS_REPEAT, fields,
+								&nfields, &problem))
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("%s", problem));
+	return nfields;
 }
 
 /* The input function. */

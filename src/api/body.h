@@ -10,6 +10,9 @@
 
 #include "fmgr.h"
 #include "lib/stringinfo.h"
+#include "utils/jsonb.h"
+
+#include "exchange.h"
 
 #define PGNET_JSON_TYPE "application/json"
 #define PGNET_TEXT_TYPE "text/plain; charset=utf-8"
@@ -33,6 +36,12 @@ extern HttpBody *pgnet_body_make(const char *type, const char *bytes,
 /* Its parts; the content type palloc'd, the bytes in body. */
 extern char *pgnet_body_type(const HttpBody *body);
 extern const char *pgnet_body_bytes(const HttpBody *body, size_t *length);
+
+/*
+ * The fields of a form, an array giving one for each element; how many.
+ * Throws invalid_parameter_value when jsonb is not an object.
+ */
+extern int	pgnet_body_fields(Jsonb *jsonb, Field **fields);
 
 /* Throws invalid_parameter_value unless type may be a content type. */
 extern void pgnet_body_check_type(const char *type);

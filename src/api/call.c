@@ -12,7 +12,6 @@
 #include "utils/builtins.h"
 
 #include "api/call.h"
-#include "api/fields.h"
 #include "api/policy.h"
 #include "api/support.h"
 #include "compat.h"
@@ -29,7 +28,7 @@
 
 static const char *check_method(const RequestCall *call);
 static char *build_url(const RequestCall *call);
-static int	read_params(const RequestCall *call, UrlParam **params);
+static int	read_params(const RequestCall *call, Field **params);
 static char *check_url(const char *url);
 static const char *check_headers(const RequestCall *call);
 static void check_options(const RequestCall *call);
@@ -104,7 +103,7 @@ build_url(const RequestCall *call)
 	char	   *problem = NULL;
 	char	   *given = text_to_cstring(call->url);
 	char	   *url;
-	UrlParam   *params = NULL;
+	Field	   *params = NULL;
 	int			nparams = read_params(call, &params);
 
 	if (nparams == 0)
@@ -117,25 +116,16 @@ build_url(const RequestCall *call)
 
 /* The parameters; how many. */
 static int
-read_params(const RequestCall *call, UrlParam **params)
+read_params(const RequestCall *call, Field **params)
 {
 	char	   *problem = NULL;
-	HttpHeader *members = NULL;
-	Field	   *fields = NULL;
 	int			count;
 
-	if (call->params_repeat)
-		count = pgnet_fields_read(call->params, "params", &fields);
-	else if (!pgnet_headers_from_jsonb(call->params, "params", &members,
-									   &count, &problem))
+	if (!pgnet_json_fields_read(call->params, "params",
+								call->params_repeat ? PGNET_ARRAYS_REPEAT :
+													  PGNET_ARRAYS_TEXT,
+								params, &count, &problem))
 		refuse(problem);
-	if (count == 0)
-		return 0;
-	*params = palloc(sizeof(UrlParam) * count);
-	for (int i = 0; i < count && fields != NULL; i++)
-		(*params)[i] = (UrlParam) {fields[i].name, fields[i].value};
-	for (int i = 0; i < count && members != NULL; i++)
-		(*params)[i] = (UrlParam) {members[i].name, members[i].value};
 	return count;
 }
 
@@ -174,11 +164,11 @@ static const char *
 check_headers(const RequestCall *call)
 {
 	char	   *problem = NULL;
-	HttpHeader *headers;
+	Field	   *headers;
 	int			nheaders;
 
-	if (!pgnet_headers_from_jsonb(call->headers, "headers", &headers,
-								  &nheaders, &problem))
+	if (!pgnet_json_fields_read(call->headers, "headers", PGNET_ARRAYS_TEXT, &headers,
+								&nheaders, &problem))
 		refuse(problem);
 	problem = pgnet_headers_problem(headers, nheaders);
 	if (problem != NULL)
@@ -271,8 +261,8 @@ is_json_media_type(const char *content_type)
 static Jsonb *
 add_content_type(Jsonb *headers, const char *content_type)
 {
-	HttpHeader	field = {"Content-Type", content_type};
-	Jsonb	   *added = pgnet_headers_to_jsonb(&field, 1);
+	Field		field = {"Content-Type", content_type};
+	Jsonb	   *added = pgnet_json_fields_build(&field, 1);
 
 	if (headers == NULL)
 		return added;

@@ -8,7 +8,6 @@
 #include "mb/pg_wchar.h"
 
 #include "api/body.h"
-#include "api/fields.h"
 
 #define FORM_TYPE "application/x-www-form-urlencoded"
 
@@ -22,7 +21,7 @@ pgnet_form(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *jsonb = PG_ARGISNULL(0) ? NULL : PG_GETARG_JSONB_P(0);
 	Field	   *fields;
-	int			nfields = pgnet_fields_read(jsonb, "fields", &fields);
+	int			nfields = pgnet_body_fields(jsonb, &fields);
 	StringInfoData form;
 
 	initStringInfo(&form);

@@ -17,7 +17,6 @@
 #include "utils/builtins.h"
 
 #include "api/body.h"
-#include "api/fields.h"
 
 #define MULTIPART_TYPE "multipart/form-data; boundary="
 
@@ -143,7 +142,7 @@ static void
 append_fields(StringInfo body, const char *boundary, Jsonb *fields)
 {
 	Field	   *list;
-	int			count = pgnet_fields_read(fields, "fields", &list);
+	int			count = pgnet_body_fields(fields, &list);
 
 	for (int i = 0; i < count; i++)
 	{

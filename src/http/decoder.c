@@ -32,7 +32,7 @@ static void fail(Decoder *decoder, int result);
 
 /* Find the one coding; "identity" does not count. */
 ContentCoding
-pgnet_coding_of(const HttpHeader *fields, int nfields)
+pgnet_coding_of(const Field *fields, int nfields)
 {
 	ContentCoding coding = PGNET_CODING_NONE;
 	int			count = 0;

@@ -55,7 +55,7 @@ typedef struct Decoder
  * The coding of a body, by the header fields.  With several codings, or one
  * that we do not know, it is PGNET_CODING_NONE: such a body stays as it is.
  */
-extern ContentCoding pgnet_coding_of(const HttpHeader *fields, int nfields);
+extern ContentCoding pgnet_coding_of(const Field *fields, int nfields);
 
 /*
  * Append what some bytes of a body stand for.  That takes time in proportion

@@ -121,7 +121,7 @@ add_field(HeaderSection *section, MemoryContext context, const char *line,
 	memcpy(copy + name_length + 1, value, length);
 	copy[name_length + 1 + length] = '\0';
 	section->long_value = NULL;
-	section->fields[section->nfields++] = (HttpHeader) {
+	section->fields[section->nfields++] = (Field) {
 		.name = copy,
 		.value = copy + name_length + 1
 	};
@@ -170,15 +170,15 @@ static bool
 make_room(HeaderSection *section, MemoryContext context)
 {
 	int			room = Max(section->room * 2, FIRST_ROOM);
-	HttpHeader *wider;
+	Field	   *wider;
 
 	if (section->nfields < section->room)
 		return true;
-	wider = allocate(context, sizeof(HttpHeader) * room);
+	wider = allocate(context, sizeof(Field) * room);
 	if (wider == NULL)
 		return false;
 	if (section->nfields > 0)
-		memcpy(wider, section->fields, sizeof(HttpHeader) * section->nfields);
+		memcpy(wider, section->fields, sizeof(Field) * section->nfields);
 	section->fields = wider;
 	section->room = room;
 	return true;

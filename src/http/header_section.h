@@ -17,7 +17,7 @@
 typedef struct HeaderSection
 {
 	/* as received, in order; in the context given with each line */
-	HttpHeader *fields;
+	Field	   *fields;
 	int			nfields;
 	int			room;
 

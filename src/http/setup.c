@@ -37,7 +37,7 @@ static bool sends_body(const HttpRequest *request, const Hop *hop);
 static bool set_header_lines(Setup *setup, const HttpRequest *request,
 							 const Hop *hop, const HttpDefaults *defaults);
 static bool add_header(Setup *setup, const HttpRequest *request,
-					   const HttpHeader *header);
+					   const Field *header);
 static bool add_header_line(Setup *setup, const HttpRequest *request,
 							const char *name, const char *separator,
 							const char *value);
@@ -231,7 +231,7 @@ set_header_lines(Setup *setup, const HttpRequest *request, const Hop *hop,
 
 	for (int i = 0; i < request->nheaders; i++)
 	{
-		const HttpHeader *header = &request->headers[i];
+		const Field *header = &request->headers[i];
 
 		if (pgnet_header_is_libcurls(header->name) ||
 			!pgnet_hop_sends(hop, request, header->name))
@@ -266,7 +266,7 @@ set_header_lines(Setup *setup, const HttpRequest *request, const Hop *hop,
  * without one, blanks apart, "Name:" to send none.
  */
 static bool
-add_header(Setup *setup, const HttpRequest *request, const HttpHeader *header)
+add_header(Setup *setup, const HttpRequest *request, const Field *header)
 {
 	const char *value = header->value + strspn(header->value, " \t");
 

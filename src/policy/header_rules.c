@@ -16,13 +16,13 @@
 	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" \
 	"-._~%[]:"
 
-static char *repeated_problem(const HttpHeader *headers, int nheaders);
+static char *repeated_problem(const Field *headers, int nheaders);
 static int	compare_names(const void *one, const void *other);
 static bool is_host(const char *value);
 
 /* Look at each field, then at all of them. */
 char *
-pgnet_headers_problem(const HttpHeader *headers, int nheaders)
+pgnet_headers_problem(const Field *headers, int nheaders)
 {
 	for (int i = 0; i < nheaders; i++)
 	{
@@ -43,14 +43,14 @@ pgnet_headers_problem(const HttpHeader *headers, int nheaders)
  * there may be many.
  */
 static char *
-repeated_problem(const HttpHeader *headers, int nheaders)
+repeated_problem(const Field *headers, int nheaders)
 {
-	const HttpHeader **sorted = palloc(sizeof(HttpHeader *) * nheaders);
+	const Field **sorted = palloc(sizeof(Field *) * nheaders);
 	char	   *problem = NULL;
 
 	for (int i = 0; i < nheaders; i++)
 		sorted[i] = &headers[i];
-	qsort(sorted, nheaders, sizeof(HttpHeader *), compare_names);
+	qsort(sorted, nheaders, sizeof(Field *), compare_names);
 	for (int i = 1; i < nheaders && problem == NULL; i++)
 		if (pg_strcasecmp(sorted[i - 1]->name, sorted[i]->name) == 0 &&
 			!pgnet_header_is_libcurls(sorted[i]->name))
@@ -64,8 +64,8 @@ repeated_problem(const HttpHeader *headers, int nheaders)
 static int
 compare_names(const void *one, const void *other)
 {
-	const HttpHeader *first = *(const HttpHeader *const *) one;
-	const HttpHeader *second = *(const HttpHeader *const *) other;
+	const Field *first = *(const Field *const *) one;
+	const Field *second = *(const Field *const *) other;
 	int			order = pg_strcasecmp(first->name, second->name);
 
 	if (order != 0)

@@ -14,7 +14,7 @@
  * What is wrong with a request's fields, alone or together: a palloc'd sentence
  * without a period and without a value, or NULL.
  */
-extern char *pgnet_headers_problem(const HttpHeader *headers, int nheaders);
+extern char *pgnet_headers_problem(const Field *headers, int nheaders);
 
 /*
  * Is a field about the connection or the end of the message?  Those are

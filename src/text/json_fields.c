@@ -1,5 +1,5 @@
 /*
- * json_fields.c -- header fields between jsonb and our own struct.
+ * json_fields.c -- fields between jsonb and our own struct.
  *
  * Runs in: client backends and workers.
  */
@@ -10,6 +10,7 @@
 #include "lib/stringinfo.h"
 #include "port/pg_bitutils.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/numeric.h"
 
 #include "compat.h"
@@ -19,35 +20,68 @@
 /* More than the fields, so that most have a place of their own. */
 #define PLACES_PER_FIELD 2
 
-/* One of received fields, and the next one of the same name. */
-typedef struct Field
+/* What was read so far. */
+typedef struct FieldList
 {
-	const HttpHeader *header;
+	Field	   *fields;
+	int			nfields;
+	int			room;
+} FieldList;
+
+/* One of received fields, and the next one of the same name. */
+typedef struct ReceivedField
+{
+	const Field *field;
 	uint32		hash;			/* of the name in small letters */
-	struct Field *next;
-	struct Field *last;			/* of the name; of the first one only */
-} Field;
+	struct ReceivedField *next;
+	struct ReceivedField *last; /* of the name; of the first one only */
+} ReceivedField;
+
+/*
+ * The fields that were built last.  The answers of one server often have the
+ * same ones, within a second at least, and building them is most of the work
+ * on a row.  Longer ones are not kept: a worker would hold them while it is
+ * idle.
+ */
+#define MAX_LAST_FIELDS 100
+#define MAX_LAST_BYTES 8192
+
+/* All in one context, made with the first. */
+static MemoryContext last_context = NULL;
+static const Jsonb *last_jsonb = NULL;
+static Field last_fields[MAX_LAST_FIELDS];
+static int	last_count = -1;
 
 static const char *jsonb_type_name(Jsonb *jsonb);
-static Field *group_by_name(const HttpHeader *headers, int nheaders);
-static Field **find_place(Field **places, uint32 nplaces, const Field *field);
+static bool is_array(const JsonbValue *value);
+static void add_elements(FieldList *list, const char *name,
+						 const JsonbValue *array);
+static void add(FieldList *list, const char *name, const JsonbValue *value);
+static char *text_of(const JsonbValue *value);
+static ReceivedField *group_by_name(const Field *fields, int nfields);
+static ReceivedField **find_place(ReceivedField **places, uint32 nplaces,
+								  const ReceivedField *field);
 static uint32 hash_name(const char *name);
-static void push_field(PgnetJsonbState *state, const Field *field);
+static void push_field(PgnetJsonbState *state, const ReceivedField *field);
 static void push_text(PgnetJsonbState *state, JsonbIteratorToken token,
 					  const char *text);
+static bool are_last(const Field *fields, int nfields);
+static void remember(const Field *fields, int nfields, const Jsonb *jsonb);
+static char *append(char *place, const char *text, const char **copy);
 
-/* Turn the members of an object into header fields. */
+/* Read the members of an object. */
 bool
-pgnet_headers_from_jsonb(Jsonb *jsonb, const char *what, HttpHeader **headers,
-						 int *nheaders, char **problem)
+pgnet_json_fields_read(Jsonb *jsonb, const char *what, JsonArrays arrays,
+					   Field **fields, int *nfields, char **problem)
 {
+	FieldList	list = {0};
 	JsonbIterator *iterator;
 	JsonbIteratorToken token;
 	JsonbValue	value;
-	int			n = 0;
+	char	   *name = NULL;
 
-	*headers = NULL;
-	*nheaders = 0;
+	*fields = NULL;
+	*nfields = 0;
 	if (jsonb == NULL)
 		return true;
 	if (!JB_ROOT_IS_OBJECT(jsonb))
@@ -59,18 +93,60 @@ pgnet_headers_from_jsonb(Jsonb *jsonb, const char *what, HttpHeader **headers,
 	if (JB_ROOT_COUNT(jsonb) == 0)
 		return true;
 
-	*headers = palloc(sizeof(HttpHeader) * JB_ROOT_COUNT(jsonb));
+	list.room = JB_ROOT_COUNT(jsonb);
+	list.fields = palloc(sizeof(Field) * list.room);
 	iterator = JsonbIteratorInit(&jsonb->root);
 	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
 	{
 		if (token == WJB_KEY)
-			(*headers)[n].name = pnstrdup(value.val.string.val,
-										  value.val.string.len);
-		else if (token == WJB_VALUE && value.type != jbvNull)
-			(*headers)[n++].value = pgnet_headers_value(&value);
+			name = pnstrdup(value.val.string.val, value.val.string.len);
+		else if (token == WJB_VALUE && arrays == PGNET_ARRAYS_REPEAT &&
+				 is_array(&value))
+			add_elements(&list, name, &value);
+		else if (token == WJB_VALUE)
+			add(&list, name, &value);
 	}
-	*nheaders = n;
+	*fields = list.fields;
+	*nfields = list.nfields;
 	return true;
+}
+
+/* Is a value an array? */
+static bool
+is_array(const JsonbValue *value)
+{
+	return value->type == jbvBinary &&
+		JsonContainerIsArray(value->val.binary.data);
+}
+
+/* Add one field for each element of an array. */
+static void
+add_elements(FieldList *list, const char *name, const JsonbValue *array)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(array->val.binary.data);
+	JsonbIteratorToken token;
+	JsonbValue	element;
+
+	while ((token = JsonbIteratorNext(&iterator, &element, true)) != WJB_DONE)
+		if (token == WJB_ELEM)
+			add(list, name, &element);
+}
+
+/* Add one field, unless it is null. */
+static void
+add(FieldList *list, const char *name, const JsonbValue *value)
+{
+	if (value->type == jbvNull)
+		return;
+	if (list->nfields == list->room)
+	{
+		list->room *= 2;
+		list->fields = repalloc(list->fields, sizeof(Field) * list->room);
+	}
+	list->fields[list->nfields++] = (Field) {
+		.name = name,
+		.value = text_of(value)
+	};
 }
 
 /*
@@ -79,27 +155,27 @@ pgnet_headers_from_jsonb(Jsonb *jsonb, const char *what, HttpHeader **headers,
  * Set-Cookie, whose values may hold commas, an array.
  */
 Jsonb *
-pgnet_headers_to_jsonb(const HttpHeader *headers, int nheaders)
+pgnet_json_fields_build(const Field *fields, int nfields)
 {
 	PgnetJsonbState state = {0};
-	Field	   *fields = group_by_name(headers, nheaders);
+	ReceivedField *received = group_by_name(fields, nfields);
 
 	pgnet_jsonb_push(&state, WJB_BEGIN_OBJECT, NULL);
-	for (int i = 0; i < nheaders; i++)
+	for (int i = 0; i < nfields; i++)
 	{
 		/* those that follow another of their name come with it */
-		if (fields[i].last == NULL)
+		if (received[i].last == NULL)
 			continue;
-		push_text(&state, WJB_KEY, headers[i].name);
-		push_field(&state, &fields[i]);
+		push_text(&state, WJB_KEY, fields[i].name);
+		push_field(&state, &received[i]);
 	}
 	pgnet_jsonb_push(&state, WJB_END_OBJECT, NULL);
 	return JsonbValueToJsonb(state.result);
 }
 
-/* Turn one value into text. */
-char *
-pgnet_headers_value(const JsonbValue *value)
+/* One value, not null, as text. */
+static char *
+text_of(const JsonbValue *value)
 {
 	Datum		number;
 
@@ -140,20 +216,20 @@ jsonb_type_name(Jsonb *jsonb)
 }
 
 /* Chain the fields of each name, in order. */
-static Field *
-group_by_name(const HttpHeader *headers, int nheaders)
+static ReceivedField *
+group_by_name(const Field *fields, int nfields)
 {
-	uint32		nplaces = pg_nextpower2_32(nheaders * PLACES_PER_FIELD + 1);
-	Field	  **places = palloc0(sizeof(Field *) * nplaces);
-	Field	   *fields = palloc0(sizeof(Field) * (nheaders + 1));
+	uint32		nplaces = pg_nextpower2_32(nfields * PLACES_PER_FIELD + 1);
+	ReceivedField **places = palloc0(sizeof(ReceivedField *) * nplaces);
+	ReceivedField *received = palloc0(sizeof(ReceivedField) * (nfields + 1));
 
-	for (int i = 0; i < nheaders; i++)
+	for (int i = 0; i < nfields; i++)
 	{
-		Field	   *field = &fields[i];
-		Field	  **place;
+		ReceivedField *field = &received[i];
+		ReceivedField **place;
 
-		field->header = &headers[i];
-		field->hash = hash_name(headers[i].name);
+		field->field = &fields[i];
+		field->hash = hash_name(fields[i].name);
 		place = find_place(places, nplaces, field);
 		if (*place == NULL)
 			*place = field->last = field;
@@ -161,18 +237,18 @@ group_by_name(const HttpHeader *headers, int nheaders)
 			(*place)->last = (*place)->last->next = field;
 	}
 	pfree(places);
-	return fields;
+	return received;
 }
 
 /* Where the first field of that name is, or may be put. */
-static Field **
-find_place(Field **places, uint32 nplaces, const Field *field)
+static ReceivedField **
+find_place(ReceivedField **places, uint32 nplaces, const ReceivedField *field)
 {
 	uint32		i = field->hash & (nplaces - 1);
 
 	while (places[i] != NULL &&
 		   (places[i]->hash != field->hash ||
-			pg_strcasecmp(places[i]->header->name, field->header->name) != 0))
+			pg_strcasecmp(places[i]->field->name, field->field->name) != 0))
 		i = (i + 1) & (nplaces - 1);
 	return &places[i];
 }
@@ -199,27 +275,27 @@ hash_name(const char *name)
 
 /* Push the value of a field, or the values of all of its name. */
 static void
-push_field(PgnetJsonbState *state, const Field *field)
+push_field(PgnetJsonbState *state, const ReceivedField *field)
 {
 	StringInfoData joined;
 
 	if (field->next == NULL)
 	{
-		push_text(state, WJB_VALUE, field->header->value);
+		push_text(state, WJB_VALUE, field->field->value);
 		return;
 	}
-	if (pg_strcasecmp(field->header->name, "Set-Cookie") == 0)
+	if (pg_strcasecmp(field->field->name, "Set-Cookie") == 0)
 	{
 		pgnet_jsonb_push(state, WJB_BEGIN_ARRAY, NULL);
 		for (; field != NULL; field = field->next)
-			push_text(state, WJB_ELEM, field->header->value);
+			push_text(state, WJB_ELEM, field->field->value);
 		pgnet_jsonb_push(state, WJB_END_ARRAY, NULL);
 		return;
 	}
 	initStringInfo(&joined);
 	for (const char *comma = ""; field != NULL; field = field->next, comma = ", ")
 		appendStringInfo(&joined, "%s%s", comma,
-						 pgnet_text_from_header(field->header->value));
+						 pgnet_text_from_header(field->field->value));
 	push_text(state, WJB_VALUE, joined.data);
 }
 
@@ -234,4 +310,71 @@ push_text(PgnetJsonbState *state, JsonbIteratorToken token, const char *text)
 	value.val.string.val = unconstify(char *, valid);
 	value.val.string.len = strlen(valid);
 	pgnet_jsonb_push(state, token, &value);
+}
+
+/* Build it, unless that was done. */
+const Jsonb *
+pgnet_json_fields_build_cached(const Field *fields, int nfields)
+{
+	const Jsonb *jsonb;
+
+	if (are_last(fields, nfields))
+		return last_jsonb;
+	jsonb = pgnet_json_fields_build(fields, nfields);
+	remember(fields, nfields, jsonb);
+	return jsonb;
+}
+
+/* Are these the fields that were built last? */
+static bool
+are_last(const Field *fields, int nfields)
+{
+	if (nfields != last_count)
+		return false;
+	for (int i = 0; i < nfields; i++)
+		if (strcmp(fields[i].value, last_fields[i].value) != 0 ||
+			strcmp(fields[i].name, last_fields[i].name) != 0)
+			return false;
+	return true;
+}
+
+/* Keep fields and what they became in the place of those before. */
+static void
+remember(const Field *fields, int nfields, const Jsonb *jsonb)
+{
+	size_t		bytes = MAXALIGN(VARSIZE(jsonb));
+	char	   *place;
+
+	last_count = -1;
+	if (last_context == NULL)
+		last_context = AllocSetContextCreate(TopMemoryContext,
+											 "pg_net last fields",
+											 ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(last_context);
+	for (int i = 0; i < nfields; i++)
+		bytes += strlen(fields[i].name) + strlen(fields[i].value) + 2;
+	if (nfields > MAX_LAST_FIELDS || bytes > MAX_LAST_BYTES)
+		return;
+
+	place = MemoryContextAlloc(last_context, bytes);
+	last_jsonb = (Jsonb *) place;
+	memcpy(place, jsonb, VARSIZE(jsonb));
+	place += MAXALIGN(VARSIZE(jsonb));
+	for (int i = 0; i < nfields; i++)
+	{
+		place = append(place, fields[i].name, &last_fields[i].name);
+		place = append(place, fields[i].value, &last_fields[i].value);
+	}
+	last_count = nfields;
+}
+
+/* Copy a string; where the next one goes. */
+static char *
+append(char *place, const char *text, const char **copy)
+{
+	size_t		size = strlen(text) + 1;
+
+	memcpy(place, text, size);
+	*copy = place;
+	return place + size;
 }

@@ -28,7 +28,7 @@ void
 fuzz_decoder(const uint8 *data, size_t size)
 {
 	const char *value = fuzz_string(&data, &size);
-	HttpHeader	field = {.name = "Content-Encoding", .value = value};
+	Field	field = {.name = "Content-Encoding", .value = value};
 	BodyMemory	memory = {.limit = MEMORY_LIMIT};
 	ContentCoding coding;
 	Decoded		whole;

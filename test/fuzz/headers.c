@@ -34,13 +34,13 @@ from_user(const uint8 *data, size_t size)
 {
 	const char *json = fuzz_string(&data, &size);
 	Jsonb	   *jsonb = fuzz_is_text(json) ? parse(json) : NULL;
-	HttpHeader *headers;
+	Field *headers;
 	int			nheaders;
 	char	   *problem = NULL;
 
 	if (jsonb == NULL)
 		return;
-	if (!pgnet_headers_from_jsonb(jsonb, "headers", &headers, &nheaders,
+	if (!pgnet_json_fields_read(jsonb, "headers", PGNET_ARRAYS_TEXT, &headers, &nheaders,
 								  &problem))
 	{
 		FUZZ_CHECK(problem != NULL);
@@ -61,7 +61,7 @@ from_user(const uint8 *data, size_t size)
 static void
 from_server(const uint8 *data, size_t size)
 {
-	HttpHeader	headers[MAX_FIELDS];
+	Field	headers[MAX_FIELDS];
 	int			nheaders = 0;
 	Jsonb	   *jsonb;
 	char	   *json;
@@ -73,9 +73,9 @@ from_server(const uint8 *data, size_t size)
 
 		if (value == NULL)
 			break;
-		headers[nheaders++] = (HttpHeader) {name, value};
+		headers[nheaders++] = (Field) {name, value};
 	}
-	jsonb = pgnet_headers_to_jsonb(headers, nheaders);
+	jsonb = pgnet_json_fields_build(headers, nheaders);
 	FUZZ_CHECK(JB_ROOT_IS_OBJECT(jsonb) &&
 			   (int) JB_ROOT_COUNT(jsonb) <= nheaders);
 	json = JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));

@@ -205,7 +205,7 @@ check_outcome(const HttpOutcome *outcome)
 	FUZZ_CHECK(outcome->error == NULL && outcome->content != NULL);
 	FUZZ_CHECK(outcome->status_code >= 0 && outcome->status_code <= 999);
 	FUZZ_CHECK(outcome->content_len <= 64 * 1024);
-	headers = pgnet_headers_to_jsonb(outcome->headers, outcome->nheaders);
+	headers = pgnet_json_fields_build(outcome->headers, outcome->nheaders);
 	FUZZ_CHECK(fuzz_is_text(JsonbToCString(NULL, &headers->root,
 										   VARSIZE(headers))));
 	if (outcome->content_type != NULL)

@@ -8,7 +8,7 @@
 
 #define MAX_PARAMS 8
 
-static void check_call(const char *url, const UrlParam *params, int nparams);
+static void check_call(const char *url, const Field *params, int nparams);
 static void check_normal(const char *url);
 static void check_encoded(const char *encoded);
 
@@ -16,7 +16,7 @@ static void check_encoded(const char *encoded);
 void
 fuzz_url(const uint8 *data, size_t size)
 {
-	UrlParam	params[MAX_PARAMS];
+	Field	params[MAX_PARAMS];
 	int			nparams = 0;
 	const char *url = fuzz_string(&data, &size);
 	int			length;
@@ -34,7 +34,7 @@ fuzz_url(const uint8 *data, size_t size)
 			break;
 		if (!fuzz_is_text(key) || !fuzz_is_text(value))
 			return;
-		params[nparams++] = (UrlParam) {key, value};
+		params[nparams++] = (Field) {key, value};
 	}
 
 	/* what the worker calls never throws */
@@ -51,7 +51,7 @@ fuzz_url(const uint8 *data, size_t size)
 
 /* What users call throws when text has no equivalent in UTF-8. */
 static void
-check_call(const char *url, const UrlParam *params, int nparams)
+check_call(const char *url, const Field *params, int nparams)
 {
 	MemoryContext before = CurrentMemoryContext;
 	char	   *problem = NULL;

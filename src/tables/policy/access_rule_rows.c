@@ -74,13 +74,13 @@ char *
 pgnet_access_problem(const QueueRow *row, bool rule_required, char **detail)
 {
 	char	   *unused;
-	HttpHeader *headers;
+	Field	   *headers;
 	int			nheaders;
 
 	if (!have_rules() && !rule_required)
 		return NULL;
-	(void) pgnet_headers_from_jsonb(row->headers, "headers", &headers,
-									&nheaders, &unused);
+	(void) pgnet_json_fields_read(row->headers, "headers", PGNET_ARRAYS_TEXT,
+								  &headers, &nheaders, &unused);
 	return problem_with(rules_of(row->role), row->method, row->url,
 						pgnet_headers_find(headers, nheaders, "Host"), detail);
 }

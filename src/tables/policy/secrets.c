@@ -96,7 +96,7 @@ pgnet_secrets_problem(const QueueRow *row)
 		.url = row->url,
 		.context = CurrentMemoryContext
 	};
-	HttpHeader *headers;
+	Field	   *headers;
 	int			nheaders;
 	char	   *unused;
 
@@ -105,8 +105,8 @@ pgnet_secrets_problem(const QueueRow *row)
 		memmem(row->headers, VARSIZE(row->headers), BEFORE_NAME,
 			   strlen(BEFORE_NAME)) == NULL)
 		return NULL;
-	(void) pgnet_headers_from_jsonb(row->headers, "headers", &headers,
-									&nheaders, &unused);
+	(void) pgnet_json_fields_read(row->headers, "headers", PGNET_ARRAYS_TEXT,
+								  &headers, &nheaders, &unused);
 	lookup.host_header = pgnet_headers_find(headers, nheaders, "Host");
 	for (int i = 0; i < nheaders && lookup.problem == NULL; i++)
 		(void) fill_value(&lookup, headers[i].value);

@@ -128,8 +128,9 @@ read_headers(HttpRequest *request, const Datum *values, const bool *nulls)
 
 	if (!nulls[QUEUE_HEADERS])
 		headers = DatumGetJsonbP(values[QUEUE_HEADERS]);
-	if (!pgnet_headers_from_jsonb(headers, "headers", &request->headers,
-								  &request->nheaders, &problem))
+	if (!pgnet_json_fields_read(headers, "headers", PGNET_ARRAYS_TEXT,
+								&request->headers, &request->nheaders,
+								&problem))
 		return problem;
 	return pgnet_headers_problem(request->headers, request->nheaders);
 }

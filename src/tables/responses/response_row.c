@@ -15,7 +15,7 @@
 
 #include "tables/responses/response_row.h"
 #include "text/convert.h"
-#include "text/last_fields.h"
+#include "text/json_fields.h"
 #include "url.h"
 
 const ShapeColumn pgnet_outcome_rows_shape[RESPONSE_COLUMNS] = {
@@ -101,8 +101,8 @@ fill_answer(OutcomeRows *rows, const HttpOutcome *outcome)
 
 	set(rows, RESPONSE_STATUS_CODE, Int32GetDatum(outcome->status_code));
 	set(rows, RESPONSE_HEADERS,
-		PointerGetDatum(pgnet_last_fields_jsonb(outcome->headers,
-												outcome->nheaders)));
+		PointerGetDatum(pgnet_json_fields_build_cached(outcome->headers,
+													   outcome->nheaders)));
 	if (outcome->content_type != NULL)
 		set(rows, RESPONSE_CONTENT_TYPE, text_datum(outcome->content_type));
 	if (content != NULL)
