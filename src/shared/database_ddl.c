@@ -58,8 +58,7 @@ static void watch_utility(PlannedStmt *statement, const char *query_string,
 						  ParamListInfo params, QueryEnvironment *environment,
 						  DestReceiver *dest, QueryCompletion *completion);
 static void note_copy(const CreatedbStmt *statement);
-static bool is_about_databases(Node *statement);
-static Oid	database_to_block(Node *statement);
+static bool is_about_databases(Node *statement, Oid *to_block);
 static Oid	own_database(const char *name);
 static Oid	template_of(const CreatedbStmt *statement);
 static bool may_create_databases(void);
@@ -83,11 +82,11 @@ watch_utility(PlannedStmt *statement, const char *query_string,
 			  DestReceiver *dest, QueryCompletion *completion)
 {
 	bool		copies = false;
+	Oid			to_block;
 
-	if (is_about_databases(statement->utilityStmt) && !RecoveryInProgress())
+	if (is_about_databases(statement->utilityStmt, &to_block) &&
+		!RecoveryInProgress())
 	{
-		Oid			database;
-
 		/* once a process: callbacks stay, and each would cost every commit */
 		if (!callback_registered)
 		{
@@ -95,9 +94,8 @@ watch_utility(PlannedStmt *statement, const char *query_string,
 			callback_registered = true;
 		}
 		changes_databases = true;
-		database = database_to_block(statement->utilityStmt);
-		if (OidIsValid(database))
-			copies = block_workers(database) &&
+		if (OidIsValid(to_block))
+			copies = block_workers(to_block) &&
 				IsA(statement->utilityStmt, CreatedbStmt);
 	}
 	if (previous_utility_hook)
@@ -118,46 +116,37 @@ note_copy(const CreatedbStmt *statement)
 	copy_made_by = GetTopTransactionIdIfAny();
 }
 
-/* Does it make, drop or change a database, other than its settings? */
+/*
+ * Does it make, drop or change a database, other than its settings?  If so,
+ * *to_block is the one that nobody may be connected to; InvalidOid when there
+ * is none, or the statement will fail anyway: who may not do it shall not
+ * disturb either.
+ */
 static bool
-is_about_databases(Node *statement)
+is_about_databases(Node *statement, Oid *to_block)
 {
+	*to_block = InvalidOid;
 	switch (nodeTag(statement))
 	{
 		case T_CreatedbStmt:
+			*to_block = template_of(castNode(CreatedbStmt, statement));
+			return true;
 		case T_DropdbStmt:
-		case T_AlterDatabaseStmt:
+			*to_block = own_database(castNode(DropdbStmt, statement)->dbname);
 			return true;
 		case T_RenameStmt:
-			return castNode(RenameStmt, statement)->renameType ==
-				OBJECT_DATABASE;
-		default:
-			return false;
-	}
-}
-
-/*
- * The database nobody may be connected to; InvalidOid when there is none, or
- * the statement will fail anyway: who may not do it shall not disturb either.
- */
-static Oid
-database_to_block(Node *statement)
-{
-	switch (nodeTag(statement))
-	{
-		case T_CreatedbStmt:
-			return template_of(castNode(CreatedbStmt, statement));
-		case T_DropdbStmt:
-			return own_database(castNode(DropdbStmt, statement)->dbname);
-		case T_RenameStmt:
-			return own_database(castNode(RenameStmt, statement)->subname);
+			if (castNode(RenameStmt, statement)->renameType != OBJECT_DATABASE)
+				return false;
+			*to_block = own_database(castNode(RenameStmt, statement)->subname);
+			return true;
 		case T_AlterDatabaseStmt:
 			if (option_of(castNode(AlterDatabaseStmt, statement)->options,
-						  "tablespace") == NULL)
-				return InvalidOid;
-			return own_database(castNode(AlterDatabaseStmt, statement)->dbname);
+						  "tablespace") != NULL)
+				*to_block = own_database(
+					castNode(AlterDatabaseStmt, statement)->dbname);
+			return true;
 		default:
-			return InvalidOid;
+			return false;
 	}
 }
 
