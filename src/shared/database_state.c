@@ -24,6 +24,7 @@ pgnet_database_init(DatabaseState *database, Oid oid)
 
 	database->in_use = database->ids_renewed = false;
 	database->prepared_known = database->prepared_unnamed = false;
+	database->said_refused = DT_NOBEGIN;
 	SpinLockInit(&database->mutex);
 	database->blockers = 0;
 	database->keep_alive = false;

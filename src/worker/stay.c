@@ -24,14 +24,16 @@
 #include "worker/stay.h"
 
 /*
- * What is in flight may last so long: first a little more than the default
- * timeout of requests, and never so long that this database would notice more
- * than that its requests are slow.
+ * The worker's patience: at first a little more than the default timeout of
+ * requests, 5 s, and at most what new requests of its database can wait.
  */
 #define FIRST_PATIENCE_MS 6000
 #define LAST_PATIENCE_MS 30000
 
-static void say_refused(const Stay *stay);
+/* Of one database, the log says so this often at most. */
+#define SAY_AGAIN_MS 600000
+
+static void say_refused(const Stay *stay, TimestampTz now);
 static TimestampTz patience_ends(const Stay *stay);
 static TimestampTz end_of(const Stay *stay, StayState state);
 
@@ -73,22 +75,27 @@ pgnet_stay_refuse(Stay *stay, TimestampTz now)
 {
 	if (!stay->finishing || stay->over || now < patience_ends(stay))
 		return;
-	say_refused(stay);
+	say_refused(stay, now);
 	stay->refused = true;
 	stay->finishing = false;
 	stay->patience_ms = Min(stay->patience_ms * 2, LAST_PATIENCE_MS);
 	pgnet_worker_set_yield_refused(stay->worker, true);
 }
 
-/* Once for all the times it is asked while others wait. */
+/* Not again and again, as this worker or the next one is asked. */
 static void
-say_refused(const Stay *stay)
+say_refused(const Stay *stay, TimestampTz now)
 {
-	if (stay->patience_ms == FIRST_PATIENCE_MS)
-		ereport(LOG,
-				errmsg("pg_net worker keeps its process: requests in flight last long"),
-				errdetail("Another database waits for a background worker, since \"max_worker_processes\" (%d) is used up.",
-						  max_worker_processes));
+	DatabaseState *database = pgnet_worker_database(stay->worker);
+
+	if (database->said_refused != DT_NOBEGIN &&
+		now < TimestampTzPlusMilliseconds(database->said_refused, SAY_AGAIN_MS))
+		return;
+	database->said_refused = now;
+	ereport(LOG,
+			errmsg("pg_net worker keeps its process: requests in flight last long"),
+			errdetail("Another database waits for a background worker, since \"max_worker_processes\" (%d) is used up.",
+					  max_worker_processes));
 }
 
 void

@@ -134,6 +134,7 @@ subtest 'requests that overlap keep no process for ever' => sub {
 };
 
 subtest 'a row that somebody holds is as a request that lasts' => sub {
+	$node->restart;
 	my $log_offset = -s $node->logfile;
 	my $lasts = queue_held('locked', 'a');
 	my $session = $node->background_psql('a', on_error_stop => 0);
