@@ -8,9 +8,7 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
 #include "parser/parse_coerce.h"
-#include "utils/memutils.h"
 
 #include "tables/shape.h"
 
@@ -45,57 +43,6 @@ pgnet_shape_unwritable(TupleDesc desc, const ShapeColumn *columns, int ncolumns)
 			return columns[i].name;
 	}
 	return NULL;
-}
-
-/* Make an INSERT. */
-void
-pgnet_shape_prepare_insert(PreparedStatement *insert, const char *table,
-						   const ShapeColumn *columns, int ncolumns,
-						   const char *returning)
-{
-	StringInfoData names;
-	StringInfoData parameters;
-	const char *comma = "";
-
-	if (insert->sql != NULL)
-		return;
-	insert->nparams = 0;
-	initStringInfo(&names);
-	initStringInfo(&parameters);
-	for (int i = 0; i < ncolumns; i++)
-	{
-		if (columns[i].by_default)
-			continue;
-		insert->param_types[insert->nparams++] = columns[i].type;
-		appendStringInfo(&names, "%s%s", comma, columns[i].name);
-		appendStringInfo(&parameters, "%s$%d", comma, insert->nparams);
-		comma = ", ";
-	}
-	insert->sql =
-		MemoryContextStrdup(TopMemoryContext,
-							psprintf("INSERT INTO net.%s (%s) VALUES (%s) %s",
-									 table, names.data, parameters.data,
-									 returning));
-}
-
-/* Run it. */
-void
-pgnet_shape_run_insert(PreparedStatement *insert, const ShapeColumn *columns,
-					   int ncolumns, const Datum *values, const bool *nulls,
-					   int expected)
-{
-	Datum		parameters[PGNET_PLAN_MAX_PARAMS];
-	char		flags[PGNET_PLAN_MAX_PARAMS];
-	int			count = 0;
-
-	for (int i = 0; i < ncolumns; i++)
-	{
-		if (columns[i].by_default)
-			continue;
-		parameters[count] = values[i];
-		flags[count++] = nulls[i] ? 'n' : ' ';
-	}
-	pgnet_plan_run(insert, parameters, flags, expected);
 }
 
 /* The column of that name, or NULL. */

@@ -10,8 +10,6 @@
 
 #include "access/tupdesc.h"
 
-#include "tables/statement.h"
-
 /* A column as we made it. */
 typedef struct ShapeColumn
 {
@@ -31,22 +29,5 @@ extern const char *pgnet_shape_unreadable(TupleDesc desc,
 extern const char *pgnet_shape_unwritable(TupleDesc desc,
 										  const ShapeColumn *columns,
 										  int ncolumns);
-
-/*
- * Make a statement, once, that inserts a row of these columns, but for those
- * that are left to their defaults, into a table of the schema net; returning
- * is its last clause.  A parameter of the type of a domain would be taken to
- * fulfil its constraints, so they have the types of the shape.
- */
-extern void pgnet_shape_prepare_insert(PreparedStatement *insert,
-									   const char *table,
-									   const ShapeColumn *columns,
-									   int ncolumns, const char *returning);
-
-/* Run it with values of these columns. */
-extern void pgnet_shape_run_insert(PreparedStatement *insert,
-								   const ShapeColumn *columns, int ncolumns,
-								   const Datum *values, const bool *nulls,
-								   int expected);
 
 #endif							/* PGNET_SHAPE_H */

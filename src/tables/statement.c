@@ -1,20 +1,131 @@
 /*
  * statement.c -- SQL statements, prepared once a process.
  *
- * Runs in: client backends and workers, with SPI connected.
+ * Runs in: client backends and workers.
  */
 #include "postgres.h"
 
 #include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
 
 #include "tables/statement.h"
 
 static SPIPlanPtr prepared(PreparedStatement *statement);
-static void check(const PreparedStatement *statement, int code, int expected);
+static void free_found(StatementSession *session);
+
+/* Begin. */
+void
+pgnet_statement_begin(StatementSession *session, int options)
+{
+	*session = (StatementSession) {.options = options};
+	if (options & PGNET_AS_OWNER)
+		session->caller = pgnet_catalog_become_owner();
+	if (options & PGNET_SPI)
+		pgnet_statement_connect();
+	if (options & PGNET_LATEST)
+		session->snapshot = RegisterSnapshot(GetLatestSnapshot());
+}
+
+/* End. */
+void
+pgnet_statement_end(StatementSession *session)
+{
+	free_found(session);
+	if (session->options & PGNET_LATEST)
+		UnregisterSnapshot(session->snapshot);
+	if (session->options & PGNET_SPI)
+		pgnet_statement_finish();
+	if (session->options & PGNET_AS_OWNER)
+		pgnet_catalog_become(session->caller);
+}
+
+/* Run a statement. */
+int
+pgnet_statement_run(StatementSession *session, PreparedStatement *statement,
+					Datum *values, const char *nulls)
+{
+	int			code;
+
+	free_found(session);
+	if (session->snapshot != NULL)
+		code = SPI_execute_snapshot(prepared(statement), values, nulls,
+									session->snapshot, InvalidSnapshot, true,
+									false, 0);
+	else
+		code = SPI_execute_plan(prepared(statement), values, nulls, false, 0);
+	if (code < 0)
+		elog(ERROR, "could not run \"%s\": %s", statement->sql,
+			 SPI_result_code_string(code));
+	session->found = SPI_tuptable;
+	return (int) SPI_processed;
+}
+
+/* Read a bigint. */
+int64
+pgnet_statement_int64(const StatementSession *session, int row, int column,
+					  int64 if_null)
+{
+	bool		null;
+	Datum		value = pgnet_statement_datum(session, row, column, &null);
+
+	return null ? if_null : DatumGetInt64(value);
+}
+
+/* Read an integer. */
+int32
+pgnet_statement_int32(const StatementSession *session, int row, int column,
+					  int32 if_null)
+{
+	bool		null;
+	Datum		value = pgnet_statement_datum(session, row, column, &null);
+
+	return null ? if_null : DatumGetInt32(value);
+}
+
+/* Read a boolean. */
+bool
+pgnet_statement_bool(const StatementSession *session, int row, int column,
+					 bool if_null)
+{
+	bool		null;
+	Datum		value = pgnet_statement_datum(session, row, column, &null);
+
+	return null ? if_null : DatumGetBool(value);
+}
+
+/* Read an oid, InvalidOid for null. */
+Oid
+pgnet_statement_oid(const StatementSession *session, int row, int column)
+{
+	bool		null;
+	Datum		value = pgnet_statement_datum(session, row, column, &null);
+
+	return null ? InvalidOid : DatumGetObjectId(value);
+}
+
+/* Copy a text. */
+char *
+pgnet_statement_text(const StatementSession *session, int row, int column)
+{
+	bool		null;
+	Datum		value = pgnet_statement_datum(session, row, column, &null);
+
+	return null ? NULL : TextDatumGetCString(value);
+}
+
+/* Read a column. */
+Datum
+pgnet_statement_datum(const StatementSession *session, int row, int column,
+					  bool *null)
+{
+	return SPI_getbinval(session->found->vals[row], session->found->tupdesc,
+						 column, null);
+}
 
 /* Open a session with SPI. */
 void
-pgnet_plans_connect(void)
+pgnet_statement_connect(void)
 {
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
@@ -22,31 +133,10 @@ pgnet_plans_connect(void)
 
 /* End it. */
 void
-pgnet_plans_finish(void)
+pgnet_statement_finish(void)
 {
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "could not end the session with SPI");
-}
-
-/* Run a statement. */
-void
-pgnet_plan_run(PreparedStatement *statement, Datum *values, const char *nulls,
-			   int expected)
-{
-	check(statement,
-		  SPI_execute_plan(prepared(statement), values, nulls, false, 0),
-		  expected);
-}
-
-/* Run a SELECT with a snapshot. */
-void
-pgnet_plan_run_as_of(PreparedStatement *statement, Datum *values,
-					 Snapshot snapshot)
-{
-	check(statement,
-		  SPI_execute_snapshot(prepared(statement), values, NULL, snapshot,
-							   InvalidSnapshot, true, false, 0),
-		  SPI_OK_SELECT);
 }
 
 /*
@@ -70,11 +160,11 @@ prepared(PreparedStatement *statement)
 	return statement->plan;
 }
 
-/* A result other than the expected one "cannot happen". */
+/* Free what the last statement gave. */
 static void
-check(const PreparedStatement *statement, int code, int expected)
+free_found(StatementSession *session)
 {
-	if (code != expected)
-		elog(ERROR, "could not run \"%s\": %s", statement->sql,
-			 SPI_result_code_string(code));
+	if (session->found != NULL)
+		SPI_freetuptable(session->found);
+	session->found = NULL;
 }

@@ -81,7 +81,7 @@ pgnet_transaction_begin(void)
 	StartTransactionCommand();
 	enable_timeout_after(STATEMENT_TIMEOUT, TRANSACTION_TIMEOUT_MS);
 	settle_due = DT_NOBEGIN;
-	pgnet_plans_connect();
+	pgnet_statement_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
@@ -89,7 +89,7 @@ pgnet_transaction_begin(void)
 void
 pgnet_transaction_commit(void)
 {
-	pgnet_plans_finish();
+	pgnet_statement_finish();
 	PopActiveSnapshot();
 	disable_timeout(STATEMENT_TIMEOUT, false);
 	CommitTransactionCommand();

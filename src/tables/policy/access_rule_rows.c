@@ -15,13 +15,11 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
 #include "policy/access_rules.h"
 #include "policy/hosts.h"
@@ -61,9 +59,8 @@ static uint64 known_as_of;
 
 static bool have_rules(void);
 static void read_rules(void);
-static void copy_rule(int row, AccessRule *rule);
-static char *text_column(int row, int number);
-static Datum column(int row, int number, bool *null);
+static void copy_rule(const StatementSession *session, int row,
+					  AccessRule *rule);
 static AccessRules *rules_of(Oid role);
 static bool is_member(Oid role, const char *of);
 static char *problem_with(const AccessRules *rules, const char *method,
@@ -129,28 +126,27 @@ have_rules(void)
 static void
 read_rules(void)
 {
-	CatalogUser before = pgnet_catalog_become_owner();
-	Snapshot	snapshot;
+	StatementSession session;
 	MemoryContext context;
+	MemoryContext before;
 	AccessRules rules;
 	char	  **roles;
 
-	pgnet_plans_connect();
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	pgnet_plan_run_as_of(&find_rules, NULL, snapshot);
+	pgnet_statement_begin(&session, PGNET_AS_OWNER | PGNET_SPI | PGNET_LATEST);
+	rules.count = pgnet_statement_run(&session, &find_rules, NULL, NULL);
 
 	context = AllocSetContextCreate(CurrentMemoryContext,
 									"pg_net access rules",
 									ALLOCSET_SMALL_SIZES);
-	MemoryContextSwitchTo(context);
-	rules.count = (int) SPI_processed;
+	before = MemoryContextSwitchTo(context);
 	rules.items = palloc0(sizeof(AccessRule) * (rules.count + 1));
 	roles = palloc0(sizeof(char *) * (rules.count + 1));
 	for (int i = 0; i < rules.count; i++)
 	{
-		copy_rule(i, &rules.items[i]);
-		roles[i] = text_column(i, RULE_ROLE);
+		copy_rule(&session, i, &rules.items[i]);
+		roles[i] = pgnet_statement_text(&session, i, RULE_ROLE);
 	}
+	MemoryContextSwitchTo(before);
 
 	if (known_context != NULL)
 		MemoryContextDelete(known_context);
@@ -158,27 +154,24 @@ read_rules(void)
 	known_context = context;
 	known = rules;
 	known_roles = roles;
-	UnregisterSnapshot(snapshot);
-	pgnet_plans_finish();
-	pgnet_catalog_become(before);
+	pgnet_statement_end(&session);
 }
 
 /* Copy a row of find_rules. */
 static void
-copy_rule(int row, AccessRule *rule)
+copy_rule(const StatementSession *session, int row, AccessRule *rule)
 {
 	Datum		value;
 	bool		null;
 
-	rule->position = DatumGetInt32(column(row, RULE_POSITION, &null));
-	rule->allow = DatumGetBool(column(row, RULE_ALLOW, &null));
-	rule->scheme = text_column(row, RULE_SCHEME);
-	rule->host = text_column(row, RULE_HOST);
-	value = column(row, RULE_MIN_PORT, &null);
-	rule->min_port = null ? 0 : DatumGetInt32(value);
-	value = column(row, RULE_MAX_PORT, &null);
+	rule->position = pgnet_statement_int32(session, row, RULE_POSITION, 0);
+	rule->allow = pgnet_statement_bool(session, row, RULE_ALLOW, false);
+	rule->scheme = pgnet_statement_text(session, row, RULE_SCHEME);
+	rule->host = pgnet_statement_text(session, row, RULE_HOST);
+	rule->min_port = pgnet_statement_int32(session, row, RULE_MIN_PORT, 0);
+	value = pgnet_statement_datum(session, row, RULE_MAX_PORT, &null);
 	rule->max_port = null ? PG_INT32_MAX : DatumGetInt32(value) - 1;
-	value = column(row, RULE_METHODS, &null);
+	value = pgnet_statement_datum(session, row, RULE_METHODS, &null);
 	if (!null)
 	{
 		Datum	   *methods;
@@ -189,24 +182,6 @@ copy_rule(int row, AccessRule *rule)
 		for (int i = 0; i < rule->nmethods; i++)
 			rule->methods[i] = TextDatumGetCString(methods[i]);
 	}
-}
-
-/* A column that is text, copied; NULL for null. */
-static char *
-text_column(int row, int number)
-{
-	bool		null;
-	Datum		value = column(row, number, &null);
-
-	return null ? NULL : TextDatumGetCString(value);
-}
-
-/* A column of find_rules. */
-static Datum
-column(int row, int number, bool *null)
-{
-	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, number,
-						 null);
 }
 
 /*

@@ -4,8 +4,8 @@
  * Runs in: workers, inside a transaction.
  *
  * Rows of transactions that have not ended count, too: their calls have been
- * counted, and may not be forgotten.  In a queue that can be read by SQL only,
- * they do not.
+ * counted, and may not be forgotten.  In a queue that takes a statement to
+ * read, they do not.
  */
 #include "postgres.h"
 
@@ -14,7 +14,6 @@
 #include "access/tableam.h"
 #include "access/transam.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/hsearch.h"
 #include "utils/snapmgr.h"
@@ -39,13 +38,12 @@ static PreparedStatement find_prepared = {
 	.param_types = {OIDOID}
 };
 
-static Waiting *count_by_sql(int *nroles);
+static Waiting *count_by_statement(int *nroles);
 static Waiting *count_slots(Relation queue, int *nroles);
 static void count_slot(HTAB *roles, TupleTableSlot *slot);
 static uint64 column_size(TupleTableSlot *slot, int number);
 static Waiting *list(HTAB *roles, int *nroles);
 static int	compare_roles(const void *a, const void *b);
-static Datum column(int row, int number, Datum if_null);
 
 /* Count. */
 Waiting *
@@ -57,7 +55,7 @@ pgnet_waiting_count(int *nroles)
 	Waiting    *waiting;
 
 	if (queue == NULL)
-		waiting = count_by_sql(nroles);
+		waiting = count_by_statement(nroles);
 	else
 	{
 		waiting = count_slots(queue, nroles);
@@ -69,23 +67,21 @@ pgnet_waiting_count(int *nroles)
 
 /* Count what is committed. */
 static Waiting *
-count_by_sql(int *nroles)
+count_by_statement(int *nroles)
 {
-	MemoryContext context = CurrentMemoryContext;
-	CatalogUser before = pgnet_catalog_become_owner();
+	StatementSession session;
 	Waiting    *waiting;
 
-	pgnet_plan_run(&count_rows, NULL, NULL, SPI_OK_SELECT);
-	*nroles = (int) SPI_processed;
-	waiting = MemoryContextAllocZero(context, sizeof(Waiting) * (*nroles + 1));
+	pgnet_statement_begin(&session, PGNET_AS_OWNER);
+	*nroles = pgnet_statement_run(&session, &count_rows, NULL, NULL);
+	waiting = palloc0(sizeof(Waiting) * (*nroles + 1));
 	for (int i = 0; i < *nroles; i++)
 		waiting[i] = (Waiting) {
-			.role = DatumGetObjectId(column(i, 1, InvalidOid)),
-			.rows = DatumGetInt64(column(i, 2, 0)),
-			.bytes = DatumGetInt64(column(i, 3, 0))
+			.role = pgnet_statement_oid(&session, i, 1),
+			.rows = pgnet_statement_int64(&session, i, 2, 0),
+			.bytes = pgnet_statement_int64(&session, i, 3, 0)
 		};
-	SPI_freetuptable(SPI_tuptable);
-	pgnet_catalog_become(before);
+	pgnet_statement_end(&session);
 	return waiting;
 }
 
@@ -175,23 +171,19 @@ bool
 pgnet_waiting_is_prepared(TransactionId before)
 {
 	Datum		database = ObjectIdGetDatum(MyDatabaseId);
+	StatementSession session;
 	bool		found = false;
+	int			count;
 
-	pgnet_plan_run(&find_prepared, &database, NULL, SPI_OK_SELECT);
-	for (int i = 0; i < (int) SPI_processed && !found; i++)
-		found = TransactionIdPrecedes(DatumGetTransactionId(column(i, 1, 0)),
-									  before);
-	SPI_freetuptable(SPI_tuptable);
+	pgnet_statement_begin(&session, 0);
+	count = pgnet_statement_run(&session, &find_prepared, &database, NULL);
+	for (int i = 0; i < count && !found; i++)
+	{
+		bool		null;
+		Datum		xid = pgnet_statement_datum(&session, i, 1, &null);
+
+		found = TransactionIdPrecedes(DatumGetTransactionId(xid), before);
+	}
+	pgnet_statement_end(&session);
 	return found;
-}
-
-/* A column of what was found. */
-static Datum
-column(int row, int number, Datum if_null)
-{
-	bool		null;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row],
-									  SPI_tuptable->tupdesc, number, &null);
-
-	return null ? if_null : value;
 }

@@ -17,14 +17,12 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "policy/header_rules.h"
@@ -76,16 +74,18 @@ typedef struct Lookup
 
 static char *fill_value(Lookup *lookup, const char *text);
 static char *look_up(Lookup *lookup, char *name);
-static char *read_secret(Lookup *lookup, const char *name, Snapshot snapshot);
+static char *read_secret(Lookup *lookup, const char *name,
+						 StatementSession *session);
 static char *refuse(Lookup *lookup, const char *name, const char *problem);
 static bool is_granted(Oid role, ArrayType *roles);
 static const char *misuse(const Lookup *lookup, const char *host, int port,
 						  bool allow_http);
 static bool names_host(const char *value, const UrlTarget *named);
-static char *read_vault(Lookup *lookup, const char *name, Snapshot snapshot);
+static char *read_vault(Lookup *lookup, const char *name,
+						StatementSession *session);
 static bool has_vault(void);
-static char *text_of(Lookup *lookup, int number);
-static Datum column(int number, bool *null);
+static char *text_of(Lookup *lookup, const StatementSession *session,
+					 int column);
 
 /* Look at a row to be. */
 char *
@@ -181,49 +181,43 @@ fill_value(Lookup *lookup, const char *text)
 static char *
 look_up(Lookup *lookup, char *name)
 {
-	CatalogUser before = pgnet_catalog_become_owner();
-	Snapshot	snapshot;
+	StatementSession session;
 	char	   *value;
 
-	pgnet_plans_connect();
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	value = read_secret(lookup, name, snapshot);
-	UnregisterSnapshot(snapshot);
-	pgnet_plans_finish();
-	pgnet_catalog_become(before);
+	pgnet_statement_begin(&session, PGNET_AS_OWNER | PGNET_SPI | PGNET_LATEST);
+	value = read_secret(lookup, name, &session);
+	pgnet_statement_end(&session);
 	MemoryContextSwitchTo(lookup->context);
 	return value ? value : "";
 }
 
 /* The value of a secret, or NULL.  That it exists is for its users to know. */
 static char *
-read_secret(Lookup *lookup, const char *name, Snapshot snapshot)
+read_secret(Lookup *lookup, const char *name, StatementSession *session)
 {
 	Datum		parameter = CStringGetTextDatum(name);
 	Datum		roles = 0;
-	Datum		number;
 	int			port;
 	bool		allow_http;
 	const char *problem;
 	char	   *value;
 	bool		null = true;
 
-	pgnet_plan_run_as_of(&find_secret, &parameter, snapshot);
-	if (SPI_processed == 1)
-		roles = column(SECRET_ROLES, &null);
+	if (pgnet_statement_run(session, &find_secret, &parameter, NULL) == 1)
+		roles = pgnet_statement_datum(session, 0, SECRET_ROLES, &null);
 	if (null || !is_granted(lookup->role, DatumGetArrayTypeP(roles)))
 		return refuse(lookup, name, "does not exist or is not granted to this role");
-	number = column(SECRET_PORT, &null);
-	port = null ? 0 : DatumGetInt32(number);
-	allow_http = DatumGetBool(column(SECRET_ALLOW_HTTP, &null));
-	problem = misuse(lookup, text_of(lookup, SECRET_HOST), port, allow_http);
+	port = pgnet_statement_int32(session, 0, SECRET_PORT, 0);
+	allow_http = pgnet_statement_bool(session, 0, SECRET_ALLOW_HTTP, false);
+	problem = misuse(lookup, text_of(lookup, session, SECRET_HOST), port,
+					 allow_http);
 	if (problem != NULL)
 		return refuse(lookup, name, problem);
 	if (!lookup->with_value)
 		return NULL;
-	value = text_of(lookup, SECRET_VALUE);
+	value = text_of(lookup, session, SECRET_VALUE);
 	if (value == NULL)
-		value = read_vault(lookup, name, snapshot);
+		value = read_vault(lookup, name, session);
 	if (value == NULL)
 		return refuse(lookup, name, "has no value");
 	/* PEM is for settings that want a file */
@@ -310,14 +304,15 @@ names_host(const char *value, const UrlTarget *named)
 
 /* The value of a secret of Vault, or NULL. */
 static char *
-read_vault(Lookup *lookup, const char *name, Snapshot snapshot)
+read_vault(Lookup *lookup, const char *name, StatementSession *session)
 {
 	Datum		value = CStringGetTextDatum(name);
 
 	if (!has_vault())
 		return NULL;
-	pgnet_plan_run_as_of(&find_in_vault, &value, snapshot);
-	return SPI_processed == 1 ? text_of(lookup, 1) : NULL;
+	if (pgnet_statement_run(session, &find_in_vault, &value, NULL) != 1)
+		return NULL;
+	return text_of(lookup, session, 1);
 }
 
 /*
@@ -343,21 +338,10 @@ has_vault(void)
 	return trusted;
 }
 
-/* A text column of what was found, copied; NULL for null. */
+/* A text column of what was found, copied for the request; NULL for null. */
 static char *
-text_of(Lookup *lookup, int number)
+text_of(Lookup *lookup, const StatementSession *session, int column)
 {
-	bool		null;
-	Datum		value = column(number, &null);
-
 	MemoryContextSwitchTo(lookup->context);
-	return null ? NULL : TextDatumGetCString(value);
-}
-
-/* A column of what was found. */
-static Datum
-column(int number, bool *null)
-{
-	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, number,
-						 null);
+	return pgnet_statement_text(session, 0, column);
 }

@@ -8,19 +8,18 @@
 #include "access/detoast.h"
 #include "access/table.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "job.h"
 #include "tables/catalog.h"
 #include "tables/ids.h"
+#include "tables/insert_statement.h"
 #include "tables/local_setting.h"
 #include "tables/queue/method_domain.h"
 #include "tables/queue/queue.h"
 #include "tables/queue/queue_scan.h"
 #include "tables/row_writer.h"
-#include "tables/statement.h"
 
 /* A row is read whole at once below this many bytes of headers and body. */
 #define LARGE_ROW_BYTES (32 * 1024)
@@ -94,12 +93,14 @@ static bool insert_as_owner(Relation queue, const TableTraits *traits,
 							const QueueRow *row, int64 *id);
 static bool insert_directly(Relation queue, const TableTraits *traits,
 							const QueueRow *row, int64 *id);
-static bool insert_by_sql(const QueueRow *row, int64 *id);
-static int	scan_by_sql(const RowReader *reader, int64 from_id, int limit);
-static void load_by_sql(const RowReader *reader, int64 *ids, int nids);
+static bool insert_by_statement(const QueueRow *row, int64 *id);
+static int	scan_by_statement(const RowReader *reader, int64 from_id,
+							  int limit);
+static void load_by_statement(const RowReader *reader, int64 *ids, int nids);
 static bool lie_close(const int64 *ids, int nids);
 static void read_slot(TupleTableSlot *slot, Row *row);
-static void read_selected(int number, Row *row);
+static void read_selected(const StatementSession *session, int number,
+						  Row *row);
 static void copy_row(const RowReader *reader, const Row *row);
 static size_t column_size(const Row *row, int number);
 
@@ -147,7 +148,7 @@ insert_as_owner(Relation queue, const TableTraits *traits, const QueueRow *row,
 	PG_TRY();
 	{
 		inserted = queue ? insert_directly(queue, traits, row, id) :
-						   insert_by_sql(row, id);
+						   insert_by_statement(row, id);
 	}
 	PG_FINALLY();
 	{
@@ -179,25 +180,27 @@ insert_directly(Relation queue, const TableTraits *traits, const QueueRow *row,
 	return !null;
 }
 
-/* Insert a row by SQL. */
+/* Insert a row by a statement. */
 static bool
-insert_by_sql(const QueueRow *row, int64 *id)
+insert_by_statement(const QueueRow *row, int64 *id)
 {
+	StatementSession session;
 	Datum		values[QUEUE_NCOLUMNS];
 	bool		nulls[QUEUE_NCOLUMNS];
+	Datum		value;
 	bool		null = true;
 
-	pgnet_plans_connect();
-	pgnet_shape_prepare_insert(&insert_row, "http_request_queue",
-							   pgnet_queue_shape, QUEUE_NCOLUMNS,
-							   "RETURNING id::pg_catalog.int8");
+	pgnet_statement_begin(&session, PGNET_SPI);
 	pgnet_queue_row_write(row, values, nulls);
-	pgnet_shape_run_insert(&insert_row, pgnet_queue_shape, QUEUE_NCOLUMNS,
-						   values, nulls, SPI_OK_INSERT_RETURNING);
-	if (SPI_processed == 1)
-		*id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
-										  SPI_tuptable->tupdesc, 1, &null));
-	pgnet_plans_finish();
+	if (pgnet_insert_statement_run(&session, &insert_row, "http_request_queue",
+								   pgnet_queue_shape, QUEUE_NCOLUMNS,
+								   "RETURNING id::pg_catalog.int8", values,
+								   nulls) == 1)
+	{
+		value = pgnet_statement_datum(&session, 0, 1, &null);
+		*id = DatumGetInt64(value);
+	}
+	pgnet_statement_end(&session);
 	return !null;
 }
 
@@ -227,7 +230,7 @@ pgnet_queue_scan(Oid table, int64 from_id, int limit, bool ids_only,
 	int			count = 0;
 
 	if (queue == NULL)
-		return scan_by_sql(&reader, from_id, limit);
+		return scan_by_statement(&reader, from_id, limit);
 	pgnet_queue_scan_begin(&scan, queue, primary_key, from_id, PG_INT64_MAX);
 	while (count < limit && (slot = pgnet_queue_scan_next(&scan)) != NULL)
 	{
@@ -262,7 +265,7 @@ pgnet_queue_load(Oid table, int64 *ids, int nids, MemoryContext parent,
 		NULL;
 	if (queue == NULL)
 	{
-		load_by_sql(&reader, ids, nids);
+		load_by_statement(&reader, ids, nids);
 		return;
 	}
 	pgnet_queue_scan_begin(&scan, queue, primary_key, ids[0], ids[nids - 1]);
@@ -275,55 +278,57 @@ pgnet_queue_load(Oid table, int64 *ids, int nids, MemoryContext parent,
 	pgnet_queue_scan_end(&scan);
 }
 
-/* Read rows in order of id, by SQL. */
+/* Read rows in order of id, by a statement. */
 static int
-scan_by_sql(const RowReader *reader, int64 from_id, int limit)
+scan_by_statement(const RowReader *reader, int64 from_id, int limit)
 {
 	Datum		values[2] = {Int64GetDatum(from_id), Int64GetDatum(limit)};
-	CatalogUser before = pgnet_catalog_become_owner();
-	Row			row;
+	StatementSession session;
 	int			count;
 
-	pgnet_plan_run(&scan_rows, values, NULL, SPI_OK_SELECT);
-	count = (int) SPI_processed;
+	pgnet_statement_begin(&session, PGNET_AS_OWNER);
+	count = pgnet_statement_run(&session, &scan_rows, values, NULL);
 	for (int i = 0; i < count; i++)
 	{
-		read_selected(i, &row);
+		Row			row;
+
+		read_selected(&session, i, &row);
 		copy_row(reader, &row);
 	}
-	SPI_freetuptable(SPI_tuptable);
-	pgnet_catalog_become(before);
+	pgnet_statement_end(&session);
 	return count;
 }
 
 /*
- * Read rows by their ids, which are in order, by SQL.  Those that lie close
- * together are found by range, which brings some between, too.
+ * Read rows by their ids, which are in order, by a statement.  Those that lie
+ * close together are found by range, which brings some between, too.
  */
 static void
-load_by_sql(const RowReader *reader, int64 *ids, int nids)
+load_by_statement(const RowReader *reader, int64 *ids, int nids)
 {
 	Datum		bounds[2] = {Int64GetDatum(ids[0]),
 					   Int64GetDatum(ids[nids - 1])};
-	CatalogUser before = pgnet_catalog_become_owner();
+	StatementSession session;
 	Datum		array;
-	Row			row;
+	int			count;
 
+	pgnet_statement_begin(&session, PGNET_AS_OWNER);
 	if (lie_close(ids, nids))
-		pgnet_plan_run(&load_range, bounds, NULL, SPI_OK_SELECT);
+		count = pgnet_statement_run(&session, &load_range, bounds, NULL);
 	else
 	{
 		array = pgnet_ids_array(ids, nids);
-		pgnet_plan_run(&load_rows, &array, NULL, SPI_OK_SELECT);
+		count = pgnet_statement_run(&session, &load_rows, &array, NULL);
 	}
-	for (int i = 0; i < (int) SPI_processed; i++)
+	for (int i = 0; i < count; i++)
 	{
-		read_selected(i, &row);
+		Row			row;
+
+		read_selected(&session, i, &row);
 		if (pgnet_ids_contain(ids, nids, DatumGetInt64(row.values[QUEUE_ID])))
 			copy_row(reader, &row);
 	}
-	SPI_freetuptable(SPI_tuptable);
-	pgnet_catalog_become(before);
+	pgnet_statement_end(&session);
 }
 
 /* Are most ids between the first and the last among them? */
@@ -343,11 +348,11 @@ read_slot(TupleTableSlot *slot, Row *row)
 	row->nulls[COL_PLACE] = false;
 }
 
-/* A row the last SELECT gave. */
+/* A row that a SELECT gave. */
 static void
-read_selected(int number, Row *row)
+read_selected(const StatementSession *session, int number, Row *row)
 {
-	heap_deform_tuple(SPI_tuptable->vals[number], SPI_tuptable->tupdesc,
+	heap_deform_tuple(session->found->vals[number], session->found->tupdesc,
 					  row->values, row->nulls);
 }
 

@@ -11,7 +11,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -100,27 +99,24 @@ pgnet_broken_rows_load(Oid table, int64 *ids, int nids, MemoryContext parent,
 static int
 select_places(PreparedStatement *statement, Datum *values, RowPlace **places)
 {
-	CatalogUser before = pgnet_catalog_become_owner();
+	StatementSession session;
 	int			count;
 
-	pgnet_plan_run(statement, values, NULL, SPI_OK_SELECT);
-	pgnet_catalog_become(before);
-	count = (int) SPI_processed;
+	pgnet_statement_begin(&session, PGNET_AS_OWNER);
+	count = pgnet_statement_run(&session, statement, values, NULL);
 	*places = palloc0(sizeof(RowPlace) * Max(count, 1));
 	for (int i = 0; i < count; i++)
 	{
-		HeapTuple	row = SPI_tuptable->vals[i];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
-		RowPlace   *place = &(*places)[i];
-		Datum		ctid;
 		bool		null;
+		Datum		tid = pgnet_statement_datum(&session, i, 2, &null);
 
-		place->id = DatumGetInt64(SPI_getbinval(row, desc, 1, &null));
-		ctid = SPI_getbinval(row, desc, 2, &null);
-		place->place = *(ItemPointer) DatumGetPointer(ctid);
-		place->role = DatumGetObjectId(SPI_getbinval(row, desc, 3, &null));
+		(*places)[i] = (RowPlace) {
+			.id = pgnet_statement_int64(&session, i, 1, 0),
+			.place = *(ItemPointer) DatumGetPointer(tid),
+			.role = pgnet_statement_oid(&session, i, 3)
+		};
 	}
-	SPI_freetuptable(SPI_tuptable);
+	pgnet_statement_end(&session);
 	return count;
 }
 

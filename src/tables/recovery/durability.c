@@ -50,11 +50,11 @@ pgnet_durability_set(bool durable)
 {
 	const char *const *statements = durable ? make_logged : make_unlogged;
 
-	pgnet_plans_connect();
+	pgnet_statement_connect();
 	lock_tables();
 	for (int i = 0; i < (int) lengthof(make_logged); i++)
 		run(statements[i]);
-	pgnet_plans_finish();
+	pgnet_statement_finish();
 }
 
 /* Lock both tables, or give up. */

@@ -18,11 +18,9 @@
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
-#include "executor/spi.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/snapmgr.h"
 
 #include "tables/catalog.h"
 #include "tables/recovery/installation.h"
@@ -48,7 +46,6 @@ static PreparedStatement note_timeline = {
 
 static void move_on(void);
 static int64 distance(void);
-static Datum column(int number, Datum if_null);
 
 /* Move the sequence on if nobody did. */
 void
@@ -93,44 +90,32 @@ distance(void)
 {
 	int64		by = 0;
 	int64		timeline = (int64) GetWALInsertionTimeLine();
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	StatementSession session;
 
-	pgnet_plans_connect();
-	pgnet_plan_run_as_of(&find_timeline, NULL, snapshot);
-	if (SPI_processed == 1)
+	pgnet_statement_begin(&session, PGNET_SPI | PGNET_LATEST);
+	if (pgnet_statement_run(&session, &find_timeline, NULL, NULL) == 1)
 	{
 		/* null: nobody knows on which timelines ids were given out */
-		int64		noted = DatumGetInt32(column(1, Int32GetDatum(0)));
-		bool		unharmed = DatumGetBool(column(2, BoolGetDatum(false)));
+		int64		noted = pgnet_statement_int32(&session, 0, 1, 0);
+		bool		unharmed = pgnet_statement_bool(&session, 0, 2, false);
 
 		if (timeline != noted)
 			by = DISTANCE * Max(timeline - noted, 1);
 		else if (!unharmed)
 			by = DISTANCE;
 	}
-	pgnet_plans_finish();
-	UnregisterSnapshot(snapshot);
+	pgnet_statement_end(&session);
 	return by;
-}
-
-/* A column of the row that was found. */
-static Datum
-column(int number, Datum if_null)
-{
-	bool		null;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[0],
-									  SPI_tuptable->tupdesc, number, &null);
-
-	return null ? if_null : value;
 }
 
 /* Write the timeline down. */
 void
 pgnet_installation_note_timeline(void)
 {
-	CatalogUser before = pgnet_catalog_become_owner();
+	StatementSession session;
 	Datum		value = Int32GetDatum((int32) GetWALInsertionTimeLine());
 
-	pgnet_plan_run(&note_timeline, &value, NULL, SPI_OK_UPDATE);
-	pgnet_catalog_become(before);
+	pgnet_statement_begin(&session, PGNET_AS_OWNER);
+	(void) pgnet_statement_run(&session, &note_timeline, &value, NULL);
+	pgnet_statement_end(&session);
 }

@@ -5,9 +5,6 @@
  */
 #include "postgres.h"
 
-#include "executor/spi.h"
-
-#include "tables/catalog.h"
 #include "tables/recovery/pending.h"
 #include "tables/recovery/suspect_rows.h"
 #include "tables/responses/record.h"
@@ -21,12 +18,13 @@ static PreparedStatement find_request = {
 void
 pgnet_leftovers_find(Leftovers *leftovers)
 {
-	CatalogUser before = pgnet_catalog_become_owner();
+	StatementSession session;
 	Inquest		inquest;
 
-	pgnet_plan_run(&find_request, NULL, NULL, SPI_OK_SELECT);
-	leftovers->requests = SPI_processed > 0;
-	pgnet_catalog_become(before);
+	pgnet_statement_begin(&session, PGNET_AS_OWNER);
+	leftovers->requests =
+		pgnet_statement_run(&session, &find_request, NULL, NULL) > 0;
+	pgnet_statement_end(&session);
 	if (!pgnet_responses_oldest(&leftovers->oldest_response))
 		leftovers->oldest_response = DT_NOEND;
 	if (!leftovers->requests)

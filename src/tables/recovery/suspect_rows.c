@@ -11,9 +11,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 
-#include "tables/catalog.h"
 #include "tables/ids.h"
 #include "tables/recovery/suspect_rows.h"
 #include "tables/statement.h"
@@ -69,27 +67,28 @@ static PreparedStatement delete_cleared = {
 	.param_types = {INT8ARRAYOID}
 };
 
-static bool server_crashed(void);
-static int64 last_waiting(void);
-static void read_suspects(Inquest *inquest);
-static int64 number(int row, int column);
+static bool server_crashed(StatementSession *session);
+static int64 last_waiting(StatementSession *session);
+static void read_suspects(StatementSession *session, Inquest *inquest);
 
 /* Find out what happened before this worker. */
 void
 pgnet_suspect_rows_inquire(bool died, bool alive, Inquest *inquest)
 {
-	CatalogUser before = pgnet_catalog_become_owner();
+	StatementSession session;
 	Datum		value;
 
+	pgnet_statement_begin(&session, PGNET_AS_OWNER);
 	/* in any case: the mark is to be there from now on */
-	*inquest = (Inquest) {.died = (server_crashed() && !alive) || died};
+	*inquest = (Inquest) {.died = (server_crashed(&session) && !alive) || died};
 	value = BoolGetDatum(inquest->died);
-	pgnet_plan_run(&forget_innocent, &value, NULL, SPI_OK_DELETE);
+	(void) pgnet_statement_run(&session, &forget_innocent, &value, NULL);
 	value = Int32GetDatum(inquest->died ? 1 : 0);
-	pgnet_plan_run(&count_death, &value, NULL, SPI_OK_UPDATE);
-	read_suspects(inquest);
-	inquest->last_waiting = inquest->died ? last_waiting() : PG_INT64_MIN;
-	pgnet_catalog_become(before);
+	(void) pgnet_statement_run(&session, &count_death, &value, NULL);
+	read_suspects(&session, inquest);
+	inquest->last_waiting = inquest->died ? last_waiting(&session) :
+											PG_INT64_MIN;
+	pgnet_statement_end(&session);
 }
 
 /* Write down what is sent, forget what is cleared. */
@@ -97,64 +96,51 @@ void
 pgnet_suspect_rows_write(const int64 *sent, int nsent, const int64 *cleared,
 						 int ncleared)
 {
-	CatalogUser before = pgnet_catalog_become_owner();
+	StatementSession session;
 	Datum		ids;
 
+	pgnet_statement_begin(&session, PGNET_AS_OWNER);
 	if (ncleared > 0)
 	{
 		ids = pgnet_ids_array(cleared, ncleared);
-		pgnet_plan_run(&delete_cleared, &ids, NULL, SPI_OK_DELETE);
+		(void) pgnet_statement_run(&session, &delete_cleared, &ids, NULL);
 	}
 	if (nsent > 0)
 	{
 		ids = pgnet_ids_array(sent, nsent);
-		pgnet_plan_run(&insert_sent, &ids, NULL, SPI_OK_INSERT);
+		(void) pgnet_statement_run(&session, &insert_sent, &ids, NULL);
 	}
-	pgnet_catalog_become(before);
+	pgnet_statement_end(&session);
 }
 
 /* Did the server crash since the last call? */
 static bool
-server_crashed(void)
+server_crashed(StatementSession *session)
 {
-	pgnet_plan_run(&find_no_crash, NULL, NULL, SPI_OK_SELECT);
-	if (SPI_processed > 0)
+	if (pgnet_statement_run(session, &find_no_crash, NULL, NULL) > 0)
 		return false;
-	pgnet_plan_run(&insert_no_crash, NULL, NULL, SPI_OK_INSERT);
+	(void) pgnet_statement_run(session, &insert_no_crash, NULL, NULL);
 	return true;
 }
 
 /* The highest id in the queue; when it is empty, one below all. */
 static int64
-last_waiting(void)
+last_waiting(StatementSession *session)
 {
-	pgnet_plan_run(&find_last, NULL, NULL, SPI_OK_SELECT);
-	return SPI_processed == 1 ? number(0, 1) : PG_INT64_MIN;
+	return pgnet_statement_run(session, &find_last, NULL, NULL) == 1 ?
+		pgnet_statement_int64(session, 0, 1, 0) :
+		PG_INT64_MIN;
 }
 
 /* Copy the rows of net._suspect. */
 static void
-read_suspects(Inquest *inquest)
+read_suspects(StatementSession *session, Inquest *inquest)
 {
-	pgnet_plan_run(&find_suspects, NULL, NULL, SPI_OK_SELECT);
-	inquest->nrows = (int) SPI_processed;
+	inquest->nrows = pgnet_statement_run(session, &find_suspects, NULL, NULL);
 	inquest->rows = palloc(sizeof(SuspectRow) * Max(inquest->nrows, 1));
 	for (int i = 0; i < inquest->nrows; i++)
 		inquest->rows[i] = (SuspectRow) {
-			.id = number(i, 1),
-			.deaths = (int) number(i, 2)
+			.id = pgnet_statement_int64(session, i, 1, 0),
+			.deaths = pgnet_statement_int32(session, i, 2, 0)
 		};
-}
-
-/* A column, not null, of a row the last SELECT gave. */
-static int64
-number(int row, int column)
-{
-	bool		null;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row],
-									  SPI_tuptable->tupdesc, column, &null);
-
-	if (SPI_gettypeid(SPI_tuptable->tupdesc, column) == INT4OID)
-		return DatumGetInt32(value);
-	return DatumGetInt64(value);
 }

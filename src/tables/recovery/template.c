@@ -9,9 +9,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 
-#include "tables/catalog.h"
 #include "tables/recovery/template.h"
 #include "tables/statement.h"
 
@@ -27,12 +25,12 @@ static PreparedStatement remove_older = {
 int
 pgnet_copied_rows_remove(TransactionId made_by)
 {
-	CatalogUser before = pgnet_catalog_become_owner();
+	StatementSession session;
 	Datum		value = TransactionIdGetDatum(made_by);
 	int			count;
 
-	pgnet_plan_run(&remove_older, &value, NULL, SPI_OK_DELETE);
-	count = (int) SPI_processed;
-	pgnet_catalog_become(before);
+	pgnet_statement_begin(&session, PGNET_AS_OWNER);
+	count = pgnet_statement_run(&session, &remove_older, &value, NULL);
+	pgnet_statement_end(&session);
 	return count;
 }

@@ -7,9 +7,6 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
-#include "utils/builtins.h"
-#include "utils/snapmgr.h"
 
 #include "tables/responses/find.h"
 #include "tables/statement.h"
@@ -48,9 +45,9 @@ typedef struct Search
 } Search;
 
 static void find(void *arg);
-static RequestState state_of_queued(void);
-static void copy_response(ResponseRow *row);
-static Datum found_column(int number, bool *null);
+static RequestState state_of_queued(const StatementSession *session);
+static void copy_response(const StatementSession *session,
+						  MemoryContext context, ResponseRow *row);
 
 /*
  * Find a request.  Both tables are read with one snapshot, so a request that
@@ -61,61 +58,54 @@ static Datum found_column(int number, bool *null);
 RequestState
 pgnet_response_find(int64 id, ResponseRow *row)
 {
-	MemoryContext caller_context = CurrentMemoryContext;
-	Datum		values[1] = {Int64GetDatum(id)};
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	MemoryContext context = CurrentMemoryContext;
+	Datum		value = Int64GetDatum(id);
+	StatementSession session;
 	RequestState state;
 
-	pgnet_plans_connect();
-	pgnet_plan_run_as_of(&find_response, values, snapshot);
-	if (SPI_processed > 0)
+	pgnet_statement_begin(&session, PGNET_SPI | PGNET_LATEST);
+	if (pgnet_statement_run(&session, &find_response, &value, NULL) > 0)
 	{
 		state = PGNET_REQUEST_RECORDED;
-		MemoryContextSwitchTo(caller_context);
 		if (row != NULL)
-			copy_response(row);
+			copy_response(&session, context, row);
 	}
+	else if (pgnet_statement_run(&session, &find_queued, &value, NULL) > 0)
+		state = state_of_queued(&session);
 	else
-	{
-		pgnet_plan_run_as_of(&find_queued, values, snapshot);
-		state = state_of_queued();
-	}
-	pgnet_plans_finish();
-	MemoryContextSwitchTo(caller_context);
-	UnregisterSnapshot(snapshot);
+		state = PGNET_REQUEST_UNKNOWN;
+	pgnet_statement_end(&session);
 	return state;
 }
 
 /* The state of a request without a response, by what find_queued found. */
 static RequestState
-state_of_queued(void)
+state_of_queued(const StatementSession *session)
 {
-	TransactionId xmin;
 	bool		null;
+	Datum		xmin = pgnet_statement_datum(session, 0, 1, &null);
 
-	if (SPI_processed == 0)
-		return PGNET_REQUEST_UNKNOWN;
-	xmin = DatumGetTransactionId(found_column(1, &null));
-	return TransactionIdIsCurrentTransactionId(xmin) ?
+	return TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin)) ?
 		PGNET_REQUEST_UNCOMMITTED :
 		PGNET_REQUEST_WAITING;
 }
 
 /* Copy what find_response found. */
 static void
-copy_response(ResponseRow *row)
+copy_response(const StatementSession *session, MemoryContext context,
+			  ResponseRow *row)
 {
+	MemoryContext before = MemoryContextSwitchTo(context);
 	bool		null;
 	Datum		value;
 
-	value = found_column(FOUND_STATUS_CODE, &null);
-	row->status_code = null ? -1 : DatumGetInt32(value);
-	value = found_column(FOUND_HEADERS, &null);
+	row->status_code = pgnet_statement_int32(session, 0, FOUND_STATUS_CODE, -1);
+	value = pgnet_statement_datum(session, 0, FOUND_HEADERS, &null);
 	row->headers = null ? NULL : DatumGetJsonbPCopy(value);
-	value = found_column(FOUND_CONTENT, &null);
+	value = pgnet_statement_datum(session, 0, FOUND_CONTENT, &null);
 	row->content = null ? NULL : DatumGetTextPCopy(value);
-	value = found_column(FOUND_ERROR_MSG, &null);
-	row->error = null ? NULL : TextDatumGetCString(value);
+	row->error = pgnet_statement_text(session, 0, FOUND_ERROR_MSG);
+	MemoryContextSwitchTo(before);
 }
 
 /*
@@ -139,12 +129,4 @@ find(void *arg)
 	Search	   *search = arg;
 
 	search->state = pgnet_response_find(search->id, search->row);
-}
-
-/* A column of the single row the last SELECT gave. */
-static Datum
-found_column(int number, bool *null)
-{
-	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, number,
-						 null);
 }

@@ -7,17 +7,16 @@
 
 #include "access/table.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "utils/array.h"
 
 #include "tables/catalog.h"
 #include "tables/ids.h"
+#include "tables/insert_statement.h"
 #include "tables/local_setting.h"
 #include "tables/queue/row_remover.h"
 #include "tables/responses/record.h"
 #include "tables/responses/response_row.h"
 #include "tables/row_writer.h"
-#include "tables/statement.h"
 #include "tables/subtransaction.h"
 
 static PreparedStatement insert_response;
@@ -92,24 +91,29 @@ typedef struct Expiring
 
 static void record(void *recording);
 static void expire(void *expiring);
-static void insert_outcomes(Job *const *jobs, int njobs);
-static int	remove_in_place(Job *const *jobs, int njobs, RecordMode mode);
-static void remove_requests(Job *const *jobs, int njobs);
+static void insert_outcomes(StatementSession *session, Job *const *jobs,
+							int njobs);
+static int	remove_in_place(StatementSession *session, Job *const *jobs,
+							int njobs, RecordMode mode);
+static void remove_requests(StatementSession *session, Job *const *jobs,
+							int njobs);
 static Datum tids_of(Job *const *jobs, int njobs);
 static Datum ids_of(Job *const *jobs, int njobs);
-static int	count_found(PreparedStatement *statement, Datum ids, int64 **found);
+static int	find_ids(StatementSession *session, PreparedStatement *statement,
+					 Datum ids, int64 **found);
 
 /* Store outcomes and remove their rows. */
 void
 pgnet_responses_record(Oid table, Job *const *jobs, int njobs,
 					   RecordMode mode)
 {
-	CatalogUser before = pgnet_catalog_become_owner();
+	StatementSession session;
 	Job		  **current = palloc(sizeof(Job *) * njobs);
 	int			ncurrent = 0;
 	int			level = 0;
 	int			removed = 0;
 
+	pgnet_statement_begin(&session, PGNET_AS_OWNER);
 	for (int i = 0; i < njobs; i++)
 		if (jobs[i]->table == table)
 			current[ncurrent++] = jobs[i];
@@ -119,14 +123,14 @@ pgnet_responses_record(Oid table, Job *const *jobs, int njobs,
 										  "replica");
 	if (mode != PGNET_RECORD_REMOVE_ONLY && ncurrent > 0)
 	{
-		insert_outcomes(current, ncurrent);
-		removed = remove_in_place(current, ncurrent, mode);
+		insert_outcomes(&session, current, ncurrent);
+		removed = remove_in_place(&session, current, ncurrent, mode);
 	}
 	if (removed < ncurrent)
-		remove_requests(current, ncurrent);
+		remove_requests(&session, current, ncurrent);
 	if (mode != PGNET_RECORD_NORMAL)
 		pgnet_local_setting_end(level);
-	pgnet_catalog_become(before);
+	pgnet_statement_end(&session);
 }
 
 /* Try to. */
@@ -152,25 +156,28 @@ record(void *arg)
 	Recording  *recording = arg;
 
 	/* what the rows are made of goes with the session of SPI */
-	pgnet_plans_connect();
+	pgnet_statement_connect();
 	pgnet_responses_record(recording->table, recording->jobs,
 						   recording->njobs, recording->mode);
-	pgnet_plans_finish();
+	pgnet_statement_finish();
 }
 
 /* Find out which rows nobody else holds. */
 int
 pgnet_responses_recordable(Job **jobs, int njobs)
 {
-	CatalogUser before = pgnet_catalog_become_owner();
+	StatementSession session;
 	Datum		ids = ids_of(jobs, njobs);
 	int64	   *locked;
 	int64	   *existing;
-	int			nlocked = count_found(&lock_requests, ids, &locked);
-	int			nexisting = count_found(&existing_requests, ids, &existing);
+	int			nlocked;
+	int			nexisting;
 	int			front = 0;
 
-	pgnet_catalog_become(before);
+	pgnet_statement_begin(&session, PGNET_AS_OWNER);
+	nlocked = find_ids(&session, &lock_requests, ids, &locked);
+	nexisting = find_ids(&session, &existing_requests, ids, &existing);
+	pgnet_statement_end(&session);
 	for (int i = 0; i < njobs; i++)
 	{
 		Job		   *job = jobs[i];
@@ -202,43 +209,41 @@ static void
 expire(void *arg)
 {
 	Expiring   *expiring = arg;
-	CatalogUser user = pgnet_catalog_become_owner();
+	StatementSession session;
 	Datum		values[] = {
 		TimestampTzGetDatum(expiring->before),
 		Int64GetDatum(expiring->limit),
 		Int64GetDatum(expiring->skip)
 	};
 
-	pgnet_plans_connect();
-	pgnet_plan_run(&expire_responses, values, NULL, SPI_OK_DELETE);
-	expiring->count = (int) SPI_processed;
-	pgnet_plans_finish();
-	pgnet_catalog_become(user);
+	pgnet_statement_begin(&session, PGNET_AS_OWNER | PGNET_SPI);
+	expiring->count = pgnet_statement_run(&session, &expire_responses, values,
+										  NULL);
+	pgnet_statement_end(&session);
 }
 
 /* Find the oldest response. */
 bool
 pgnet_responses_oldest(TimestampTz *created)
 {
-	CatalogUser user = pgnet_catalog_become_owner();
+	StatementSession session;
 	bool		null = true;
+	Datum		value;
 
-	pgnet_plan_run(&oldest_response, NULL, NULL, SPI_OK_SELECT);
-	if (SPI_processed == 1)
+	pgnet_statement_begin(&session, PGNET_AS_OWNER);
+	if (pgnet_statement_run(&session, &oldest_response, NULL, NULL) == 1)
 	{
-		Datum		value = SPI_getbinval(SPI_tuptable->vals[0],
-										  SPI_tuptable->tupdesc, 1, &null);
-
+		value = pgnet_statement_datum(&session, 0, 1, &null);
 		if (!null)
 			*created = DatumGetTimestampTz(value);
 	}
-	pgnet_catalog_become(user);
+	pgnet_statement_end(&session);
 	return !null;
 }
 
 /* Insert a response row for each job. */
 static void
-insert_outcomes(Job *const *jobs, int njobs)
+insert_outcomes(StatementSession *session, Job *const *jobs, int njobs)
 {
 	TableTraits traits;
 	Relation	log = pgnet_catalog_open_writable_log(&traits);
@@ -246,8 +251,6 @@ insert_outcomes(Job *const *jobs, int njobs)
 	OutcomeRows rows;
 
 	pgnet_outcome_rows_init(&rows);
-	pgnet_shape_prepare_insert(&insert_response, "_http_response",
-							   pgnet_outcome_rows_shape, RESPONSE_COLUMNS, "");
 	for (int i = 0; i < njobs; i++)
 	{
 		pgnet_outcome_rows_fill(&rows, jobs[i]);
@@ -256,9 +259,11 @@ insert_outcomes(Job *const *jobs, int njobs)
 										   RESPONSE_COLUMNS, rows.values,
 										   rows.nulls);
 		else
-			pgnet_shape_run_insert(&insert_response, pgnet_outcome_rows_shape,
-								   RESPONSE_COLUMNS, rows.values, rows.nulls,
-								   SPI_OK_INSERT);
+			(void) pgnet_insert_statement_run(session, &insert_response,
+											  "_http_response",
+											  pgnet_outcome_rows_shape,
+											  RESPONSE_COLUMNS, "", rows.values,
+											  rows.nulls);
 	}
 	if (log == NULL)
 		return;
@@ -268,10 +273,11 @@ insert_outcomes(Job *const *jobs, int njobs)
 
 /*
  * Remove the rows that are where they were; how many.  In a mode for tables
- * with triggers by SQL, which minds the mode.
+ * with triggers by a statement, which minds the mode.
  */
 static int
-remove_in_place(Job *const *jobs, int njobs, RecordMode mode)
+remove_in_place(StatementSession *session, Job *const *jobs, int njobs,
+				RecordMode mode)
 {
 	Relation	queue = NULL;
 	Datum		values[2];
@@ -287,8 +293,7 @@ remove_in_place(Job *const *jobs, int njobs, RecordMode mode)
 	}
 	values[0] = tids_of(jobs, njobs);
 	values[1] = ids_of(jobs, njobs);
-	pgnet_plan_run(&delete_in_place, values, NULL, SPI_OK_DELETE);
-	return (int) SPI_processed;
+	return pgnet_statement_run(session, &delete_in_place, values, NULL);
 }
 
 /*
@@ -296,14 +301,13 @@ remove_in_place(Job *const *jobs, int njobs, RecordMode mode)
  * but a trigger that keeps one would have its request sent again.
  */
 static void
-remove_requests(Job *const *jobs, int njobs)
+remove_requests(StatementSession *session, Job *const *jobs, int njobs)
 {
 	Datum		ids = ids_of(jobs, njobs);
 	int64	   *left;
 
-	pgnet_plan_run(&delete_requests, &ids, NULL, SPI_OK_DELETE);
-	if (SPI_processed < (uint64) njobs &&
-		count_found(&existing_requests, ids, &left) > 0)
+	if (pgnet_statement_run(session, &delete_requests, &ids, NULL) < njobs &&
+		find_ids(session, &existing_requests, ids, &left) > 0)
 		ereport(ERROR,
 				errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
 				errmsg("a trigger or rule keeps request " INT64_FORMAT
@@ -337,18 +341,14 @@ ids_of(Job *const *jobs, int njobs)
 
 /* Run a SELECT of ids; how many, sorted in *found. */
 static int
-count_found(PreparedStatement *statement, Datum ids, int64 **found)
+find_ids(StatementSession *session, PreparedStatement *statement, Datum ids,
+		 int64 **found)
 {
-	int			count;
-	bool		null;
+	int			count = pgnet_statement_run(session, statement, &ids, NULL);
 
-	pgnet_plan_run(statement, &ids, NULL, SPI_OK_SELECT);
-	count = (int) SPI_processed;
 	*found = palloc(sizeof(int64) * Max(count, 1));
 	for (int i = 0; i < count; i++)
-		(*found)[i] = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i],
-												  SPI_tuptable->tupdesc, 1,
-												  &null));
+		(*found)[i] = pgnet_statement_int64(session, i, 1, 0);
 	pgnet_ids_sort(*found, count);
 	return count;
 }
