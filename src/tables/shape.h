@@ -16,6 +16,7 @@ typedef struct ShapeColumn
 	const char *name;
 	Oid			type;
 	bool		by_default;		/* our inserts do not name it */
+	bool		filled;			/* it is NOT NULL as we make it */
 } ShapeColumn;
 
 /*

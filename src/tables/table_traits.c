@@ -33,7 +33,8 @@ static bool has_domain(TupleDesc desc, int first);
 static void examine_triggers(TableTraits *traits, Relation table,
 							 const OwnTriggers *own);
 static bool is_own(const Trigger *trigger, const OwnTriggers *own);
-static void examine_checks(TableTraits *traits, TupleDesc desc);
+static void examine_constraints(TableTraits *traits, TupleDesc desc,
+								const ShapeColumn *columns, int ncolumns);
 static void examine_defaults(TableTraits *traits, TupleDesc desc,
 							 const ShapeColumn *columns, int ncolumns);
 static ColumnDefault kind_of_default(TableTraits *traits, Node *expression);
@@ -65,7 +66,7 @@ pgnet_table_traits_examine(Relation table, const ShapeColumn *columns,
 	traits.runs_user_code = table->rd_rel->relispartition;
 	traits.keeps_writer = true;
 	examine_triggers(&traits, table, own);
-	examine_checks(&traits, desc);
+	examine_constraints(&traits, desc, columns, ncolumns);
 	examine_defaults(&traits, desc, columns, ncolumns);
 	examine_indexes(&traits, table);
 	return traits;
@@ -145,13 +146,21 @@ is_own(const Trigger *trigger, const OwnTriggers *own)
 		trigger->tgfoid == own->not_replicated;
 }
 
-/* Do constraints run code of users? */
+/* Which rows may be refused, and do constraints run code of users? */
 static void
-examine_checks(TableTraits *traits, TupleDesc desc)
+examine_constraints(TableTraits *traits, TupleDesc desc,
+					const ShapeColumn *columns, int ncolumns)
 {
 	for (int i = 0; desc->constr != NULL && i < desc->constr->num_check; i++)
+	{
+		traits->has_constraints = true;
 		if (is_user_code(stringToNode(desc->constr->check[i].ccbin)))
 			traits->runs_user_code = true;
+	}
+	for (int i = 0; i < desc->natts; i++)
+		if (TupleDescAttr(desc, i)->attnotnull &&
+			(i >= ncolumns || !columns[i].filled))
+			traits->has_constraints = true;
 }
 
 /* What do columns get that our inserts do not name? */

@@ -48,6 +48,10 @@ typedef struct TableTraits
 	 * a search_path of ours.
 	 */
 	bool		runs_user_code;
+
+	/* A constraint that is not ours may refuse a row: CHECK or NOT NULL */
+	bool		has_constraints;
+
 	bool		fires_row_triggers; /* triggers of users, that is */
 	bool		fires_statement_triggers;
 

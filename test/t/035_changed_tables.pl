@@ -64,10 +64,14 @@ sub call
 sub refused
 {
 	my ($name, $message, @call) = @_;
-	my ($out, $err) = as_caller(@call ? @call : "select net.http_get('$url/echo/refused', headers := '{\"X-Secret\": \"hush\"}');");
+	my $start = -s $node->logfile;
+	my $call = join '', @call ? @call : "select net.http_get('$url/echo/refused', headers := '{\"X-Secret\": \"hush\"}');";
+	my ($out, $err) = as_caller($call);
 
 	like($err, $message, "$name: refused");
-	unlike($err, qr/hush/, "$name: without telling headers");
+	unlike($err, qr/Failing row/, "$name: without telling headers");
+	isnt($node->psql('postgres', $call), 0, "$name: a superuser is refused, too");
+	ok(!log_contains($node, qr/Failing row/, $start), "$name: the log does not tell either");
 	return;
 }
 
@@ -127,7 +131,7 @@ changed('a column of another type', "alter table $queue alter url type varchar(6
 	refused('too long', qr/ERROR:  22001/, "select net.http_get('$url/echo/" . 'x' x 60 . "');");
 });
 changed('NOT NULL', "alter table $queue alter headers set not null", "alter table $queue alter headers drop not null", then => sub {
-	refused('null', qr/ERROR:  23502: null value in column "headers"/, "select net.http_get('$url', headers := null);");
+	refused('null', qr/ERROR:  23502: null value in column "headers"/, "select net.http_get('$url', headers := null, params := '{\"secret\": \"hush\"}');");
 });
 
 changed('a check', "alter table $queue add constraint no_refused check (url not like '%refused')", "alter table $queue drop constraint no_refused", then => sub {
@@ -137,7 +141,11 @@ changed('a check', "alter table $queue add constraint no_refused check (url not 
 	is(scalar(() = $out =~ /^\d+$/mg), 2, 'a savepoint takes back one call') or diag($err);
 	wait_for('those before and after it', sub { $server->arrivals_of(qr{/echo/(before|after)-it}) == 2 });
 });
-changed('a check of a user', "alter table $queue add constraint noted check (public.noted(id) > 0)", "alter table $queue drop constraint noted", ran => ['function']);
+changed('a check of a user', "alter table $queue add constraint noted check (public.noted(id) > 0)", "alter table $queue drop constraint noted", ran => ['function'], then => sub {
+	sql("alter table $queue add constraint never check (public.noted(id) < 0) not valid");
+	refused('violated', qr/ERROR:  23514: .*"never"/);
+	sql("alter table $queue drop constraint never");
+});
 changed('a foreign key', "create table public.hosts (name text primary key); insert into public.hosts values ('here');"
 	  . " alter table $queue add host text default 'here' references public.hosts",
 	"alter table $queue drop host; drop table public.hosts", then => sub {

@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "compat.h"
 #include "job.h"
 #include "tables/catalog.h"
 #include "tables/ids.h"
@@ -91,6 +92,9 @@ static bool inserting = false;
 
 static bool insert_as_owner(Relation queue, const TableTraits *traits,
 							const QueueRow *row, int64 *id);
+static bool insert_guarded(Relation queue, const TableTraits *traits,
+						   const QueueRow *row, int64 *id);
+pg_noreturn static void rethrow_without_row(void);
 static bool insert_directly(Relation queue, const TableTraits *traits,
 							const QueueRow *row, int64 *id);
 static bool insert_by_statement(const QueueRow *row, int64 *id);
@@ -115,10 +119,12 @@ pgnet_queue_insert(const QueueRow *row)
 
 	if (queue != NULL)
 		pgnet_method_domain_check(pgnet_catalog_method_type(), row->method);
-	if (queue != NULL && !traits.runs_user_code)
-		inserted = insert_directly(queue, &traits, row, &id);
-	else
+	if (queue == NULL || traits.runs_user_code)
 		inserted = insert_as_owner(queue, &traits, row, &id);
+	else if (traits.has_constraints)
+		inserted = insert_guarded(queue, &traits, row, &id);
+	else
+		inserted = insert_directly(queue, &traits, row, &id);
 	if (queue != NULL)
 		table_close(queue, NoLock);
 	if (!inserted)
@@ -132,7 +138,7 @@ pgnet_queue_insert(const QueueRow *row)
 /*
  * Insert a row with the rights of the owner of the queue: what users hung on
  * it must not have the caller's, nor find functions and operators by the
- * caller's search_path.  Queue is NULL when it takes a plan.
+ * caller's search_path.  Queue is NULL when it takes a statement.
  */
 static bool
 insert_as_owner(Relation queue, const TableTraits *traits, const QueueRow *row,
@@ -141,8 +147,21 @@ insert_as_owner(Relation queue, const TableTraits *traits, const QueueRow *row,
 	CatalogUser caller = pgnet_catalog_become_owner();
 	int			level = pgnet_local_setting_begin("search_path",
 												  "pg_catalog, pg_temp");
+	bool		inserted = insert_guarded(queue, traits, row, id);
+
+	pgnet_local_setting_end(level);
+	pgnet_catalog_become(caller);
+	return inserted;
+}
+
+/* Insert a row that somebody's constraint or trigger may refuse. */
+static bool
+insert_guarded(Relation queue, const TableTraits *traits, const QueueRow *row,
+			   int64 *id)
+{
+	MemoryContext context = CurrentMemoryContext;
 	bool		outer = inserting;
-	bool		inserted;
+	bool		inserted = false;
 
 	inserting = true;
 	PG_TRY();
@@ -150,14 +169,28 @@ insert_as_owner(Relation queue, const TableTraits *traits, const QueueRow *row,
 		inserted = queue ? insert_directly(queue, traits, row, id) :
 						   insert_by_statement(row, id);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
 		inserting = outer;
+		MemoryContextSwitchTo(context);
+		rethrow_without_row();
 	}
 	PG_END_TRY();
-	pgnet_local_setting_end(level);
-	pgnet_catalog_become(caller);
+	inserting = outer;
 	return inserted;
+}
+
+/* The row that violates a constraint has headers and a body: keep it out. */
+pg_noreturn static void
+rethrow_without_row(void)
+{
+	ErrorData  *error = CopyErrorData();
+
+	FlushErrorState();
+	if (error->sqlerrcode == ERRCODE_CHECK_VIOLATION ||
+		error->sqlerrcode == ERRCODE_NOT_NULL_VIOLATION)
+		error->detail = error->detail_log = NULL;
+	ReThrowError(error);
 }
 
 /* Insert a row without a plan. */

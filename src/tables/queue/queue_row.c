@@ -14,12 +14,12 @@
 #include "text/json_fields.h"
 
 const ShapeColumn pgnet_queue_shape[QUEUE_NCOLUMNS] = {
-	[QUEUE_ID] = {"id", INT8OID, .by_default = true},
-	[QUEUE_METHOD] = {"method", TEXTOID},
-	[QUEUE_URL] = {"url", TEXTOID},
+	[QUEUE_ID] = {"id", INT8OID, .by_default = true, .filled = true},
+	[QUEUE_METHOD] = {"method", TEXTOID, .filled = true},
+	[QUEUE_URL] = {"url", TEXTOID, .filled = true},
 	[QUEUE_HEADERS] = {"headers", JSONBOID},
 	[QUEUE_BODY] = {"body", BYTEAOID},
-	[QUEUE_TIMEOUT] = {"timeout_milliseconds", INT4OID},
+	[QUEUE_TIMEOUT] = {"timeout_milliseconds", INT4OID, .filled = true},
 	[QUEUE_ROLE] = {"role", REGROLEOID},
 	[QUEUE_CONNECT_TIMEOUT] = {"connect_timeout_milliseconds", INT4OID},
 	[QUEUE_MAX_REDIRECTS] = {"max_redirects", INT4OID},
@@ -27,7 +27,7 @@ const ShapeColumn pgnet_queue_shape[QUEUE_NCOLUMNS] = {
 	[QUEUE_DECOMPRESS] = {"decompress", BOOLOID},
 	[QUEUE_HTTP_VERSION] = {"http_version", TEXTOID},
 	[QUEUE_SECRET_HEADERS] = {"secret_headers", TEXTARRAYOID},
-	[QUEUE_QUEUED] = {"queued", TIMESTAMPTZOID, .by_default = true},
+	[QUEUE_QUEUED] = {"queued", TIMESTAMPTZOID, .by_default = true, .filled = true},
 };
 
 static char *read_method(HttpRequest *request, const Datum *values,

@@ -26,7 +26,7 @@ const ShapeColumn pgnet_outcome_rows_shape[RESPONSE_COLUMNS] = {
 	[RESPONSE_CONTENT] = {"content", TEXTOID},
 	[RESPONSE_TIMED_OUT] = {"timed_out", BOOLOID},
 	[RESPONSE_ERROR_MSG] = {"error_msg", TEXTOID},
-	[RESPONSE_CREATED] = {"created", TIMESTAMPTZOID, .by_default = true},
+	[RESPONSE_CREATED] = {"created", TIMESTAMPTZOID, .by_default = true, .filled = true},
 	[RESPONSE_CONTENT_BYTES] = {"content_bytes", BYTEAOID},
 	[RESPONSE_ROLE] = {"role", REGROLEOID},
 	[RESPONSE_METHOD] = {"method", TEXTOID},
