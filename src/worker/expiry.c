@@ -11,7 +11,7 @@
 #include "utils/timestamp.h"
 
 #include "settings.h"
-#include "tables/responses/record.h"
+#include "tables/responses/expire.h"
 #include "tables/transaction.h"
 #include "worker/expiry.h"
 

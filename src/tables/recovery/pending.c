@@ -7,7 +7,7 @@
 
 #include "tables/recovery/pending.h"
 #include "tables/recovery/suspect_rows.h"
-#include "tables/responses/record.h"
+#include "tables/responses/expire.h"
 #include "tables/statement.h"
 
 static PreparedStatement find_request = {

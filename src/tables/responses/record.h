@@ -6,8 +6,6 @@
 
 #include "postgres.h"
 
-#include "utils/timestamp.h"
-
 #include "job.h"
 
 /* How much may change when outcomes are recorded. */
@@ -41,17 +39,5 @@ extern ErrorData *pgnet_responses_try_record(Oid table,
  * locked.  Runs in: workers.
  */
 extern int	pgnet_responses_recordable(Job **jobs, int njobs);
-
-/*
- * Remove up to limit responses created before the given time that nobody
- * holds locked, the oldest first but for so many, in a subtransaction; *count
- * is how many there were.  NULL, or the error it was rolled back for.  Runs
- * in: workers.
- */
-extern ErrorData *pgnet_responses_try_expire(TimestampTz before, int skip,
-											 int limit, int *count);
-
-/* When the oldest response was created; false when there is none. */
-extern bool pgnet_responses_oldest(TimestampTz *created);
 
 #endif							/* PGNET_RECORD_H */
