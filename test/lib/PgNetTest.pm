@@ -31,6 +31,7 @@ our @EXPORT = qw(
   wait_for
   wait_response
   request
+  try_query
   current_worker
   next_worker
   log_contains
@@ -213,6 +214,17 @@ sub request
 	my ($node, $sql, $timeout, $database) = @_;
 	my $id = $node->safe_psql($database // 'postgres', $sql);
 	return wait_response($node, $id, $timeout, $database);
+}
+
+# What SQL prints in the database postgres; undef when it fails, as while the
+# server is down.
+sub try_query
+{
+	my ($node, $sql) = @_;
+	my ($out, $err);
+	# it dies where psql ends before it has read the statement
+	my $status = eval { $node->psql('postgres', $sql, stdout => \$out, stderr => \$err) };
+	return defined $status && $status == 0 ? $out : undef;
 }
 
 # Wait for a worker to be connected to a database (postgres), and return its pid.

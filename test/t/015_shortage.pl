@@ -322,7 +322,7 @@ SKIP: {
 		kill 'KILL', $crashed;
 		wait_for('the server to be back', sub {
 			log_contains($node, qr/reinitializing.*ready to accept connections/s, $start)
-			  && $node->psql('postgres', 'select 1', stdout => \my $out, stderr => \my $err) == 0;
+			  && try_query($node, 'select 1');
 		});
 		$worker = next_worker($node, $crashed);
 		wait_shortage($start);

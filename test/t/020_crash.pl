@@ -29,14 +29,7 @@ END
 sub sql { return $node->safe_psql('postgres', join "\n", @_) }
 
 # The same while the server may be down: undef then.
-sub try_sql
-{
-	my ($query) = @_;
-	my $stdout;
-	my $failed = $node->psql('postgres', $query,
-		stdout => \$stdout, stderr => \my $stderr);
-	return $failed ? undef : $stdout;
-}
+sub try_sql { return try_query($node, $_[0]) }
 
 # Wait until a query gives this.
 sub wait_sql
