@@ -13,31 +13,45 @@
 #include "lib/ilist.h"
 #include "storage/itemptr.h"
 
+#include "account.h"
 #include "exchange.h"
+
+/* Where a job is; pgnet_job_move() in worker/jobs.h moves it. */
+typedef enum JobState
+{
+	PGNET_JOB_KNOWN,			/* its row is known: id, role and URL */
+	PGNET_JOB_LOADED,			/* whole in memory, waiting in its lane */
+	PGNET_JOB_PREPARED,			/* chosen to be sent, and has its place */
+	PGNET_JOB_IN_FLIGHT,		/* the engine has it */
+	PGNET_JOB_FINISHED,			/* it has an outcome, which is not recorded */
+	PGNET_JOB_RECORDED			/* done with */
+} JobState;
+
+#define PGNET_JOB_NSTATES (PGNET_JOB_RECORDED + 1)
 
 typedef struct Job
 {
 	dlist_node	node;			/* in the list of whoever owns the job */
+	JobState	state;
 
 	Oid			table;			/* the queue that the row was read from */
 	ItemPointerData tid;		/* of the row then; it may have moved */
 	int64		id;
 	Oid			role;			/* who asked; InvalidOid when unknown */
+	uint64		lane_key;		/* a hash of scheme, host and port */
+	Holder	   *holder;			/* who pays; NULL until a lane knows it */
 
 	HttpRequest request;		/* its context is the job's */
 	HttpOutcome outcome;
 	HttpMetrics metrics;
 
-	/* false: only id and url are here; load the row before sending */
+	/* false: only id, role and URL are here; load the row before sending */
 	bool		loaded;
 	size_t		size;			/* bytes this job holds, roughly */
 	size_t		queue_bytes;	/* URL, headers and body of its row */
 
-	/* fairness counts by this: a hash of scheme, host and port */
-	uint64		lane_key;
-
-	/* how often it could not be sent though no other was in flight */
-	int			lone_tries;
+	/* how often there was no memory to send it though nothing else had any */
+	int			oom_retries;
 
 	/* its response took long to record: others go first */
 	bool		slow;

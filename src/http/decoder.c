@@ -94,7 +94,7 @@ pgnet_decoder_free(Decoder *decoder, TransferBody *body)
 	if (decoder->open)
 		(void) inflateEnd(&decoder->zlib);
 	if (decoder->state != PGNET_DECODER_UNUSED)
-		body->memory->allocated -= PGNET_DECODER_BYTES;
+		pgnet_body_release(body, PGNET_DECODER_BYTES);
 	*decoder = (Decoder) {0};
 }
 

@@ -18,6 +18,7 @@ typedef struct Decoding
 	int64		spent_us;		/* in this turn */
 	dlist_head	paused;			/* transfers that wait for the next */
 	int			npaused;
+	dlist_head	failed;			/* when they went on */
 } Decoding;
 
 /* One of them. */
@@ -25,7 +26,8 @@ typedef struct DecodingMember
 {
 	CURL	   *easy;
 	bool		paused;
-	dlist_node	node;			/* in paused */
+	bool		failed;
+	dlist_node	node;			/* in paused, or in failed */
 } DecodingMember;
 
 /* Begin a turn, and let transfers go on that wait for it; how many. */
@@ -36,6 +38,9 @@ extern bool pgnet_decoding_has_time(Decoding *decoding, DecodingMember *member);
 
 /* So much time went by. */
 extern void pgnet_decoding_spend(Decoding *decoding, int64 microseconds);
+
+/* The next one that failed when it went on, and is to be ended; or NULL. */
+extern DecodingMember *pgnet_decoding_failed(Decoding *decoding);
 
 /* A transfer ended. */
 extern void pgnet_decoding_leave(Decoding *decoding, DecodingMember *member);

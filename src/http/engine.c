@@ -17,7 +17,7 @@
 
 #include "compat.h"
 #include "job.h"
-#include "http/crowd.h"
+#include "http/body_budget.h"
 #include "http/decoding.h"
 #include "http/engine.h"
 #include "http/handle.h"
@@ -31,13 +31,6 @@
 
 /* Handles cleaned before sleep while an answer may come: some 50 us. */
 #define CLEAN_AT_ONCE 16
-
-/*
- * What all bodies may take until they are recorded: a crowd, the largest of
- * one that goes on, and what comes on the way.
- */
-#define MAX_ALL_BODY_BYTES \
-	(PGNET_CROWDED_BYTES + PGNET_MAX_RESPONSE_BYTES + (size_t) 64 * 1024 * 1024)
 
 /* What the headers of one answer may be. */
 #define MAX_HEADER_BYTES ((size_t) 256 * 1024)
@@ -64,12 +57,11 @@ struct HttpEngine
 	dlist_head	starting;		/* handed over, not yet libcurl's */
 	dlist_head	running;		/* libcurl's, in the order of their start */
 	dlist_node	mark;			/* among these: see pgnet_engine_mark() */
-	int			in_flight;		/* starting ones included */
 	SendingShared sending;		/* of those: a connection took them */
 	dlist_head	finished;
 	dlist_head	unsent;			/* the last one first */
 
-	Crowd		crowd;
+	BodyBudget	bodies;
 	Decoding	decoding;
 	Deadlines	deadlines;
 	Attempts	attempts;
@@ -81,7 +73,10 @@ static void start_request(HttpEngine *engine, Job *job);
 static void connect_now(HttpEngine *engine);
 static int	drive_sockets(HttpEngine *engine);
 static void reap(HttpEngine *engine);
+static int	evict(HttpEngine *engine);
 static int	expire(HttpEngine *engine);
+static void cut_off(HttpEngine *engine, Transfer *transfer, CURL *easy,
+					CURLcode result);
 static void end_transfer(HttpEngine *engine, Transfer *transfer, CURL *easy,
 						 CURLcode result);
 static void finish(HttpEngine *engine, Job *job);
@@ -90,8 +85,8 @@ static void tidy_up(HttpEngine *engine);
 
 /* Make an engine. */
 HttpEngine *
-pgnet_engine_create(MemoryContext parent, int max_in_flight,
-					const char **error)
+pgnet_engine_create(MemoryContext parent, Account *account,
+					int max_in_flight, const char **error)
 {
 	MemoryContext context;
 	HttpEngine *engine;
@@ -115,14 +110,14 @@ pgnet_engine_create(MemoryContext parent, int max_in_flight,
 		return NULL;
 	}
 	engine->sending.sockets = engine->sockets;
-	pgnet_crowd_init(&engine->crowd, MAX_ALL_BODY_BYTES);
+	pgnet_body_budget_init(&engine->bodies, account);
 	pgnet_deadlines_init(&engine->deadlines);
 	pgnet_attempts_init(&engine->attempts, engine->sockets);
 	engine->options = (TransferOptions) {
 		.sockets = engine->sockets,
 		.urls = &engine->urls,
 		.defaults = &engine->defaults,
-		.crowd = &engine->crowd,
+		.bodies = &engine->bodies,
 		.decoding = &engine->decoding,
 		.deadlines = &engine->deadlines,
 		.attempts = &engine->attempts,
@@ -182,7 +177,6 @@ void
 pgnet_engine_start(HttpEngine *engine, Job *job)
 {
 	dlist_push_tail(&engine->starting, &job->node);
-	engine->in_flight++;
 }
 
 /* Let libcurl act on whatever is new, ready or due. */
@@ -196,11 +190,12 @@ pgnet_engine_drive(HttpEngine *engine)
 	pgnet_deadlines_look(&engine->deadlines);
 	acts = pgnet_decoding_turn(&engine->decoding);
 	acts += start_requests(engine);
-	acts += pgnet_crowd_resume(&engine->crowd);
+	acts += pgnet_body_budget_resume(&engine->bodies);
 	acts += drive_sockets(engine);
 	acts += pgnet_multi_run_timer(&engine->multi);
 	if (engine->multi.touched)
 		reap(engine);
+	acts += evict(engine);
 	acts += expire(engine);
 	acts += pgnet_attempts_go_on(&engine->attempts);
 	pgnet_deadlines_look_away(&engine->deadlines);
@@ -220,8 +215,8 @@ pgnet_engine_wait(HttpEngine *engine, long timeout_ms)
 	tidy_up(engine);
 	timeout_ms = sooner(timeout_ms, pgnet_multi_due_ms(&engine->multi));
 	timeout_ms = sooner(timeout_ms, pgnet_deadlines_due_ms(&engine->deadlines));
-	if (engine->crowd.npaused > 0)
-		timeout_ms = sooner(timeout_ms, PGNET_CROWD_PATIENCE_MS);
+	if (engine->bodies.npaused > 0)
+		timeout_ms = sooner(timeout_ms, PGNET_BODY_PATIENCE_MS);
 	if (WaitEventSetWait(engine->wait_set, timeout_ms, &event, 1,
 						 wait_event) == 1 &&
 		(event.events & WL_LATCH_SET))
@@ -237,13 +232,6 @@ sooner(long one_ms, long other_ms)
 																one_ms;
 }
 
-/* Requests under way. */
-int
-pgnet_engine_in_flight(const HttpEngine *engine)
-{
-	return engine->in_flight;
-}
-
 void
 pgnet_engine_mark(HttpEngine *engine)
 {
@@ -255,13 +243,6 @@ bool
 pgnet_engine_mark_passed(const HttpEngine *engine)
 {
 	return engine->running.head.next == &engine->mark;
-}
-
-/* Should it be given no more for now? */
-bool
-pgnet_engine_is_dense(const HttpEngine *engine)
-{
-	return pgnet_crowd_is_dense(&engine->crowd);
 }
 
 /* Send no more. */
@@ -400,6 +381,36 @@ reap(HttpEngine *engine)
 	}
 }
 
+/*
+ * End transfers whose memory others need, and those that failed when they
+ * should go on; how many.
+ */
+static int
+evict(HttpEngine *engine)
+{
+	BodyReceiver *receiver;
+	DecodingMember *member;
+	int			count = 0;
+
+	while ((member = pgnet_decoding_failed(&engine->decoding)) != NULL)
+	{
+		CURL	   *easy;
+		Transfer   *transfer = pgnet_transfer_undecodable(member, &easy);
+
+		cut_off(engine, transfer, easy, CURLE_WRITE_ERROR);
+		count++;
+	}
+	while ((receiver = pgnet_body_budget_evict(&engine->bodies)) != NULL)
+	{
+		CURL	   *easy;
+		Transfer   *transfer = pgnet_transfer_evicted(receiver, &easy);
+
+		cut_off(engine, transfer, easy, CURLE_WRITE_ERROR);
+		count++;
+	}
+	return count;
+}
+
 /* End the transfers whose time is over; how many. */
 static int
 expire(HttpEngine *engine)
@@ -412,11 +423,18 @@ expire(HttpEngine *engine)
 		CURL	   *easy;
 		Transfer   *transfer = pgnet_transfer_due(deadline, &easy);
 
-		pgnet_multi_remove(&engine->multi, easy);
-		end_transfer(engine, transfer, easy, CURLE_OPERATION_TIMEDOUT);
+		cut_off(engine, transfer, easy, CURLE_OPERATION_TIMEDOUT);
 		count++;
 	}
 	return count;
+}
+
+/* End a transfer that libcurl has not finished. */
+static void
+cut_off(HttpEngine *engine, Transfer *transfer, CURL *easy, CURLcode result)
+{
+	pgnet_multi_remove(&engine->multi, easy);
+	end_transfer(engine, transfer, easy, result);
 }
 
 /* libcurl has let go of a transfer. */
@@ -434,7 +452,6 @@ end_transfer(HttpEngine *engine, Transfer *transfer, CURL *easy,
 static void
 finish(HttpEngine *engine, Job *job)
 {
-	engine->in_flight--;
 	dlist_delete(&job->node);
 	if (job->outcome.kind == PGNET_OUTCOME_NOT_SENT)
 	{
@@ -448,13 +465,13 @@ finish(HttpEngine *engine, Job *job)
 static void
 tidy_up(HttpEngine *engine)
 {
-	bool		idle = engine->in_flight == 0;
+	bool		idle = engine->multi.transfers == 0;
 	bool		renew = idle && pgnet_sockets_have_ended(engine->sockets);
 	sigset_t	before;
 
-	if (idle && pgnet_heap_is_large(engine->crowd.memory.highest))
+	if (idle && pgnet_heap_is_large(engine->bodies.highest))
 	{
-		engine->crowd.memory.highest = 0;
+		engine->bodies.highest = 0;
 		pgnet_heap_give_back();
 	}
 	if (engine->handles.nused == 0 && !renew)

@@ -18,11 +18,12 @@
 typedef struct HttpEngine HttpEngine;
 
 /*
- * Make an engine that can have max_in_flight transfers.  NULL, with *error
- * saying why, when libcurl or the kernel will not.
+ * Make an engine that can have max_in_flight transfers; their responses take
+ * from account.  NULL, with *error saying why, when libcurl or the kernel will
+ * not.
  */
-extern HttpEngine *pgnet_engine_create(MemoryContext parent, int max_in_flight,
-									   const char **error);
+extern HttpEngine *pgnet_engine_create(MemoryContext parent, Account *account,
+									   int max_in_flight, const char **error);
 
 /* The same limit, changed: how many connections to keep. */
 extern void pgnet_engine_set_max_in_flight(HttpEngine *engine,
@@ -60,9 +61,6 @@ extern void pgnet_engine_wait(HttpEngine *engine, long timeout_ms);
 /* Send nothing any more: what was sent may finish, the rest stays unsent. */
 extern void pgnet_engine_close(HttpEngine *engine);
 
-/* How many requests are under way, and how many of them may have arrived. */
-extern int	pgnet_engine_in_flight(const HttpEngine *engine);
-
 /*
  * Remember what is under way now.  Later: is all of that finished that was
  * under way at the last mark?
@@ -70,8 +68,7 @@ extern int	pgnet_engine_in_flight(const HttpEngine *engine);
 extern void pgnet_engine_mark(HttpEngine *engine);
 extern bool pgnet_engine_mark_passed(const HttpEngine *engine);
 
-/* Do bodies take so much memory that it should be given no more for now? */
-extern bool pgnet_engine_is_dense(const HttpEngine *engine);
+/* How many requests are under way that may have arrived. */
 extern int	pgnet_engine_sent(const HttpEngine *engine);
 
 /* Move all finished requests, decided, to the end of list; how many. */

@@ -36,9 +36,11 @@ pgnet_receive_body(char *bytes, size_t size, size_t count, void *arg)
 
 	if (transfer->redirected)
 		return length;
-	if (transfer->free_body.func == NULL)
+	if (!transfer->body_begun)
 		begin_body(transfer);
-	if (!pgnet_crowd_lets_grow(options->crowd, &transfer->member))
+	if (!pgnet_body_budget_lets_grow(options->bodies, &transfer->body.receiver,
+									 pgnet_body_growth(&transfer->body,
+													   length)))
 		return pause_reading(transfer);
 	if (transfer->coding == PGNET_CODING_NONE)
 		taken = pgnet_body_append(&transfer->body, bytes, length);
@@ -47,6 +49,20 @@ pgnet_receive_body(char *bytes, size_t size, size_t count, void *arg)
 	else
 		return pause_reading(transfer);
 	return taken ? length : 0;
+}
+
+/* Count some bytes of a header section: libcurl keeps them, and we do. */
+bool
+pgnet_receive_headers(Transfer *transfer, size_t bytes)
+{
+	if (transfer->free_body.func == NULL)
+	{
+		transfer->free_body.func = free_body;
+		transfer->free_body.arg = &transfer->body;
+		MemoryContextRegisterResetCallback(transfer->job->request.context,
+										   &transfer->free_body);
+	}
+	return pgnet_body_reserve(&transfer->body, 2 * bytes);
 }
 
 /* Have libcurl not read for now, and its socket left alone meanwhile. */
@@ -82,10 +98,7 @@ begin_body(Transfer *transfer)
 							 CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &expected);
 	if (expected > 0 && transfer->coding == PGNET_CODING_NONE)
 		transfer->body.expected = expected;
-	transfer->free_body.func = free_body;
-	transfer->free_body.arg = &transfer->body;
-	MemoryContextRegisterResetCallback(transfer->job->request.context,
-									   &transfer->free_body);
+	transfer->body_begun = true;
 }
 
 /* How to decode; a part of what is coded is nothing that can be decoded. */

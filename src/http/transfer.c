@@ -68,7 +68,8 @@ pgnet_transfer_create(CURL *easy, Job *job,
 	transfer->hop = pgnet_hop_first(request);
 	transfer->headers.max_bytes = options->max_header_bytes;
 	transfer->body.limit = max_response_bytes(request, options->defaults);
-	transfer->body.memory = &options->crowd->memory;
+	transfer->body.budget = options->bodies;
+	transfer->body.receiver.holder = job->holder;
 
 	pgnet_deadline_set(options->deadlines, &transfer->deadline,
 					   request->timeout_ms);
@@ -102,6 +103,29 @@ pgnet_transfer_due(Deadline *deadline, CURL **easy)
 	Transfer   *transfer = (Transfer *) start;
 
 	transfer->out_of_time = true;
+	*easy = transfer->setup.easy;
+	return transfer;
+}
+
+Transfer *
+pgnet_transfer_evicted(BodyReceiver *receiver, CURL **easy)
+{
+	char	   *start = (char *) receiver - offsetof(Transfer, body.receiver);
+	Transfer   *transfer = (Transfer *) start;
+
+	/* it may be known why it cannot go on */
+	if (!transfer->body.broken)
+		transfer->body.broken = transfer->body.no_room = true;
+	*easy = transfer->setup.easy;
+	return transfer;
+}
+
+Transfer *
+pgnet_transfer_undecodable(DecodingMember *member, CURL **easy)
+{
+	char	   *start = (char *) member - offsetof(Transfer, decoding);
+	Transfer   *transfer = (Transfer *) start;
+
 	*easy = transfer->setup.easy;
 	return transfer;
 }
@@ -229,7 +253,8 @@ static void
 end_transfer(Transfer *transfer, CURL *easy)
 {
 	pgnet_attempt_end(&transfer->attempt);
-	pgnet_crowd_leave(transfer->options->crowd, &transfer->member);
+	pgnet_body_budget_leave(transfer->options->bodies,
+							&transfer->body.receiver);
 	pgnet_decoding_leave(transfer->options->decoding, &transfer->decoding);
 	pgnet_decoder_free(&transfer->decoder, &transfer->body);
 	pgnet_deadline_unset(transfer->options->deadlines, &transfer->deadline);
@@ -267,7 +292,7 @@ prepare(Transfer *transfer, CURL *easy)
 	Setup	   *setup = &transfer->setup;
 
 	transfer->watch.easy = transfer->sending.easy = easy;
-	transfer->member.easy = transfer->decoding.easy = easy;
+	transfer->body.receiver.easy = transfer->decoding.easy = easy;
 	transfer->lost_before_us = transfer->options->deadlines->lost_us;
 	pgnet_setup_free(setup);
 	*setup = (Setup) {
@@ -380,7 +405,8 @@ receive_header(char *bytes, size_t size, size_t count, void *arg)
 	if (transfer->sending.unanswered)
 		spare_addresses(transfer);
 	transfer->sending.unanswered = false;
-	if (!pgnet_header_section_take(headers, transfer->job->request.context,
+	if (!pgnet_receive_headers(transfer, size * count) ||
+		!pgnet_header_section_take(headers, transfer->job->request.context,
 								   bytes, size * count))
 		return 0;
 	transfer->redirected = headers->complete && is_followed(transfer);

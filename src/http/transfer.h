@@ -13,7 +13,7 @@
 
 #include "job.h"
 #include "http/attempts.h"
-#include "http/crowd.h"
+#include "http/body_budget.h"
 #include "http/deadlines.h"
 #include "http/decoding.h"
 #include "http/defaults.h"
@@ -29,7 +29,7 @@ typedef struct TransferOptions
 	ParsedUrls *urls;
 	const HttpDefaults *defaults;
 	const Networks *denied_networks;
-	Crowd	   *crowd;
+	BodyBudget *bodies;
 	Decoding   *decoding;
 	Deadlines  *deadlines;
 	Attempts   *attempts;
@@ -51,6 +51,13 @@ extern Transfer *pgnet_transfer_of(CURL *easy);
 
 /* The time of a transfer, which has this deadline and *easy, is over. */
 extern Transfer *pgnet_transfer_due(Deadline *deadline, CURL **easy);
+
+/* The transfer of a receiver, which is to be ended since memory is short. */
+extern Transfer *pgnet_transfer_evicted(BodyReceiver *receiver, CURL **easy);
+
+/* The transfer of one whose body could not be decoded further. */
+extern Transfer *pgnet_transfer_undecodable(DecodingMember *member,
+											CURL **easy);
 
 /*
  * A transfer of libcurl's ended with result.  If that is not the end of it, as

@@ -11,7 +11,18 @@
 #define FIRST_ALLOCATION 1024
 
 static bool grow(TransferBody *body, size_t needed);
+static size_t size_for(const TransferBody *body, size_t needed);
 static bool take_memory(TransferBody *body, size_t bytes);
+
+size_t
+pgnet_body_growth(const TransferBody *body, size_t length)
+{
+	size_t		needed = body->length + length;
+
+	if (needed <= body->allocated || needed > body->limit)
+		return 0;
+	return size_for(body, needed) - body->allocated;
+}
 
 /*
  * Append to a body.  One that paused goes on after a piece that was refused,
@@ -30,6 +41,7 @@ pgnet_body_append(TransferBody *body, const char *bytes, size_t length)
 	if (length > 0)
 		memcpy(body->bytes + body->length, bytes, length);
 	body->length += length;
+	body->receiver.received += length;
 	return true;
 }
 
@@ -38,7 +50,16 @@ bool
 pgnet_body_reserve(TransferBody *body, size_t bytes)
 {
 	body->broken = body->broken || !take_memory(body, bytes);
+	if (!body->broken)
+		body->reserved += bytes;
 	return !body->broken;
+}
+
+void
+pgnet_body_release(TransferBody *body, size_t bytes)
+{
+	body->reserved -= bytes;
+	pgnet_body_budget_give(body->budget, &body->receiver, bytes);
 }
 
 /* Free a body. */
@@ -46,30 +67,25 @@ void
 pgnet_body_free(TransferBody *body)
 {
 	free(body->bytes);
-	body->memory->allocated -= body->allocated;
+	pgnet_body_budget_give(body->budget, &body->receiver,
+						   body->allocated + body->reserved);
 	body->bytes = NULL;
-	body->length = body->allocated = 0;
+	body->length = body->allocated = body->reserved = 0;
 }
 
-/*
- * Make room for needed bytes: twice as many as before, but no more than are
- * expected.  Those are not trusted with memory before they are there.
- */
 static bool
 grow(TransferBody *body, size_t needed)
 {
-	size_t		size = Max(body->allocated * 2, FIRST_ALLOCATION);
+	size_t		size = size_for(body, needed);
 	char	   *larger;
 
-	if (needed <= body->expected)
-		size = Min(size, body->expected);
-	size = Min(Max(size, needed), body->limit);
 	if (!take_memory(body, size - body->allocated))
 		return false;
 	larger = realloc(body->bytes, size);
 	if (larger == NULL)
 	{
-		body->memory->allocated -= size - body->allocated;
+		pgnet_body_budget_give(body->budget, &body->receiver,
+							   size - body->allocated);
 		return false;
 	}
 	body->bytes = larger;
@@ -77,16 +93,25 @@ grow(TransferBody *body, size_t needed)
 	return true;
 }
 
+/*
+ * How much to allocate for needed bytes: twice as much as before, but no more
+ * than is expected.  That is not trusted with memory before it is there.
+ */
+static size_t
+size_for(const TransferBody *body, size_t needed)
+{
+	size_t		size = Max(body->allocated * 2, FIRST_ALLOCATION);
+
+	if (needed <= body->expected)
+		size = Min(size, body->expected);
+	return Min(Max(size, needed), body->limit);
+}
+
 /* Take memory from what there is for all. */
 static bool
 take_memory(TransferBody *body, size_t bytes)
 {
-	BodyMemory *memory = body->memory;
-
-	body->no_room = memory->allocated + bytes > memory->limit;
-	if (body->no_room)
-		return false;
-	memory->allocated += bytes;
-	memory->highest = Max(memory->highest, memory->allocated);
-	return true;
+	body->no_room = !pgnet_body_budget_take(body->budget, &body->receiver,
+											bytes);
+	return !body->no_room;
 }

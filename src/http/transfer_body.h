@@ -9,13 +9,7 @@
 
 #include "postgres.h"
 
-/* What all bodies of an engine have together, until they are recorded. */
-typedef struct BodyMemory
-{
-	size_t		allocated;
-	size_t		highest;		/* that was, until somebody sets it to 0 */
-	size_t		limit;
-} BodyMemory;
+#include "http/body_budget.h"
 
 typedef struct TransferBody
 {
@@ -24,18 +18,24 @@ typedef struct TransferBody
 	size_t		allocated;
 	size_t		expected;		/* as the server says; 0: it does not */
 	size_t		limit;
-	BodyMemory *memory;
+	BodyBudget *budget;
+	BodyReceiver receiver;		/* what it takes of it, with what follows */
+	size_t		reserved;		/* beside bytes: for headers, a decoder */
 	bool		broken;			/* some of it could not be kept, because: */
 	bool		too_large;		/* it is over the limit */
 	bool		no_room;		/* or there was no room in memory */
 } TransferBody;
 
+/* How much more memory will so many bytes take? */
+extern size_t pgnet_body_growth(const TransferBody *body, size_t length);
+
 /* Append; false when it is over a limit or memory is out, then and later. */
 extern bool pgnet_body_append(TransferBody *body, const char *bytes,
 							  size_t length);
 
-/* Count memory for what makes the body, likewise; others take it off. */
+/* Count memory that is used beside the bytes, likewise; or no more. */
 extern bool pgnet_body_reserve(TransferBody *body, size_t bytes);
+extern void pgnet_body_release(TransferBody *body, size_t bytes);
 
 extern void pgnet_body_free(TransferBody *body);
 

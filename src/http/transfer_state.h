@@ -13,7 +13,6 @@
 
 #include "job.h"
 #include "http/attempts.h"
-#include "http/crowd.h"
 #include "http/deadlines.h"
 #include "http/decoder.h"
 #include "http/decoding.h"
@@ -42,9 +41,9 @@ struct Transfer
 	int64		connect_by_us;	/* by the clock of the deadlines */
 	int64		lost_before_us; /* what they had lost when libcurl's began */
 	TransferBody body;
+	bool		body_begun;		/* the first bytes came */
 	ContentCoding coding;		/* of the body, to be decoded */
 	Decoder		decoder;
-	CrowdMember member;
 	DecodingMember decoding;
 	Deadline	deadline;
 	HeaderSection headers;

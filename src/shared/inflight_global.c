@@ -3,9 +3,8 @@
  *
  * Runs in: workers.
  *
- * A worker that is refused waits, and is starving while it has less in flight
- * than its share of the limit.  As long as one is starving, those that have
- * their share get no more: what they give back is for others.
+ * Each may have its share of the limit (share.h).  One that is refused waits:
+ * it is woken when another gives back.
  */
 #include "postgres.h"
 
@@ -13,21 +12,12 @@
 
 #include "shared/inflight_global.h"
 #include "shared/registry.h"
-
-/* What a worker waits for. */
-enum
-{
-	WAITS_FOR_NOTHING,
-	WAITS_FOR_MORE,				/* than its share */
-	WAITS_FOR_SHARE
-};
+#include "share.h"
 
 typedef struct InflightGlobal
 {
 	pg_atomic_uint32 in_flight; /* requests, of all workers */
-	pg_atomic_uint32 nworkers;
-	pg_atomic_uint32 nwaiting;	/* workers that want more room */
-	pg_atomic_uint32 nstarving; /* those of them with less than their share */
+	pg_atomic_uint32 nwaiting;	/* workers that were refused */
 } InflightGlobal;
 
 static InflightGlobal *all = NULL;
@@ -40,9 +30,9 @@ static bool refused = false;
 static bool gave_back = false;
 
 static void leave(int code, Datum worker);
-static bool has_share(WorkerState *worker, int limit);
 static bool reserve(WorkerState *worker, int limit);
-static void set_waits(WorkerState *worker, uint32 waits);
+static int64 share_of(WorkerState *worker, uint32 in_flight, int limit);
+static void set_waits(WorkerState *worker, bool waits);
 static void wake_waiting(WorkerState *giver);
 
 Size
@@ -57,9 +47,7 @@ pgnet_inflight_memory_init(void *memory, int lock_tranche)
 	(void) lock_tranche;
 	all = memory;
 	pg_atomic_init_u32(&all->in_flight, 0);
-	pg_atomic_init_u32(&all->nworkers, 0);
 	pg_atomic_init_u32(&all->nwaiting, 0);
-	pg_atomic_init_u32(&all->nstarving, 0);
 }
 
 /* The exit callback comes after the claim's, so it is called before that. */
@@ -67,7 +55,6 @@ void
 pgnet_inflight_join(WorkerState *worker)
 {
 	before_shmem_exit(leave, PointerGetDatum(worker));
-	pg_atomic_fetch_add_u32(&all->nworkers, 1);
 }
 
 /* before_shmem_exit callback */
@@ -78,9 +65,8 @@ leave(int code, Datum arg)
 	uint32		in_flight = pg_atomic_exchange_u32(&worker->in_flight, 0);
 
 	(void) code;
-	pg_atomic_fetch_sub_u32(&all->nworkers, 1);
 	pg_atomic_fetch_sub_u32(&all->in_flight, in_flight);
-	set_waits(worker, WAITS_FOR_NOTHING);
+	set_waits(worker, false);
 	wake_waiting(worker);
 }
 
@@ -90,10 +76,15 @@ pgnet_inflight_is_left(WorkerState *worker, int limit)
 	if (reserved || reserve(worker, limit))
 		return true;
 	refused = true;
-	set_waits(worker,
-			  has_share(worker, limit) ? WAITS_FOR_MORE : WAITS_FOR_SHARE);
+	set_waits(worker, true);
 	/* whoever gave back before that did not see us wait */
 	return reserve(worker, limit);
+}
+
+int64
+pgnet_inflight_share(WorkerState *worker, int limit)
+{
+	return share_of(worker, pg_atomic_read_u32(&all->in_flight), limit);
 }
 
 void
@@ -118,34 +109,22 @@ pgnet_inflight_settle(WorkerState *worker)
 		pgnet_inflight_give_back(worker);
 	reserved = false;
 	if (!refused)
-		set_waits(worker, WAITS_FOR_NOTHING);
+		set_waits(worker, false);
 	if (gave_back)
 		wake_waiting(worker);
 	refused = gave_back = false;
 }
 
-/* Has it as much as each may have? */
-static bool
-has_share(WorkerState *worker, int limit)
-{
-	uint32		nworkers = pg_atomic_read_u32(&all->nworkers);
-	uint32		share = (uint32) limit / Max(nworkers, 1);
-
-	return pg_atomic_read_u32(&worker->in_flight) >= Max(share, 1);
-}
-
-/* Count one more, if there is room and nobody needs it more. */
+/* Count one more, if that is within the worker's share. */
 static bool
 reserve(WorkerState *worker, int limit)
 {
 	uint32		in_flight = pg_atomic_read_u32(&all->in_flight);
+	uint32		own = pg_atomic_read_u32(&worker->in_flight);
 
-	if (pg_atomic_read_u32(&all->nstarving) > 0 &&
-		has_share(worker, limit))
-		return false;
 	do
 	{
-		if (in_flight >= (uint32) limit)
+		if (own >= share_of(worker, in_flight, limit))
 			return false;
 	} while (!pg_atomic_compare_exchange_u32(&all->in_flight,
 											 &in_flight, in_flight + 1));
@@ -154,24 +133,33 @@ reserve(WorkerState *worker, int limit)
 	return true;
 }
 
+/* What a worker may have when so many are in flight; others may wait, too. */
+static int64
+share_of(WorkerState *worker, uint32 in_flight, int limit)
+{
+	uint32		own = pg_atomic_read_u32(&worker->in_flight);
+	uint32		waits = pg_atomic_read_u32(&worker->waits);
+	bool		alone = in_flight == own &&
+		pg_atomic_read_u32(&all->nwaiting) == waits;
+
+	return pgnet_share(limit, (int64) in_flight - own,
+					   alone ? PGNET_REST_OF_ONE : PGNET_REST_OF_ROLES);
+}
+
 /* Wait, or not; only the worker itself calls this. */
 static void
-set_waits(WorkerState *worker, uint32 waits)
+set_waits(WorkerState *worker, bool waits)
 {
-	uint32		before = pg_atomic_exchange_u32(&worker->waits, waits);
-
-	if (before == waits)
+	if (pg_atomic_exchange_u32(&worker->waits, waits) == (uint32) waits)
 		return;
-	if (before == WAITS_FOR_NOTHING)
+	if (waits)
+	{
 		pg_atomic_fetch_add_u32(&all->nwaiting, 1);
-	if (waits == WAITS_FOR_NOTHING)
-		pg_atomic_fetch_sub_u32(&all->nwaiting, 1);
-	if (waits == WAITS_FOR_SHARE)
-		pg_atomic_fetch_add_u32(&all->nstarving, 1);
-	/* the last that starved: others may have more than their share */
-	if (before == WAITS_FOR_SHARE &&
-		pg_atomic_fetch_sub_u32(&all->nstarving, 1) == 1)
-		gave_back = true;
+		return;
+	}
+	pg_atomic_fetch_sub_u32(&all->nwaiting, 1);
+	/* another may be alone now */
+	gave_back = true;
 }
 
 /* Set the latches of those that wait. */
@@ -189,7 +177,7 @@ wake_waiting(WorkerState *giver)
 		WorkerState *worker = &database->worker;
 
 		if (worker != giver &&
-			pg_atomic_read_u32(&worker->waits) != WAITS_FOR_NOTHING)
+			pg_atomic_read_u32(&worker->waits) != 0)
 			pgnet_database_wake(database);
 	}
 }

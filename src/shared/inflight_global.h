@@ -24,6 +24,9 @@ extern void pgnet_inflight_join(WorkerState *worker);
  */
 extern bool pgnet_inflight_is_left(WorkerState *worker, int limit);
 
+/* How many the worker may have in flight now, of so many in all. */
+extern int64 pgnet_inflight_share(WorkerState *worker, int limit);
+
 /* The one that is kept is in flight; or one is not any more. */
 extern void pgnet_inflight_take(void);
 extern void pgnet_inflight_give_back(WorkerState *worker);

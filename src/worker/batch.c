@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
+
 #include "tables/transaction.h"
 #include "url.h"
 #include "worker/batch.h"
@@ -19,22 +21,25 @@
 /* How slowly large bodies may be stored. */
 #define BYTES_PER_SECOND ((size_t) 8 * 1024 * 1024)
 
-/* Hosts are told apart by so many of their keys' values. */
+/* Holders are told apart by so many values of a hash. */
 #define SHARES 64
 
-/* What one host may have of a batch at first. */
+/* What a role in one lane may have of a batch at first. */
 #define SHARE_DIVISOR 4
 
+static int	share_of(const Holder *holder);
 static bool fits(const Batch *batch, const Job *job, size_t *bytes);
 static void record_work(void *batch);
 static int	seconds_to_store(const Batch *batch);
 static void explain_bad_urls(const Batch *batch);
 static void record_pieces(Batch *batch, PaceRun *run);
+static void set_locked_aside(Batch *batch, ErrorData *error);
 static void set_aside(Batch *batch, ErrorData *error);
 
-/* Choose requests: a share for each host, then whatever is next. */
+/* Choose jobs: a share for each holder, then whatever is next. */
 void
-pgnet_batch_fill(Batch *batch, const dlist_head *list, int max, uint64 last)
+pgnet_batch_fill(Batch *batch, const dlist_head *list, int max,
+				 const Holder *last)
 {
 	int			share = Max(max / SHARE_DIVISOR, 1);
 	int			taken[SHARES] = {0};
@@ -44,17 +49,17 @@ pgnet_batch_fill(Batch *batch, const dlist_head *list, int max, uint64 last)
 	dlist_iter	iter;
 
 	if (share == 1)
-		taken[last % SHARES] = share;
+		taken[share_of(last)] = share;
 	dlist_foreach(iter, unconstify(dlist_head *, list))
 	{
 		Job		   *job = dlist_container(Job, node, iter.cur);
-		int		   *of_host = &taken[job->lane_key % SHARES];
+		int		   *of_holder = &taken[share_of(job->holder)];
 
 		if (batch->count == max || !fits(batch, job, &bytes))
 			break;
-		if (*of_host == share)
+		if (*of_holder == share)
 			continue;
-		(*of_host)++;
+		(*of_holder)++;
 		batch->jobs[batch->count++] = job;
 	}
 	shared = batch->count;
@@ -69,6 +74,13 @@ pgnet_batch_fill(Batch *batch, const dlist_head *list, int max, uint64 last)
 		else
 			batch->jobs[batch->count++] = job;
 	}
+}
+
+/* A hash of the holder, which may be gone. */
+static int
+share_of(const Holder *holder)
+{
+	return (int) (murmurhash32((uint32) (uintptr_t) holder) % SHARES);
 }
 
 /* May a request be one more?  The first may always. */
@@ -146,6 +158,7 @@ static void
 record_pieces(Batch *batch, PaceRun *run)
 {
 	MemoryContext before = MemoryContextSwitchTo(batch->context);
+	bool		locked = false;
 	int			rows;
 
 	while ((rows = pgnet_pace_next(run, batch->count - batch->nrecorded)) > 0)
@@ -161,12 +174,32 @@ record_pieces(Batch *batch, PaceRun *run)
 			batch->nrecorded += rows;
 			continue;
 		}
+		if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE && !locked)
+		{
+			/* from now on we hold the others */
+			locked = true;
+			set_locked_aside(batch, error);
+			continue;
+		}
 		batch->piece_failed = true;
 		pgnet_pace_piece_failed(run);
 		if (rows == 1)
 			set_aside(batch, error);
 	}
 	MemoryContextSwitchTo(before);
+}
+
+/* Go on without those whose rows somebody else holds locked. */
+static void
+set_locked_aside(Batch *batch, ErrorData *error)
+{
+	Job		  **left = &batch->jobs[batch->nrecorded];
+	int			nleft = batch->count - batch->nrecorded;
+	int			nfree = pgnet_responses_recordable(left, nleft);
+
+	for (int i = nfree; i < nleft; i++)
+		batch->failures[batch->nfailures++] = (BatchFailure) {left[i], error};
+	batch->count -= nleft - nfree;
 }
 
 /* Go on without the next one. */

@@ -46,11 +46,11 @@ typedef struct Batch
 
 /*
  * Fill an empty batch with at most max requests of a list, those that came
- * first, a slow one alone.  Where there are more, hosts share it, and the one
- * whose key is last comes last.
+ * first, a slow one alone.  Where there are more, their holders share it, and
+ * the last one, which may be gone, comes last.
  */
 extern void pgnet_batch_fill(Batch *batch, const dlist_head *list, int max,
-							 uint64 last);
+							 const Holder *last);
 
 /*
  * Record as many requests as there is time for.  When the transaction fails

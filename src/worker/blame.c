@@ -3,8 +3,8 @@
  *
  * Runs in: workers.
  *
- * Met in the queue, such a request is deferred: its id is held, and it waits
- * here.  Then it is admitted, to wait in the backlog and be sent.  Those with
+ * Met in the queue, such a request is deferred: it is known, and waits here.
+ * Then it is admitted, to wait in its lane and be sent.  Those with
  * one death are admitted in small groups, those with two one at a time.
  */
 #include "postgres.h"
@@ -35,14 +35,15 @@ typedef struct Blamed
 	int			deaths;
 	BlamedPlace place;
 	dlist_node	node;			/* in the list of that place */
-	uint64		host_key;		/* of its request */
+	uint64		lane_key;		/* of its job */
+	Oid			role;
 	size_t		size;
 } Blamed;
 
 struct Blame
 {
 	MemoryContext context;
-	Backlog    *backlog;
+	Lanes	   *lanes;
 	HTAB	   *all;
 	dlist_head	deferred[PGNET_BLAME_LAST_DEATH];	/* by deaths */
 	dlist_head	admitted;		/* all with as many deaths */
@@ -55,14 +56,14 @@ static Blamed *first_of(const dlist_head *list);
 
 /* Blame nobody. */
 Blame *
-pgnet_blame_create(MemoryContext parent, Backlog *backlog)
+pgnet_blame_create(MemoryContext parent, Lanes *lanes)
 {
 	MemoryContext context = AllocSetContextCreate(parent, "pg_net blame",
 												  ALLOCSET_SMALL_SIZES);
 	Blame	   *blame = MemoryContextAllocZero(context, sizeof(Blame));
 
 	blame->context = context;
-	blame->backlog = backlog;
+	blame->lanes = lanes;
 	pgnet_blame_clear(blame);
 	return blame;
 }
@@ -130,16 +131,12 @@ pgnet_blame_defer(Blame *blame, Job *job)
 {
 	Blamed	   *blamed = find(blame, job->id);
 
-	Assert(blamed != NULL);
-	/* a row may be read more than once */
-	if (blamed->place == BLAMED_UNSEEN)
-	{
-		blamed->place = BLAMED_DEFERRED;
-		blamed->host_key = job->lane_key;
-		blamed->size = job->size;
-		dlist_push_tail(&blame->deferred[blamed->deaths], &blamed->node);
-		pgnet_backlog_hold(blame->backlog, blamed->id);
-	}
+	Assert(blamed != NULL && blamed->place == BLAMED_UNSEEN);
+	blamed->place = BLAMED_DEFERRED;
+	blamed->lane_key = job->lane_key;
+	blamed->role = job->role;
+	blamed->size = job->size;
+	dlist_push_tail(&blame->deferred[blamed->deaths], &blamed->node);
 	pgnet_job_free(job);
 }
 
@@ -155,14 +152,14 @@ pgnet_blame_admit(Blame *blame)
 		Job		   *job = pgnet_job_create(blame->context);
 
 		job->id = blamed->id;
-		job->lane_key = blamed->host_key;
+		job->lane_key = blamed->lane_key;
+		job->role = blamed->role;
 		job->size = blamed->size;
 		dlist_delete(&blamed->node);
 		dlist_push_tail(&blame->admitted, &blamed->node);
 		blamed->place = BLAMED_ADMITTED;
 		blame->nadmitted++;
-		pgnet_backlog_release(blame->backlog, blamed->id);
-		pgnet_backlog_add(blame->backlog, job);
+		pgnet_lanes_add(blame->lanes, job);
 	}
 }
 
@@ -182,7 +179,7 @@ pgnet_blame_take_gone(Blame *blame, int64 *id)
 	dlist_foreach(iter, &blame->admitted)
 	{
 		*id = dlist_container(Blamed, node, iter.cur)->id;
-		if (pgnet_backlog_holds(blame->backlog, *id))
+		if (pgnet_lanes_know(blame->lanes, *id))
 			continue;
 		pgnet_blame_forget(blame, *id);
 		return true;

@@ -9,14 +9,14 @@
 
 #include "postgres.h"
 
-#include "worker/backlog.h"
+#include "worker/lanes.h"
 
 /* A request with so many deaths is to be given up. */
 #define PGNET_BLAME_LAST_DEATH 3
 
 typedef struct Blame Blame;
 
-extern Blame *pgnet_blame_create(MemoryContext parent, Backlog *backlog);
+extern Blame *pgnet_blame_create(MemoryContext parent, Lanes *lanes);
 extern void pgnet_blame_clear(Blame *blame);
 
 /* Blame a request for deaths, or no longer. */
@@ -29,11 +29,11 @@ extern int	pgnet_blame_deaths(const Blame *blame, int64 id);
 /* Take over a request with deaths, but not the last, until its turn comes. */
 extern void pgnet_blame_defer(Blame *blame, Job *job);
 
-/* Hand to the backlog those whose turn it is; are there any? */
+/* Hand to their lanes those whose turn it is; are there any? */
 extern void pgnet_blame_admit(Blame *blame);
 extern bool pgnet_blame_can_admit(const Blame *blame);
 
-/* One that was admitted and is not in the backlog any more: it is forgotten. */
+/* One that was admitted and is not known any more: it is forgotten. */
 extern bool pgnet_blame_take_gone(Blame *blame, int64 *id);
 
 #endif							/* PGNET_BLAME_H */

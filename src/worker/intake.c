@@ -1,12 +1,13 @@
 /*
- * intake.c -- reading rows of the queue into the backlog.
+ * intake.c -- reading rows of the queue into lanes.
  *
  * Runs in: workers.
  *
  * The queue is read forward by id, from where reading ended or from the
  * lowest id that was announced since, whichever comes first.  An id that was
- * announced later than a higher one is met a second time on the way: the
- * backlog knows which ids it holds.
+ * announced later than a higher one is met a second time on the way: the lanes
+ * know which they have.  Where a lane or a role had no room for more, the
+ * queue is read once more when it has, which is a refill.
  */
 #include "postgres.h"
 
@@ -29,8 +30,8 @@
 /* What reading may take after it took too long: 25 s, then twice as long. */
 #define LONGEST_READ_SECONDS 100
 
-/* With so many ids in mind, reading on waits; some 50 bytes each. */
-#define MAX_HELD 1000000
+/* So many times as many rows are read at a time when only ids are kept. */
+#define IDS_FACTOR 10
 
 /* Rows loaded by their ids at a time. */
 #define MAX_LOAD_ROWS 200
@@ -43,7 +44,9 @@ typedef struct Rows
 	int64		ids[MAX_LOAD_ROWS]; /* to load */
 	int			nids;
 	bool		begun;			/* the tables could be locked */
-	int			limit;			/* of a scan */
+	bool		refill;
+	int64		from_id;		/* of a scan */
+	int			limit;
 	int			count;			/* that it brought */
 	dlist_head	list;
 } Rows;
@@ -51,7 +54,11 @@ typedef struct Rows
 static bool tries_again(const Backoff *backoff);
 static void scan_rows(void *arg);
 static void load_rows(void *arg);
+static bool begin_refill(Intake *intake);
 static void take_rows(Intake *intake, Rows *rows);
+static void take_row(Intake *intake, Job *job, bool refill);
+static void go_on_reading(Intake *intake, int64 next_id);
+static void go_on_refilling(Intake *intake, int64 next_id);
 static void take_loaded(Intake *intake, Rows *rows, TimestampTz now);
 static void look_again(Intake *intake);
 static void check_rows(Rows *rows, bool to_be_sent);
@@ -69,20 +76,30 @@ pgnet_intake_announce(Intake *intake, int64 id)
 
 /*
  * Read on while there is room in memory for more, for the next requests and
- * those of other hosts.  Beyond that only ids are kept, and reading gives way
+ * those of other lanes.  Beyond that only ids are kept, and reading gives way
  * to sending.
  */
 bool
-pgnet_intake_wants_read(const Intake *intake, TimestampTz now, bool busy)
+pgnet_intake_wants_read(Intake *intake, TimestampTz now, bool busy)
 {
-	const Backlog *backlog = intake->backlog;
+	Lanes	   *lanes = intake->lanes;
 
-	if (!intake->more || !pgnet_backoff_over(&intake->backoff, now) ||
-		pgnet_backlog_held(backlog) >= MAX_HELD ||
-		!pgnet_backlog_has_room(backlog) || pgnet_backlog_has_ready(backlog))
+	if (!pgnet_backoff_over(&intake->backoff, now) ||
+		!(intake->more || begin_refill(intake)) ||
+		!pgnet_lanes_have_room(lanes) || pgnet_lanes_have_ready(lanes))
 		return false;
-	return !pgnet_backlog_is_rich(backlog) || !busy ||
+	return !pgnet_lanes_are_rich(lanes) || !busy ||
 		now >= TimestampTzPlusMilliseconds(intake->last_read, LOOK_AHEAD_MS);
+}
+
+/* Is a refill under way, or needed? */
+static bool
+begin_refill(Intake *intake)
+{
+	if (!intake->refilling)
+		intake->refill_id = pgnet_lanes_refill(intake->lanes);
+	intake->refilling = intake->refill_id != PG_INT64_MAX;
+	return intake->refilling;
 }
 
 /* Load only when there is nothing in memory to send. */
@@ -90,8 +107,8 @@ bool
 pgnet_intake_wants_load(const Intake *intake, TimestampTz now)
 {
 	return pgnet_backoff_over(&intake->load_backoff, now) &&
-		!pgnet_backlog_has_ready(intake->backlog) &&
-		pgnet_backlog_has_hungry(intake->backlog);
+		!pgnet_lanes_have_ready(intake->lanes) &&
+		pgnet_lanes_need_load(intake->lanes);
 }
 
 /* Read the next rows. */
@@ -100,9 +117,16 @@ pgnet_intake_read(Intake *intake, TableAccess *access, TimestampTz now)
 {
 	Rows		rows = {.intake = intake, .access = access};
 	PaceRun		run;
+	int			limit = pgnet_setting_batch_size;
 
 	dlist_init(&rows.list);
-	rows.limit = pgnet_pace_rows(&intake->pace, pgnet_setting_batch_size);
+	/* in turns */
+	rows.refill = begin_refill(intake) && !(intake->more && intake->refilled);
+	intake->refilled = rows.refill;
+	rows.from_id = rows.refill ? intake->refill_id : intake->next_id;
+	if (pgnet_lanes_are_rich(intake->lanes))
+		limit *= IDS_FACTOR;
+	rows.limit = pgnet_pace_rows(&intake->pace, limit);
 	pgnet_pace_begin(&run, &intake->pace);
 	if (pgnet_copies_remove(intake->worker, access, &intake->backoff) &&
 		pgnet_suspects_know(intake->suspects, access, &intake->backoff) &&
@@ -129,9 +153,9 @@ pgnet_intake_load(Intake *intake, TableAccess *access, TimestampTz now)
 	PaceRun		run;
 
 	dlist_init(&rows.list);
-	rows.nids = pgnet_backlog_to_load(intake->backlog, rows.ids,
-									  pgnet_pace_rows(&intake->load_pace,
-													  MAX_LOAD_ROWS));
+	rows.nids = pgnet_lanes_to_load(intake->lanes, rows.ids,
+									pgnet_pace_rows(&intake->load_pace,
+													MAX_LOAD_ROWS));
 	pgnet_pace_begin(&run, &intake->load_pace);
 	if (pgnet_access_try(access, &intake->load_backoff, "load queued requests",
 						 load_rows, &rows))
@@ -146,7 +170,7 @@ pgnet_intake_load(Intake *intake, TableAccess *access, TimestampTz now)
 	if (rows.begun)
 		pgnet_pace_failed(&intake->load_pace, 1, false);
 	if (rows.begun && rows.nids == 1)
-		pgnet_backlog_postpone(intake->backlog);
+		pgnet_lanes_postpone(intake->lanes);
 }
 
 /*
@@ -188,9 +212,8 @@ scan_rows(void *arg)
 	rows->begun = true;
 	scan = tries_again(&rows->intake->backoff) ? pgnet_broken_rows_scan :
 												 pgnet_queue_scan;
-	rows->count = scan(rows->access->queue, rows->intake->next_id,
-					   rows->limit,
-					   pgnet_backlog_is_rich(rows->intake->backlog),
+	rows->count = scan(rows->access->queue, rows->from_id, rows->limit,
+					   pgnet_lanes_are_rich(rows->intake->lanes),
 					   rows->intake->requests, &rows->list);
 	elog(DEBUG1, "read %d rows of the queue", rows->count);
 	check_rows(rows, false);
@@ -247,23 +270,61 @@ check_rows(Rows *rows, bool to_be_sent)
 static void
 take_rows(Intake *intake, Rows *rows)
 {
-	intake->more = rows->count == rows->limit;
+	int64		next_id = rows->from_id;
+
 	while (!dlist_is_empty(&rows->list))
 	{
 		Job		   *job = pgnet_job_pop(&rows->list);
 
-		if (job->id == PG_INT64_MAX)
-			intake->more = false;
-		else
-			intake->next_id = job->id + 1;
-		if (pgnet_job_is_pending(job) &&
-			pgnet_suspects_defer(intake->suspects, job))
-			continue;
+		next_id = job->id < PG_INT64_MAX ? job->id + 1 : job->id;
+		take_row(intake, job, rows->refill);
+	}
+	if (rows->count < rows->limit)
+		next_id = PG_INT64_MAX;
+	if (rows->refill)
+		go_on_refilling(intake, next_id);
+	else
+		go_on_reading(intake, next_id);
+}
+
+/* Take over a row, if it is not known and there is room for it. */
+static void
+take_row(Intake *intake, Job *job, bool refill)
+{
+	if (!pgnet_lanes_admit(intake->lanes, job, refill))
+		pgnet_job_free(job);
+	else if (!pgnet_job_is_pending(job))
+		take_refused(intake, job, intake->last_read);
+	else if (!pgnet_suspects_defer(intake->suspects, job))
+	{
 		if (pgnet_job_is_pending(job))
-			pgnet_backlog_add(intake->backlog, job);
+			pgnet_lanes_add(intake->lanes, job);
 		else
 			take_refused(intake, job, intake->last_read);
 	}
+}
+
+/* Rows up to an id were read; PG_INT64_MAX: all. */
+static void
+go_on_reading(Intake *intake, int64 next_id)
+{
+	intake->more = next_id != PG_INT64_MAX;
+	if (intake->more)
+		intake->next_id = next_id;
+}
+
+/* The same in a refill, which need not go further than reading has come. */
+static void
+go_on_refilling(Intake *intake, int64 next_id)
+{
+	bool		to_the_end = next_id == PG_INT64_MAX ||
+		(intake->more && next_id >= intake->next_id);
+
+	intake->refill_id = next_id;
+	if (!to_the_end && !pgnet_lanes_are_refilled(intake->lanes))
+		return;
+	pgnet_lanes_refilled(intake->lanes, next_id, to_the_end);
+	intake->refilling = false;
 }
 
 /* Take over what was loaded: rows may have changed since they were read. */
@@ -282,17 +343,20 @@ take_loaded(Intake *intake, Rows *rows, TimestampTz now)
 		dlist_push_tail(pgnet_job_is_pending(job) ? &good : &refused,
 						&job->node);
 	}
-	pgnet_backlog_loaded(intake->backlog, rows->nids, &good);
+	pgnet_lanes_loaded(intake->lanes, rows->nids, &good);
 	while (!dlist_is_empty(&refused))
-		take_refused(intake, pgnet_job_pop(&refused), now);
+	{
+		Job		   *job = pgnet_job_pop(&refused);
+
+		pgnet_lanes_remember(intake->lanes, job);
+		take_refused(intake, job, now);
+	}
 }
 
 /* A row that cannot be sent is finished already. */
 static void
 take_refused(Intake *intake, Job *job, TimestampTz now)
 {
-	if (pgnet_backlog_hold(intake->backlog, job->id))
-		pgnet_recorder_add(intake->recorder, job, now);
-	else
-		pgnet_job_free(job);
+	pgnet_lanes_finished(intake->lanes, job);
+	pgnet_recorder_add(intake->recorder, job, now);
 }

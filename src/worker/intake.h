@@ -1,5 +1,5 @@
 /*
- * intake.h -- reading rows of the queue into the backlog.
+ * intake.h -- reading rows of the queue into lanes.
  *
  * Runs in: workers.
  */
@@ -11,7 +11,7 @@
 #include "datatype/timestamp.h"
 
 #include "worker/access.h"
-#include "worker/backlog.h"
+#include "worker/lanes.h"
 #include "worker/pace.h"
 #include "worker/recorder.h"
 #include "worker/suspects.h"
@@ -19,12 +19,15 @@
 typedef struct Intake
 {
 	WorkerState *worker;
-	Backlog    *backlog;		/* gets what can be sent */
+	Lanes	   *lanes;			/* get what can be sent */
 	Recorder   *recorder;		/* gets what cannot */
 	Suspects   *suspects;		/* says whose turn must wait */
 	MemoryContext requests;		/* parent of the requests' contexts */
 	int64		next_id;		/* where reading goes on */
 	bool		more;			/* there may be rows from next_id on */
+	int64		refill_id;		/* the same for lanes that have room again */
+	bool		refilling;		/* they wait for that */
+	bool		refilled;		/* the last read was for them */
 	bool		looked_again;	/* for an extension that is missing */
 	TimestampTz last_read;
 	Backoff		backoff;		/* of reading */
@@ -37,7 +40,7 @@ typedef struct Intake
 extern void pgnet_intake_announce(Intake *intake, int64 id);
 
 /* Would reading, or loading, help now?  busy: the network has work. */
-extern bool pgnet_intake_wants_read(const Intake *intake, TimestampTz now,
+extern bool pgnet_intake_wants_read(Intake *intake, TimestampTz now,
 									bool busy);
 extern bool pgnet_intake_wants_load(const Intake *intake, TimestampTz now);
 

@@ -3,8 +3,8 @@
  *
  * Runs in: workers.
  *
- * Rows come in from the queue, wait in the backlog until limits let them go,
- * fly in the engine, land in the recorder and end as response rows.  A cycle
+ * Rows come in from the queue, wait in lanes until limits let them go, fly in
+ * the engine, land in the recorder and end as response rows.  A cycle
  * is one turn of that wheel: every step does what it can without waiting, and
  * the last one rests until something can be done again.  No transaction is
  * open while it rests.
@@ -43,7 +43,7 @@
 #define EXPIRY_PATIENCE_MS 1000
 
 static void loop_init(Loop *loop, WorkerState *worker);
-static HttpEngine *create_engine(void);
+static HttpEngine *create_engine(Loop *loop);
 static void begin_cycle(Loop *loop);
 static void apply_settings(Loop *loop);
 static void take_wakeup(Loop *loop);
@@ -92,20 +92,22 @@ loop_init(Loop *loop, WorkerState *worker)
 	loop->access.quiet = !pgnet_database_snapshot(database).keep_alive;
 	loop->cycle = AllocSetContextCreate(TopMemoryContext, "pg_net cycle",
 										ALLOCSET_DEFAULT_SIZES);
-	loop->backlog = pgnet_backlog_create(TopMemoryContext, worker);
-	loop->engine = create_engine();
+	pgnet_jobs_init(&loop->jobs, worker);
+	loop->lanes = pgnet_lanes_create(TopMemoryContext, &loop->jobs);
+	loop->engine = create_engine(loop);
 	pgnet_recorder_init(&loop->recorder);
-	loop->suspects = pgnet_suspects_create(TopMemoryContext, worker,
-										   loop->backlog);
+	loop->suspects = pgnet_suspects_create(TopMemoryContext, &loop->jobs,
+										   loop->lanes);
 	loop->intake = (Intake) {
 		.worker = worker,
-		.backlog = loop->backlog,
+		.lanes = loop->lanes,
 		.recorder = &loop->recorder,
 		.suspects = loop->suspects,
 		.requests = requests
 	};
 	loop->restraint = (Restraint) {
-		.backlog = loop->backlog,
+		.jobs = &loop->jobs,
+		.lanes = loop->lanes,
 		.engine = loop->engine,
 		.recorder = &loop->recorder,
 		.suspects = loop->suspects
@@ -122,14 +124,15 @@ loop_init(Loop *loop, WorkerState *worker)
 
 /* Make the engine, or end the process saying why not. */
 static HttpEngine *
-create_engine(void)
+create_engine(Loop *loop)
 {
 	const char *error = NULL;
 	HttpEngine *engine;
 	int			max_in_flight;
 
 	max_in_flight = pgnet_descriptors_for(pgnet_setting_max_in_flight);
-	engine = pgnet_engine_create(TopMemoryContext, max_in_flight, &error);
+	engine = pgnet_engine_create(TopMemoryContext, &loop->jobs.account,
+								 max_in_flight, &error);
 	if (engine == NULL)
 		ereport(FATAL,
 				errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
@@ -150,7 +153,7 @@ begin_cycle(Loop *loop)
 		ProcessConfigFile(PGC_SIGHUP);
 		apply_settings(loop);
 		/* what waits is loaded again, and judged by the new settings */
-		pgnet_backlog_unload(loop->backlog);
+		pgnet_lanes_unload(loop->lanes);
 	}
 	/* else the whole queue of invalidations would wait for us */
 	if (catchupInterruptPending)
@@ -165,14 +168,14 @@ begin_cycle(Loop *loop)
 static void
 apply_settings(Loop *loop)
 {
-	BacklogLimits limits = {
+	LaneLimits	limits = {
 		.in_flight = pgnet_descriptors_for(pgnet_setting_max_in_flight),
-		.in_flight_per_host = pgnet_setting_max_in_flight_per_host,
+		.in_flight_per_lane = pgnet_setting_max_in_flight_per_host,
 	};
 
 	pgnet_configuration_apply(loop->engine);
 	pgnet_engine_set_max_in_flight(loop->engine, limits.in_flight);
-	pgnet_backlog_set_limits(loop->backlog, limits);
+	pgnet_lanes_set_limits(loop->lanes, limits);
 	pgnet_expiry_look_now(&loop->expiry);
 }
 
@@ -184,7 +187,7 @@ take_wakeup(Loop *loop)
 
 	if (pgnet_inbox_take_changed(loop->worker))
 	{
-		pgnet_backlog_unload(loop->backlog);
+		pgnet_lanes_unload(loop->lanes);
 		loop->recount.wanted = true;
 	}
 	if (id == PGNET_NOTHING_NEW)
@@ -198,8 +201,6 @@ take_wakeup(Loop *loop)
 static void
 read_queue(Loop *loop)
 {
-	if (pgnet_recorder_is_full(&loop->recorder))
-		return;
 	if (pgnet_intake_wants_read(&loop->intake, loop->now, loop->busy))
 		pgnet_intake_read(&loop->intake, &loop->access, loop->now);
 	if (pgnet_intake_wants_load(&loop->intake, loop->now) &&
@@ -216,11 +217,13 @@ send_requests(Loop *loop)
 	Job		   *job;
 
 	pgnet_restraint_relax(&loop->restraint, loop->now);
-	while (!loop->stay.finishing && !pgnet_recorder_is_full(&loop->recorder) &&
-		   !pgnet_engine_is_dense(loop->engine) &&
-		   (job = pgnet_backlog_next(loop->backlog)) != NULL)
+	while (!loop->stay.finishing &&
+		   (job = pgnet_lanes_next(loop->lanes)) != NULL)
 		if (!pgnet_suspects_take(loop->suspects, job))
+		{
+			pgnet_job_move(&loop->jobs, job, PGNET_JOB_IN_FLIGHT);
 			pgnet_engine_start(loop->engine, job);
+		}
 	pgnet_suspects_send(loop->suspects, &loop->access, loop->engine, loop->now);
 	loop->busy = pgnet_engine_drive(loop->engine);
 }
@@ -242,11 +245,11 @@ collect_finished(Loop *loop)
 		Job		   *job = pgnet_job_pop(&finished);
 
 		pgnet_suspects_finished(loop->suspects, job);
-		pgnet_backlog_finished(loop->backlog, job);
+		pgnet_lanes_finished(loop->lanes, job);
 		pgnet_recorder_add(&loop->recorder, job, loop->now);
 	}
 	/* with nothing left in flight there is nothing to look for once more */
-	if (pgnet_engine_in_flight(loop->engine) == 0)
+	if (loop->jobs.count[PGNET_JOB_IN_FLIGHT] == 0)
 		loop->busy = false;
 }
 
@@ -265,14 +268,13 @@ static void
 forget_recorded(Loop *loop)
 {
 	dlist_head *recorded = &loop->recorder.recorded;
-	dlist_iter	iter;
 	QuotaTaken	gone = {.role = InvalidOid};
 
 	if (dlist_is_empty(recorded))
 		return;
-	dlist_foreach(iter, recorded)
+	while (!dlist_is_empty(recorded))
 	{
-		Job		   *job = dlist_container(Job, node, iter.cur);
+		Job		   *job = pgnet_job_pop(recorded);
 
 		/* most are of one role */
 		if (job->role != gone.role)
@@ -283,11 +285,9 @@ forget_recorded(Loop *loop)
 		gone.rows++;
 		gone.bytes += job->queue_bytes;
 		/* the ids of a dropped table may mean other rows by now */
-		if (job->table == loop->access.queue)
-			pgnet_backlog_release(loop->backlog, job->id);
+		pgnet_lanes_end(loop->lanes, job, job->table == loop->access.queue);
 	}
 	pgnet_quota_give(gone.role, gone.rows, gone.bytes);
-	pgnet_jobs_free(recorded);
 	pgnet_database_broadcast(pgnet_worker_database(loop->worker));
 	pgnet_stay_note_work(&loop->stay, loop->now);
 	pgnet_expiry_note_recorded(&loop->expiry);
@@ -313,9 +313,11 @@ follow_tables(Loop *loop)
 		return;
 	loop->access.changed = false;
 	pgnet_suspects_clear(loop->suspects);
-	pgnet_backlog_clear(loop->backlog);
+	pgnet_lanes_clear(loop->lanes);
 	pgnet_recorder_clear(&loop->recorder);
-	pgnet_jobs_free(&loop->recorder.recorded);
+	while (!dlist_is_empty(&loop->recorder.recorded))
+		pgnet_lanes_end(loop->lanes, pgnet_job_pop(&loop->recorder.recorded),
+						false);
 	loop->recount.wanted = OidIsValid(loop->access.queue);
 	if (!loop->recount.wanted)
 		pgnet_quota_keep_only(NULL, 0);

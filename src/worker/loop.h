@@ -11,9 +11,9 @@
 #include "http/engine.h"
 #include "shared/worker_state.h"
 #include "worker/access.h"
-#include "worker/backlog.h"
 #include "worker/expiry.h"
 #include "worker/intake.h"
+#include "worker/lanes.h"
 #include "worker/recorder.h"
 #include "worker/recount.h"
 #include "worker/reporting.h"
@@ -29,7 +29,8 @@ typedef struct Loop
 
 	TableAccess access;
 	Intake		intake;
-	Backlog    *backlog;
+	Jobs		jobs;
+	Lanes	   *lanes;
 	HttpEngine *engine;
 	Recorder	recorder;
 	Restraint	restraint;

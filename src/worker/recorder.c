@@ -26,10 +26,6 @@
 /* How long a finished request may wait for the rest of its batch. */
 #define BATCH_DELAY_MS 10
 
-/* With so many not recorded, nothing more is sent. */
-#define MAX_UNRECORDED 5000
-#define MAX_UNRECORDED_BYTES ((size_t) 256 * 1024 * 1024)
-
 /* Recording one by one gives way to the network after this long. */
 #define ONE_BY_ONE_MS 50
 
@@ -128,14 +124,6 @@ pgnet_recorder_is_due(const Recorder *recorder, TimestampTz now, bool busy)
 										   BATCH_DELAY_MS);
 }
 
-/* Is it more than can be kept in memory? */
-bool
-pgnet_recorder_is_full(const Recorder *recorder)
-{
-	return recorder->nfinished + recorder->nlocked >= MAX_UNRECORDED ||
-		recorder->finished_bytes >= MAX_UNRECORDED_BYTES;
-}
-
 /* Record one batch. */
 void
 pgnet_recorder_flush(Recorder *recorder, TableAccess *access, TimestampTz now)
@@ -153,7 +141,7 @@ pgnet_recorder_flush(Recorder *recorder, TableAccess *access, TimestampTz now)
 	};
 	pgnet_batch_fill(batch, &recorder->finished,
 					 pgnet_pace_rows(&recorder->pace, PGNET_BATCH_REQUESTS),
-					 recorder->last_host);
+					 recorder->last);
 	if (batch->count == 0)
 		return;
 
@@ -223,7 +211,7 @@ recheck_locked(Recorder *recorder, TableAccess *access, TimestampTz now)
 	Rows		rows = {.jobs = batch->jobs};
 	ErrorData  *error = NULL;
 
-	pgnet_batch_fill(batch, &recorder->locked, PGNET_BATCH_REQUESTS, 0);
+	pgnet_batch_fill(batch, &recorder->locked, PGNET_BATCH_REQUESTS, NULL);
 	rows.count = batch->count;
 	if (pgnet_access_run(access, find_free_work, &rows, &error) !=
 		PGNET_ACCESS_DONE)
@@ -249,7 +237,7 @@ settle(Recorder *recorder, Batch *batch)
 		take_out(recorder, batch->jobs[i]);
 	if (batch->nrecorded > 0)
 	{
-		recorder->last_host = batch->jobs[batch->nrecorded - 1]->lane_key;
+		recorder->last = batch->jobs[batch->nrecorded - 1]->holder;
 		pgnet_backoff_succeeded(&recorder->backoff);
 	}
 	pgnet_pace_done(&recorder->pace, batch->nrecorded, batch->took_us);

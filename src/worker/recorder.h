@@ -31,7 +31,7 @@ typedef struct Recorder
 	TimestampTz locked_due;
 
 	Pace		pace;			/* of batches */
-	uint64		last_host;		/* recorded; others come first next time */
+	const Holder *last;			/* recorded; others come first next time */
 	RecordMode	mode;			/* of the first try */
 
 	dlist_head	recorded;		/* done with; the caller takes them */
@@ -45,9 +45,6 @@ extern void pgnet_recorder_add(Recorder *recorder, Job *job,
 /* Is there something to record now?  busy: there is other work, too. */
 extern bool pgnet_recorder_is_due(const Recorder *recorder, TimestampTz now,
 								  bool busy);
-
-/* Is so much waiting to be recorded that no more should be sent? */
-extern bool pgnet_recorder_is_full(const Recorder *recorder);
 
 /* Record one batch, moving its requests to recorded. */
 extern void pgnet_recorder_flush(Recorder *recorder, TableAccess *access,

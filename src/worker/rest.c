@@ -15,7 +15,7 @@
 #define LONGEST_REST_MS (3600L * 1000)
 
 static bool is_mark_passed(const Loop *loop);
-static bool has_work(const Loop *loop);
+static bool has_work(Loop *loop);
 static StayState state_of(const Loop *loop);
 static TimestampTz next_due(const Loop *loop);
 
@@ -23,7 +23,7 @@ static TimestampTz next_due(const Loop *loop);
 void
 pgnet_loop_rest(Loop *loop)
 {
-	bool		quiet = pgnet_engine_in_flight(loop->engine) == 0;
+	bool		quiet = loop->jobs.count[PGNET_JOB_IN_FLIGHT] == 0;
 	TimestampTz until;
 
 	pgnet_inflight_settle(loop->worker);
@@ -74,17 +74,15 @@ is_mark_passed(const Loop *loop)
 
 /* Could the next cycle do something at once? */
 static bool
-has_work(const Loop *loop)
+has_work(Loop *loop)
 {
 	if (pgnet_recorder_is_due(&loop->recorder, loop->now, false) ||
 		pgnet_expiry_is_due(&loop->expiry, loop->now, 0) ||
 		pgnet_suspects_is_due(loop->suspects, loop->now))
 		return true;
-	if (pgnet_recorder_is_full(&loop->recorder))
-		return false;
 	if (loop->stay.finishing)
 		return false;
-	return pgnet_backlog_has_ready(loop->backlog) ||
+	return pgnet_lanes_have_ready(loop->lanes) ||
 		pgnet_intake_wants_read(&loop->intake, loop->now, false) ||
 		pgnet_intake_wants_load(&loop->intake, loop->now);
 }
@@ -124,10 +122,11 @@ next_due(const Loop *loop)
 static StayState
 state_of(const Loop *loop)
 {
-	if (pgnet_engine_in_flight(loop->engine) > 0 ||
+	if (loop->jobs.count[PGNET_JOB_IN_FLIGHT] > 0 ||
 		loop->recorder.nfinished > 0 || loop->recorder.nlocked > 0)
 		return PGNET_STAY_WORKING;
-	if (loop->intake.more || pgnet_backlog_held(loop->backlog) > 0 ||
+	if (loop->intake.more || pgnet_lanes_known(loop->lanes) > 0 ||
+		pgnet_lanes_overflow(loop->lanes) ||
 		pgnet_expiry_due(&loop->expiry, loop->now) <= loop->now)
 		return PGNET_STAY_WAITING;
 	return OidIsValid(loop->access.queue) ? PGNET_STAY_IDLE :

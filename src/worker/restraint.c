@@ -38,7 +38,7 @@ typedef struct Returned
 static void take_back(Restraint *restraint, dlist_head *unsent, Oid queue,
 					  TimestampTz now);
 static bool is_hopeless(Job *job, bool alone);
-static void wait_again(Backlog *backlog, Job *job, bool lone);
+static void wait_again(Lanes *lanes, Job *job, bool lone);
 static void begin_or_go_on(Restraint *restraint, const Returned *returned);
 static void report(const Restraint *restraint, HttpShortage shortage,
 				   const Returned *returned);
@@ -61,19 +61,23 @@ static void
 take_back(Restraint *restraint, dlist_head *unsent, Oid queue, TimestampTz now)
 {
 	Returned	returned[PGNET_SHORT_OF_THREADS + 1] = {{0}};
-	bool		alone = pgnet_engine_in_flight(restraint->engine) == 0;
-	bool		single = dlist_head_node(unsent) == dlist_tail_node(unsent);
+	int			nunsent = 0;
+	bool		alone;
+	dlist_iter	iter;
 
+	dlist_foreach(iter, unsent)
+		nunsent++;
+	alone = pgnet_jobs_in_flight(restraint->jobs) == nunsent;
 	while (!dlist_is_empty(unsent))
 	{
 		Job		   *job = pgnet_job_pop(unsent);
 		Returned   *like = &returned[job->outcome.shortage];
 
-		pgnet_backlog_finished(restraint->backlog, job);
 		if (job->table != queue)
-			pgnet_job_free(job);
+			pgnet_lanes_discard(restraint->lanes, job);
 		else if (is_hopeless(job, alone))
 		{
+			pgnet_lanes_finished(restraint->lanes, job);
 			pgnet_suspects_finished(restraint->suspects, job);
 			pgnet_recorder_add(restraint->recorder, job, now);
 		}
@@ -83,7 +87,7 @@ take_back(Restraint *restraint, dlist_head *unsent, Oid queue, TimestampTz now)
 			like->count++;
 			like->error = job->outcome.shortage_errno;
 			like->first = job;
-			wait_again(restraint->backlog, job, alone && single);
+			wait_again(restraint->lanes, job, alone && nunsent == 1);
 		}
 	}
 	begin_or_go_on(restraint, returned);
@@ -102,7 +106,7 @@ pgnet_restraint_relax(Restraint *restraint, TimestampTz now)
 			pgnet_backoff_succeeded(&restraint->backoff);
 		restraint->quiet = true;
 		pgnet_backoff_again(&restraint->backoff);
-		restraint->full = pgnet_backlog_relax(restraint->backlog);
+		restraint->full = pgnet_lanes_relax(restraint->lanes);
 		restraint->calm = TimestampTzPlusMilliseconds(now, CALM_MS);
 	}
 	if (!restraint->full || now < restraint->calm)
@@ -136,7 +140,7 @@ is_hopeless(Job *job, bool alone)
 
 	if (!alone ||
 		(!out_of_memory && outcome->shortage != PGNET_SHORT_OF_THREADS) ||
-		++job->lone_tries < LONE_TRIES)
+		++job->oom_retries < LONE_TRIES)
 		return false;
 	*outcome = (HttpOutcome) {
 		.kind = PGNET_OUTCOME_FAILED,
@@ -151,18 +155,18 @@ is_hopeless(Job *job, bool alone)
  * found no memory for itself alone is no reason not to send to other hosts.
  */
 static void
-wait_again(Backlog *backlog, Job *job, bool lone)
+wait_again(Lanes *lanes, Job *job, bool lone)
 {
 	HttpShortage shortage = job->outcome.shortage;
 
 	job->outcome = (HttpOutcome) {0};
-	pgnet_backlog_put_back(backlog, job);
+	pgnet_lanes_put_back(lanes, job);
 	if (shortage == PGNET_SHORT_OF_PORTS ||
 		shortage == PGNET_SHORT_OF_THREADS ||
 		(shortage == PGNET_SHORT_OF_MEMORY && lone))
-		pgnet_backlog_restrict_host(backlog, job->lane_key);
+		pgnet_lanes_restrict_lane(lanes, job->lane_key);
 	else
-		pgnet_backlog_restrict(backlog);
+		pgnet_lanes_restrict(lanes);
 }
 
 /* Pause, and say why if that is new. */
@@ -214,7 +218,7 @@ report(const Restraint *restraint, HttpShortage shortage,
 			errdetail("Requests waiting for them: %d, in flight: %d."
 					  " No timeout runs while a request waits.",
 					  returned->count,
-					  pgnet_engine_in_flight(restraint->engine)),
+					  restraint->jobs->count[PGNET_JOB_IN_FLIGHT]),
 			errhint("%s", hint_for(shortage)));
 }
 

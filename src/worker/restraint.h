@@ -12,13 +12,14 @@
 
 #include "backoff.h"
 #include "http/engine.h"
-#include "worker/backlog.h"
+#include "worker/lanes.h"
 #include "worker/recorder.h"
 #include "worker/suspects.h"
 
 typedef struct Restraint
 {
-	Backlog    *backlog;		/* what cannot be sent waits here again */
+	Jobs	   *jobs;
+	Lanes	   *lanes;			/* what cannot be sent waits here again */
 	HttpEngine *engine;
 	Recorder   *recorder;		/* gets what has tried in vain */
 	Suspects   *suspects;		/* count what is in flight, too */

@@ -36,8 +36,8 @@
 
 struct Suspects
 {
-	WorkerState *worker;
-	Backlog    *backlog;
+	Jobs	   *jobs;
+	Lanes	   *lanes;
 	Blame	   *blame;			/* the suspects with deaths */
 
 	bool		known;			/* the inquest was held */
@@ -66,19 +66,18 @@ static void say_failed(Suspects *suspects, ErrorData *error);
 
 /* Suspect nobody yet. */
 Suspects *
-pgnet_suspects_create(MemoryContext parent, WorkerState *worker,
-					  Backlog *backlog)
+pgnet_suspects_create(MemoryContext parent, Jobs *jobs, Lanes *lanes)
 {
 	Suspects   *suspects;
+	DatabaseState *database = pgnet_worker_database(jobs->worker);
 	MemoryContext context = AllocSetContextCreate(parent, "pg_net suspects",
 												  ALLOCSET_SMALL_SIZES);
 
 	suspects = MemoryContextAllocZero(context, sizeof(Suspects));
-	suspects->worker = worker;
-	suspects->backlog = backlog;
-	suspects->blame = pgnet_blame_create(context, backlog);
-	suspects->died =
-		pgnet_database_snapshot(pgnet_worker_database(worker)).worker.dirty;
+	suspects->jobs = jobs;
+	suspects->lanes = lanes;
+	suspects->blame = pgnet_blame_create(context, lanes);
+	suspects->died = pgnet_database_snapshot(database).worker.dirty;
 	suspects->max_cleared = MANY_CLEARED;
 	suspects->cleared = MemoryContextAlloc(context,
 										   sizeof(int64) * MANY_CLEARED);
@@ -92,12 +91,7 @@ void
 pgnet_suspects_clear(Suspects *suspects)
 {
 	while (!dlist_is_empty(&suspects->taken))
-	{
-		Job		   *job = pgnet_job_pop(&suspects->taken);
-
-		pgnet_backlog_finished(suspects->backlog, job);
-		pgnet_job_free(job);
-	}
+		pgnet_lanes_discard(suspects->lanes, pgnet_job_pop(&suspects->taken));
 	suspects->ntaken = suspects->in_flight = suspects->ncleared = 0;
 	pgnet_blame_clear(suspects->blame);
 	suspects->known = false;
@@ -111,7 +105,7 @@ pgnet_suspects_leave(Suspects *suspects)
 {
 	/* without an inquest the next worker has to hold it in our place */
 	if (suspects->known)
-		pgnet_worker_set_dirty(suspects->worker, false);
+		pgnet_worker_set_dirty(suspects->jobs->worker, false);
 }
 
 /* Hold the inquest, once. */
@@ -140,7 +134,7 @@ pgnet_suspects_know(Suspects *suspects, TableAccess *access, Backoff *backoff)
 	suspects->known = true;
 	suspects->died = false;
 	suspects->table = access->queue;
-	pgnet_worker_set_dirty(suspects->worker, true);
+	pgnet_worker_set_dirty(suspects->jobs->worker, true);
 	pgnet_witness_begin();
 	return true;
 }
@@ -189,7 +183,10 @@ pgnet_suspects_send(Suspects *suspects, TableAccess *access,
 	suspects->ncleared = 0;
 	while (!dlist_is_empty(&suspects->taken))
 	{
-		pgnet_engine_start(engine, pgnet_job_pop(&suspects->taken));
+		Job		   *job = pgnet_job_pop(&suspects->taken);
+
+		pgnet_job_move(suspects->jobs, job, PGNET_JOB_IN_FLIGHT);
+		pgnet_engine_start(engine, job);
 		suspects->in_flight++;
 	}
 	suspects->ntaken = 0;
@@ -238,7 +235,7 @@ inquire(void *arg)
 
 	/* first: the inquest takes away the mark of a crash */
 	pgnet_installation_renew_ids(
-		&pgnet_worker_database(suspects->worker)->ids_renewed);
+		&pgnet_worker_database(suspects->jobs->worker)->ids_renewed);
 	pgnet_installation_note_timeline();
 	pgnet_suspect_rows_inquire(suspects->died, pgnet_witness_take(), &inquest);
 	suspects->last_waiting = inquest.last_waiting;

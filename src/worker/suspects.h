@@ -15,12 +15,12 @@
 #include "http/engine.h"
 #include "shared/worker_state.h"
 #include "worker/access.h"
-#include "worker/backlog.h"
+#include "worker/lanes.h"
 
 typedef struct Suspects Suspects;
 
-extern Suspects *pgnet_suspects_create(MemoryContext parent,
-									   WorkerState *worker, Backlog *backlog);
+extern Suspects *pgnet_suspects_create(MemoryContext parent, Jobs *jobs,
+									   Lanes *lanes);
 
 /* The tables are others: forget everybody. */
 extern void pgnet_suspects_clear(Suspects *suspects);

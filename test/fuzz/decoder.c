@@ -17,7 +17,7 @@ typedef struct Decoded
 	const char *problem;
 } Decoded;
 
-static Decoded decode(BodyMemory *memory, ContentCoding coding,
+static Decoded decode(BodyBudget *budget, ContentCoding coding,
 					  const char *bytes, size_t length, size_t piece);
 
 /*
@@ -28,8 +28,9 @@ void
 fuzz_decoder(const uint8 *data, size_t size)
 {
 	const char *value = fuzz_string(&data, &size);
-	Field	field = {.name = "Content-Encoding", .value = value};
-	BodyMemory	memory = {.limit = MEMORY_LIMIT};
+	Field		field = {.name = "Content-Encoding", .value = value};
+	Account		account = {.limit[PGNET_POOL_RESPONSE_BYTES] = MEMORY_LIMIT};
+	BodyBudget	budget;
 	ContentCoding coding;
 	Decoded		whole;
 	Decoded		pieces;
@@ -39,8 +40,9 @@ fuzz_decoder(const uint8 *data, size_t size)
 	coding = pgnet_coding_of(&field, 1);
 	if (coding == PGNET_CODING_NONE)
 		return;
-	whole = decode(&memory, coding, (const char *) data + 1, size - 1, size);
-	pieces = decode(&memory, coding, (const char *) data + 1, size - 1,
+	pgnet_body_budget_init(&budget, &account);
+	whole = decode(&budget, coding, (const char *) data + 1, size - 1, size);
+	pieces = decode(&budget, coding, (const char *) data + 1, size - 1,
 					data[0] % 16 + 1);
 
 	FUZZ_CHECK(whole.body.length <= BODY_LIMIT);
@@ -55,15 +57,24 @@ fuzz_decoder(const uint8 *data, size_t size)
 	}
 	pgnet_body_free(&whole.body);
 	pgnet_body_free(&pieces.body);
-	FUZZ_CHECK(memory.allocated == 0);
+	FUZZ_CHECK(account.used[PGNET_POOL_RESPONSE_BYTES] == 0);
 }
 
 /* Decode, in pieces of this size. */
 static Decoded
-decode(BodyMemory *memory, ContentCoding coding, const char *bytes,
+decode(BodyBudget *budget, ContentCoding coding, const char *bytes,
 	   size_t length, size_t piece)
 {
-	Decoded		decoded = {.body = {.limit = BODY_LIMIT, .memory = memory}};
+	static Party role;
+	static Party lane;
+	static Holder holder = {.role = &role, .lane = &lane};
+	Decoded		decoded = {
+		.body = {
+			.limit = BODY_LIMIT,
+			.budget = budget,
+			.receiver.holder = &holder
+		}
+	};
 	Decoder		decoder = {0};
 	bool		taken = true;
 
@@ -73,5 +84,6 @@ decode(BodyMemory *memory, ContentCoding coding, const char *bytes,
 	decoded.problem = pgnet_decoder_problem(&decoder);
 	FUZZ_CHECK(taken == (!decoded.body.broken && decoder.problem == NULL));
 	pgnet_decoder_free(&decoder, &decoded.body);
+	pgnet_body_budget_leave(budget, &decoded.body.receiver);
 	return decoded;
 }

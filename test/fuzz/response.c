@@ -51,7 +51,11 @@ void
 fuzz_response(const uint8 *data, size_t size)
 {
 	static CURL *easy = NULL;
-	static Crowd crowd;
+	static Account account = {.limit[PGNET_POOL_RESPONSE_BYTES] = 256 * 1024};
+	static Party role;
+	static Party lane;
+	static Holder holder = {.role = &role, .lane = &lane};
+	static BodyBudget bodies;
 	static Decoding decoding;
 	static Deadlines deadlines;
 	static Attempts attempts;
@@ -77,7 +81,7 @@ fuzz_response(const uint8 *data, size_t size)
 		.urls = &urls,
 		.sending = &sending,
 		.defaults = &defaults,
-		.crowd = &crowd,
+		.bodies = &bodies,
 		.decoding = &decoding,
 		.deadlines = &deadlines,
 		.attempts = &attempts,
@@ -92,7 +96,7 @@ fuzz_response(const uint8 *data, size_t size)
 		MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
 		char	   *problem;
 
-		pgnet_crowd_init(&crowd, 256 * 1024);
+		pgnet_body_budget_init(&bodies, &account);
 		pgnet_deadlines_init(&deadlines);
 		/* one for all, as in the worker, where they are used again */
 		easy = curl_easy_init();
@@ -102,6 +106,7 @@ fuzz_response(const uint8 *data, size_t size)
 		pgnet_attempts_init(&attempts, options.sockets);
 	}
 	job = make_job(CurrentMemoryContext, size > 0 ? data[0] : 0);
+	job->holder = &holder;
 	answers = data + Min(size, 1);
 	answers_size = size - Min(size, 1);
 
@@ -119,7 +124,7 @@ fuzz_response(const uint8 *data, size_t size)
 
 	/* not pgnet_job_free(), which keeps the context for the next one */
 	MemoryContextDelete(job->request.context);
-	FUZZ_CHECK(crowd.memory.allocated == 0 && sending.count == 0);
+	FUZZ_CHECK(account.used[PGNET_POOL_RESPONSE_BYTES] == 0 && sending.count == 0);
 	while (npeers > 0)
 		close(peers[--npeers]);
 }

@@ -206,6 +206,12 @@ subtest 'much work and no output' => sub {
 	is(content(get("$base/healthz?$_")), "ok\n", "another request is answered, $_") for 1 .. 3;
 	ok(in_flight($_), 'while they go on') for @endless;
 
+	# They wait for their turns when that comes.
+	my @broken = split /\n/, sql('select ' . send_sql("$base/empty-blocks?then=1", timeout_milliseconds => 3_600_000)
+		  . ' from generate_series(1, 10)');
+	like(wait_response($node, $_)->{error_msg} // '', qr/could not decompress/, 'one that cannot be decoded is an error')
+	  for @broken;
+
 	my $short = sql('select ' . send_sql("$base/empty-blocks", timeout_milliseconds => 500));
 	is(wait_response($node, $short)->{timed_out}, JSON::PP::true, 'one has its own timeout');
 	ok(in_flight($_), 'before the others') for @endless;

@@ -420,7 +420,8 @@ copy_row(const RowReader *reader, const Row *row)
 		problem = pgnet_queue_row_read(&job->request, row->values, row->nulls);
 	if (problem != NULL)
 		pgnet_job_fail(job, problem);
-	job->size += MemoryContextMemAllocated(job->request.context, false);
+	job->size = Max(job->size,
+					MemoryContextMemAllocated(job->request.context, false));
 	MemoryContextSwitchTo(before);
 }
 

@@ -1,0 +1,104 @@
+/*
+ * jobs.c -- the states of all jobs of a worker.
+ *
+ * Runs in: workers.
+ */
+#include "postgres.h"
+
+#include "shared/inflight_global.h"
+#include "worker/jobs.h"
+
+#define TO(state) (1 << PGNET_JOB_##state)
+
+/* Bodies of large requests on their way. */
+#define MAX_REQUEST_BYTES ((int64) 256 * 1024 * 1024)
+
+/*
+ * Responses until they are recorded.  Roles and lanes share half of it; the
+ * rest is for what cannot be stopped once it has begun.
+ */
+#define MAX_RESPONSE_BYTES ((int64) 576 * 1024 * 1024)
+
+/* Jobs that are finished and not recorded. */
+#define MAX_UNRECORDED 5000
+
+/* Rows that are known; some 50 bytes each. */
+#define MAX_IDS 1000000
+
+/* To which states a job may go. */
+static const int next_states[PGNET_JOB_NSTATES] PG_USED_FOR_ASSERTS_ONLY = {
+	[PGNET_JOB_KNOWN] = TO(LOADED) | TO(FINISHED),
+	[PGNET_JOB_LOADED] = TO(KNOWN) | TO(PREPARED),
+	[PGNET_JOB_PREPARED] = TO(KNOWN) | TO(IN_FLIGHT),
+	[PGNET_JOB_IN_FLIGHT] = TO(KNOWN) | TO(LOADED) | TO(FINISHED),
+	[PGNET_JOB_FINISHED] = TO(RECORDED),
+	[PGNET_JOB_RECORDED] = 0
+};
+
+static bool has_place(JobState state);
+static void take_place(Jobs *jobs, Job *job);
+static void give_place(Jobs *jobs, Job *job);
+
+void
+pgnet_jobs_init(Jobs *jobs, WorkerState *worker)
+{
+	*jobs = (Jobs) {
+		.worker = worker,
+		.account.limit = {
+			/* in flight: lanes.c sets it */
+			[PGNET_POOL_REQUEST_BYTES] = MAX_REQUEST_BYTES,
+			[PGNET_POOL_RESPONSE_BYTES] = MAX_RESPONSE_BYTES,
+			[PGNET_POOL_UNRECORDED] = MAX_UNRECORDED,
+			[PGNET_POOL_IDS] = MAX_IDS}
+	};
+}
+
+void
+pgnet_job_move(Jobs *jobs, Job *job, JobState state)
+{
+	JobState	before = job->state;
+
+	Assert((next_states[before] & (1 << state)) != 0);
+	/* rows that are known are counted as ids in the account */
+	if (before != PGNET_JOB_KNOWN)
+		jobs->count[before]--;
+	if (state != PGNET_JOB_KNOWN)
+		jobs->count[state]++;
+	job->state = state;
+
+	if (has_place(state) && !has_place(before))
+		take_place(jobs, job);
+	if (!has_place(state) && has_place(before))
+		give_place(jobs, job);
+	if (state == PGNET_JOB_FINISHED)
+		pgnet_account_take(&jobs->account, job->holder,
+						   PGNET_POOL_UNRECORDED, 1);
+	if (before == PGNET_JOB_FINISHED)
+		pgnet_account_give(&jobs->account, job->holder,
+						   PGNET_POOL_UNRECORDED, 1);
+}
+
+/* Has a job in this state a place among those in flight? */
+static bool
+has_place(JobState state)
+{
+	return state == PGNET_JOB_PREPARED || state == PGNET_JOB_IN_FLIGHT;
+}
+
+static void
+take_place(Jobs *jobs, Job *job)
+{
+	pgnet_inflight_take();
+	pgnet_account_take(&jobs->account, job->holder, PGNET_POOL_IN_FLIGHT, 1);
+	pgnet_account_take(&jobs->account, job->holder, PGNET_POOL_REQUEST_BYTES,
+					   pgnet_job_request_bytes(job->size));
+}
+
+static void
+give_place(Jobs *jobs, Job *job)
+{
+	pgnet_inflight_give_back(jobs->worker);
+	pgnet_account_give(&jobs->account, job->holder, PGNET_POOL_IN_FLIGHT, 1);
+	pgnet_account_give(&jobs->account, job->holder, PGNET_POOL_REQUEST_BYTES,
+					   pgnet_job_request_bytes(job->size));
+}
