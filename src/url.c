@@ -6,6 +6,8 @@
  */
 #include "postgres.h"
 
+#include <arpa/inet.h>
+#include <ctype.h>
 #include <curl/curl.h>
 
 #include "catalog/namespace.h"
@@ -19,6 +21,9 @@
 
 /* More than a scheme, a host name and a port can be. */
 #define MAX_KEY_BYTES 300
+
+/* What host names are made of, in small letters. */
+#define HOST_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789-_."
 
 /* How much of a URL an error message shows. */
 #define SHOWN_URL_BYTES 200
@@ -36,6 +41,8 @@ static const char *to_utf8(const char *text);
 static char *url_assemble(const char *url, char **pairs, int npairs);
 static const char *authority_start(const char *url);
 static inline bool is_scheme_character(char c);
+static size_t add_default_port(char *key, size_t length);
+static bool is_in_one_form(const char *key);
 static inline char lower(char c);
 static size_t authority_end(const char *url);
 static bool copy_part(CURLU *handle, CURLUPart part, char *place, size_t size);
@@ -126,15 +133,16 @@ pgnet_url_encode(const char *text)
 }
 
 /*
- * Hash scheme, host and port.  A scan is enough, and a parser not worth its
- * price: this only decides who shares a limit.
+ * Hash scheme, host and port.  Mostly a scan is enough, and the parser not
+ * worth its price; what may be written in several ways is left to it.
  */
 uint64
 pgnet_url_host_key(const char *url)
 {
-	char		key[MAX_KEY_BYTES];
+	char		key[MAX_KEY_BYTES + sizeof(":443")];
 	size_t		end = authority_end(url);
 	size_t		length = 0;
+	UrlTarget	target;
 
 	for (size_t i = 0; i < end; i++)
 	{
@@ -144,7 +152,58 @@ pgnet_url_host_key(const char *url)
 		else if (length < MAX_KEY_BYTES)
 			key[length++] = lower(url[i]);
 	}
-	return hash_bytes_extended((unsigned char *) key, (int) length, 0);
+	key[length] = '\0';
+	length = add_default_port(key, length);
+	if (!is_in_one_form(key) && pgnet_url_target(url, &target))
+		length = snprintf(key, sizeof(key), "%s://%s:%d", target.scheme,
+						  target.host, target.port);
+	return hash_bytes_extended((unsigned char *) key,
+							   (int) Min(length, sizeof(key) - 1), 0);
+}
+
+/* Add the port to a key that ends with a host name; its length then. */
+static size_t
+add_default_port(char *key, size_t length)
+{
+	const char *host = strstr(key, "://");
+	bool		tls = strncmp(key, "https:", 6) == 0;
+
+	if (host == NULL || (!tls && strncmp(key, "http:", 5) != 0))
+		return length;
+	host += strlen("://");
+	if (strspn(host, HOST_CHARACTERS) != strlen(host))
+		return length;
+	strcpy(key + length, tls ? ":443" : ":80");
+	return strlen(key);
+}
+
+/*
+ * Is this the form in which pgnet_url_target() gives scheme, host and port?  Of
+ * what is written otherwise only the parser knows what it is the same as.
+ */
+static bool
+is_in_one_form(const char *key)
+{
+	const char *host = strstr(key, "://");
+	size_t		length;
+	const char *port;
+	char		text[INET_ADDRSTRLEN];
+	struct in_addr address;
+
+	if (host == NULL)
+		return false;
+	host += strlen("://");
+	length = strspn(host, HOST_CHARACTERS);
+	if (length == 0 || host[length] != ':' || host[length - 1] == '.')
+		return false;
+	port = host + length + 1;
+	if (*port == '0' || strspn(port, "0123456789") != strlen(port))
+		return false;
+	if (!isdigit((unsigned char) *host))
+		return true;
+	/* an address may lack zeros, or be in other numbers than decimal ones */
+	strlcpy(text, host, Min(length + 1, sizeof(text)));
+	return inet_pton(AF_INET, text, &address) == 1;
 }
 
 /* What stands between the scheme, or the user, and the path. */

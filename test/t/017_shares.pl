@@ -122,6 +122,12 @@ subtest 'requests in flight to one host' => sub {
 	served('other', "$url/echo/3", 'another role is served by the same host');
 	cmp_ok(scalar $server->arrivals_of('/hang?hog'), '<=', 32, 'within the limit');
 	nothing_ended();
+
+	# one after the other, so that all would be there by then
+	my $port = $server->port;
+	send_as('hog', 10, "$_/hang?hog") for "http://127.1:$port", "http://0x7f.0.0.1:$port", "http://somebody\@127.0.0.1:$port", "HTTP://127.0.0.1.:$port";
+	served('other', "$url/echo/3-$_", "another request is served, $_") for 1 .. 5;
+	cmp_ok(scalar $server->arrivals_of('/hang?hog'), '<=', 32, 'however the host is written');
 };
 
 start_node('ids', 'pg_net.batch_size = 1000');
