@@ -20,6 +20,12 @@ pgnet_backoff_over(const Backoff *backoff, TimestampTz now)
 	return backoff->pause_ms == 0 || now >= backoff->until;
 }
 
+TimestampTz
+pgnet_backoff_after(const Backoff *backoff, TimestampTz due)
+{
+	return backoff->pause_ms == 0 ? due : Max(due, backoff->until);
+}
+
 /* Pause, twice as long as the last time. */
 void
 pgnet_backoff_failed(Backoff *backoff)

@@ -18,8 +18,10 @@ typedef struct Backoff
 	TimestampTz until;
 } Backoff;
 
-/* May it be tried? */
+/* May it be tried?  And when may what is due at some time? */
 extern bool pgnet_backoff_over(const Backoff *backoff, TimestampTz now);
+extern TimestampTz pgnet_backoff_after(const Backoff *backoff,
+									   TimestampTz due);
 
 /* The try failed, or went well, or it is not known yet: pause once more. */
 extern void pgnet_backoff_failed(Backoff *backoff);

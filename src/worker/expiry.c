@@ -63,26 +63,23 @@ pgnet_expiry_look_now(Expiry *expiry)
 	expiry->due = DT_NOBEGIN;
 }
 
-/* Is something due, and may it be tried? */
-bool
-pgnet_expiry_is_due(const Expiry *expiry, TimestampTz now, int patience_ms)
-{
-	TimestampTz wall;
-
-	if (expiry->due == DT_NOEND || !pgnet_backoff_over(&expiry->backoff, now) ||
-		!pgnet_backoff_over(&expiry->refused, now))
-		return false;
-	wall = GetCurrentTimestamp();
-	return expiry->due <= TimestampTzPlusMilliseconds(wall, -patience_ms);
-}
-
 /* Tell the time in the worker's own. */
 TimestampTz
-pgnet_expiry_due(const Expiry *expiry, TimestampTz now)
+pgnet_expiry_due(const Expiry *expiry, TimestampTz now, int patience_ms)
 {
-	if (TIMESTAMP_NOT_FINITE(expiry->due))
-		return expiry->due;
-	return now + (expiry->due - GetCurrentTimestamp());
+	TimestampTz due = expiry->due;
+
+	if (!TIMESTAMP_NOT_FINITE(due))
+		due = TimestampTzPlusMilliseconds(now + (due - GetCurrentTimestamp()),
+										  patience_ms);
+	due = pgnet_backoff_after(&expiry->backoff, due);
+	return pgnet_backoff_after(&expiry->refused, due);
+}
+
+bool
+pgnet_expiry_is_pending(const Expiry *expiry)
+{
+	return expiry->due <= GetCurrentTimestamp();
 }
 
 /* Remove what is due. */

@@ -30,12 +30,15 @@ extern void pgnet_expiry_note_recorded(Expiry *expiry);
 /* The setting or the table may have changed: look now. */
 extern void pgnet_expiry_look_now(Expiry *expiry);
 
-/* Is it time, and so much more?  now is pgnet_clock_now(). */
-extern bool pgnet_expiry_is_due(const Expiry *expiry, TimestampTz now,
-								int patience_ms);
+/*
+ * When to remove some, by pgnet_clock_now(), which is now; DT_NOEND: never.
+ * With patience, so much later than they may go.
+ */
+extern TimestampTz pgnet_expiry_due(const Expiry *expiry, TimestampTz now,
+									int patience_ms);
 
-/* When it is, by pgnet_clock_now(); also when those that stayed are due. */
-extern TimestampTz pgnet_expiry_due(const Expiry *expiry, TimestampTz now);
+/* May some go, whether or not removing them failed? */
+extern bool pgnet_expiry_is_pending(const Expiry *expiry);
 
 /* Remove some; true when there were any. */
 extern bool pgnet_expiry_run(Expiry *expiry, TableAccess *access);

@@ -79,17 +79,18 @@ pgnet_intake_announce(Intake *intake, int64 id)
  * those of other lanes.  Beyond that only ids are kept, and reading gives way
  * to sending.
  */
-bool
-pgnet_intake_wants_read(Intake *intake, TimestampTz now, bool busy)
+TimestampTz
+pgnet_intake_read_due(Intake *intake, bool busy)
 {
 	Lanes	   *lanes = intake->lanes;
+	TimestampTz due = DT_NOBEGIN;
 
-	if (!pgnet_backoff_over(&intake->backoff, now) ||
-		!(intake->more || begin_refill(intake)) ||
+	if (!(intake->more || begin_refill(intake)) ||
 		!pgnet_lanes_have_room(lanes) || pgnet_lanes_have_ready(lanes))
-		return false;
-	return !pgnet_lanes_are_rich(lanes) || !busy ||
-		now >= TimestampTzPlusMilliseconds(intake->last_read, LOOK_AHEAD_MS);
+		return DT_NOEND;
+	if (busy && pgnet_lanes_are_rich(lanes))
+		due = TimestampTzPlusMilliseconds(intake->last_read, LOOK_AHEAD_MS);
+	return pgnet_backoff_after(&intake->backoff, due);
 }
 
 /* Is a refill under way, or needed? */
@@ -103,12 +104,13 @@ begin_refill(Intake *intake)
 }
 
 /* Load only when there is nothing in memory to send. */
-bool
-pgnet_intake_wants_load(const Intake *intake, TimestampTz now)
+TimestampTz
+pgnet_intake_load_due(const Intake *intake)
 {
-	return pgnet_backoff_over(&intake->load_backoff, now) &&
-		!pgnet_lanes_have_ready(intake->lanes) &&
-		pgnet_lanes_need_load(intake->lanes);
+	if (pgnet_lanes_have_ready(intake->lanes) ||
+		!pgnet_lanes_need_load(intake->lanes))
+		return DT_NOEND;
+	return pgnet_backoff_after(&intake->load_backoff, DT_NOBEGIN);
 }
 
 /* Read the next rows. */

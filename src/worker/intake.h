@@ -39,10 +39,12 @@ typedef struct Intake
 /* There are new rows from id on. */
 extern void pgnet_intake_announce(Intake *intake, int64 id);
 
-/* Would reading, or loading, help now?  busy: the network has work. */
-extern bool pgnet_intake_wants_read(Intake *intake, TimestampTz now,
-									bool busy);
-extern bool pgnet_intake_wants_load(const Intake *intake, TimestampTz now);
+/*
+ * When would reading, or loading, help?  DT_NOEND: not before something else
+ * happens.  busy: the network has work.
+ */
+extern TimestampTz pgnet_intake_read_due(Intake *intake, bool busy);
+extern TimestampTz pgnet_intake_load_due(const Intake *intake);
 
 /* Read the next rows; load rows whose ids wait and whose turn has come. */
 extern void pgnet_intake_read(Intake *intake, TableAccess *access,

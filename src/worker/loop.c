@@ -24,6 +24,7 @@
 #include "clock.h"
 #include "settings.h"
 #include "shared/inbox.h"
+#include "shared/inflight_global.h"
 #include "shared/quota.h"
 #include "tables/transaction.h"
 #include "worker/configuration.h"
@@ -39,6 +40,9 @@
  */
 #define LEAVE_RECORD_MS 5000
 
+/* The longest rest: the wall clock, which expiry goes by, may be set. */
+#define LONGEST_REST_MS (3600L * 1000)
+
 /* With the network busy, expired responses wait so much longer. */
 #define EXPIRY_PATIENCE_MS 1000
 
@@ -52,8 +56,14 @@ static void send_requests(Loop *loop);
 static void collect_finished(Loop *loop);
 static void record_outcomes(Loop *loop);
 static void forget_recorded(Loop *loop);
-static void expire_responses(Loop *loop);
+static void do_duties(Loop *loop);
 static void follow_tables(Loop *loop);
+static void rest(Loop *loop);
+static TimestampTz next_due(Loop *loop);
+static long wait_ms(TimestampTz now, TimestampTz due);
+static bool is_mark_passed(const Loop *loop);
+static StayState state_of(const Loop *loop);
+static bool is_idle(StayState state);
 static void leave(Loop *loop);
 static void record_the_rest(Loop *loop);
 
@@ -72,9 +82,9 @@ pgnet_loop_run(WorkerState *worker)
 		send_requests(&loop);
 		collect_finished(&loop);
 		record_outcomes(&loop);
-		expire_responses(&loop);
+		do_duties(&loop);
 		follow_tables(&loop);
-		pgnet_loop_rest(&loop);
+		rest(&loop);
 	}
 	leave(&loop);
 }
@@ -201,13 +211,13 @@ take_wakeup(Loop *loop)
 static void
 read_queue(Loop *loop)
 {
-	if (pgnet_intake_wants_read(&loop->intake, loop->now, loop->busy))
+	if (loop->stay.finishing)
+		return;
+	if (pgnet_intake_read_due(&loop->intake, loop->busy) <= loop->now)
 		pgnet_intake_read(&loop->intake, &loop->access, loop->now);
-	if (pgnet_intake_wants_load(&loop->intake, loop->now) &&
-		!loop->access.changed)
+	if (!loop->access.changed &&
+		pgnet_intake_load_due(&loop->intake) <= loop->now)
 		pgnet_intake_load(&loop->intake, &loop->access, loop->now);
-	if (!loop->busy && !loop->access.changed)
-		pgnet_recount_run(&loop->recount, &loop->access, loop->now);
 }
 
 /* Send what the limits allow, and let the network have its turn. */
@@ -257,7 +267,7 @@ collect_finished(Loop *loop)
 static void
 record_outcomes(Loop *loop)
 {
-	if (!pgnet_recorder_is_due(&loop->recorder, loop->now, loop->busy))
+	if (pgnet_recorder_due(&loop->recorder, loop->busy) > loop->now)
 		return;
 	pgnet_recorder_flush(&loop->recorder, &loop->access, loop->now);
 	forget_recorded(loop);
@@ -294,15 +304,18 @@ forget_recorded(Loop *loop)
 	pgnet_reporting_note_written(&loop->reporting, loop->now);
 }
 
-/* Remove old responses, when the network leaves time or it is overdue. */
+/* What is done when the network leaves time, or it is overdue. */
 static void
-expire_responses(Loop *loop)
+do_duties(Loop *loop)
 {
-	if (!pgnet_expiry_is_due(&loop->expiry, loop->now,
-							 loop->busy ? EXPIRY_PATIENCE_MS : 0))
-		return;
-	if (pgnet_expiry_run(&loop->expiry, &loop->access))
+	int			patience_ms = loop->busy ? EXPIRY_PATIENCE_MS : 0;
+
+	if (pgnet_expiry_due(&loop->expiry, loop->now, patience_ms) <= loop->now &&
+		pgnet_expiry_run(&loop->expiry, &loop->access))
 		pgnet_reporting_note_written(&loop->reporting, loop->now);
+	if (!loop->busy && !loop->access.changed &&
+		pgnet_recount_due(&loop->recount, &loop->access) <= loop->now)
+		pgnet_recount_run(&loop->recount, &loop->access);
 }
 
 /* The extension was dropped or made anew: nothing we know is true any more. */
@@ -326,6 +339,96 @@ follow_tables(Loop *loop)
 		pgnet_intake_announce(&loop->intake, PGNET_LOOK_AT_ALL);
 		pgnet_expiry_look_now(&loop->expiry);
 	}
+}
+
+/* Sleep until something is due, or have the worker leave. */
+static void
+rest(Loop *loop)
+{
+	bool		quiet = loop->jobs.count[PGNET_JOB_IN_FLIGHT] == 0;
+	TimestampTz due;
+
+	pgnet_inflight_settle(loop->worker);
+	if (is_mark_passed(loop))
+	{
+		pgnet_engine_mark(loop->engine);
+		pgnet_stay_note_progress(&loop->stay, loop->now);
+	}
+	pgnet_stay_refuse(&loop->stay, loop->now);
+	pgnet_reporting_activity(&loop->reporting, !quiet);
+	due = next_due(loop);
+	if (loop->busy || due <= loop->now)
+		return;
+
+	pgnet_reporting_flush(&loop->reporting, loop->now, quiet);
+	if (quiet)
+		pgnet_transaction_settle(loop->now);
+	pgnet_stay_rest(&loop->stay, loop->now, state_of(loop));
+	if (loop->stay.over)
+		return;
+	due = Min(due, loop->reporting.due);
+	due = Min(due, pgnet_transaction_settle_due());
+	due = Min(due, loop->stay.due);
+	pgnet_engine_wait(loop->engine, wait_ms(loop->now, due));
+}
+
+/* When a step of the cycle has something to do, if nothing happens before. */
+static TimestampTz
+next_due(Loop *loop)
+{
+	TimestampTz due = pgnet_recorder_due(&loop->recorder, false);
+
+	due = Min(due, pgnet_expiry_due(&loop->expiry, loop->now, 0));
+	due = Min(due, pgnet_recount_due(&loop->recount, &loop->access));
+	due = Min(due, pgnet_suspects_due(loop->suspects));
+	due = Min(due, pgnet_restraint_due(&loop->restraint));
+	if (loop->stay.finishing)
+		return due;
+	if (pgnet_lanes_have_ready(loop->lanes))
+		return DT_NOBEGIN;
+	due = Min(due, pgnet_intake_read_due(&loop->intake, false));
+	return Min(due, pgnet_intake_load_due(&loop->intake));
+}
+
+/* So long in milliseconds; -1: for ever. */
+static long
+wait_ms(TimestampTz now, TimestampTz due)
+{
+	if (due == DT_NOEND)
+		return -1;
+	return Min(TimestampDifferenceMilliseconds(now, due), LONGEST_REST_MS);
+}
+
+/*
+ * Is all finished that was under way when that was last so, and are the
+ * tables there to record it?
+ */
+static bool
+is_mark_passed(const Loop *loop)
+{
+	return pgnet_engine_mark_passed(loop->engine) &&
+		loop->recorder.nlocked == 0 && loop->recorder.backoff.pause_ms == 0;
+}
+
+/* Is the worker needed? */
+static StayState
+state_of(const Loop *loop)
+{
+	if (loop->jobs.count[PGNET_JOB_IN_FLIGHT] > 0 ||
+		loop->recorder.nfinished > 0 || loop->recorder.nlocked > 0)
+		return PGNET_STAY_WORKING;
+	if (loop->intake.more || pgnet_lanes_known(loop->lanes) > 0 ||
+		pgnet_lanes_overflow(loop->lanes) ||
+		pgnet_expiry_is_pending(&loop->expiry))
+		return PGNET_STAY_WAITING;
+	return OidIsValid(loop->access.queue) ? PGNET_STAY_IDLE :
+											PGNET_STAY_USELESS;
+}
+
+static bool
+is_idle(StayState state)
+{
+	return state == PGNET_STAY_IDLE || state == PGNET_STAY_USELESS;
 }
 
 /*
@@ -355,7 +458,7 @@ leave(Loop *loop)
 	pgnet_reporting_flush(&loop->reporting, loop->now, true);
 	pgnet_suspects_leave(loop->suspects);
 	/* who is asked to restart comes back in any case */
-	if (!ShutdownRequestPending && pgnet_loop_is_idle(loop))
+	if (!ShutdownRequestPending && is_idle(state_of(loop)))
 		pgnet_worker_set_clean_idle_exit(loop->worker, loop->expiry.due);
 	pgnet_worker_set_clean_exit(pgnet_worker_database(loop->worker));
 }

@@ -46,13 +46,4 @@ typedef struct Loop
 /* Serve the connected database until it is time to leave. */
 extern void pgnet_loop_run(WorkerState *worker);
 
-/*
- * The last step of a cycle: sleep until the network, a wake-up or a due time
- * gives something to do; for ever when there is no due time.
- */
-extern void pgnet_loop_rest(Loop *loop);
-
-/* Is nothing left to do? */
-extern bool pgnet_loop_is_idle(const Loop *loop);
-
 #endif							/* PGNET_LOOP_H */

@@ -51,6 +51,7 @@ typedef struct Rows
 } Rows;
 
 static dlist_node *place_of_next(Recorder *recorder, TimestampTz now);
+static TimestampTz batch_due(const Recorder *recorder, bool busy);
 static void drop_stale(Recorder *recorder, TableAccess *access);
 static void recheck_locked(Recorder *recorder, TableAccess *access,
 						   TimestampTz now);
@@ -107,21 +108,29 @@ place_of_next(Recorder *recorder, TimestampTz now)
 }
 
 /* Record when a batch is full, when it has waited, or nothing else is to do. */
-bool
-pgnet_recorder_is_due(const Recorder *recorder, TimestampTz now, bool busy)
+TimestampTz
+pgnet_recorder_due(const Recorder *recorder, bool busy)
 {
-	if (!pgnet_backoff_over(&recorder->backoff, now))
-		return false;
-	if (recorder->nlocked > 0 && now >= recorder->locked_due)
-		return true;
-	if (recorder->nfinished == 0)
-		return false;
-	return !busy ||
+	TimestampTz due = DT_NOEND;
+
+	if (recorder->nlocked > 0)
+		due = recorder->locked_due;
+	if (recorder->nfinished > 0)
+		due = Min(due, batch_due(recorder, busy));
+	return pgnet_backoff_after(&recorder->backoff, due);
+}
+
+/* When is the next batch to be recorded? */
+static TimestampTz
+batch_due(const Recorder *recorder, bool busy)
+{
+	if (!busy ||
 		recorder->nfinished >= pgnet_pace_rows(&recorder->pace,
 											   PGNET_BATCH_REQUESTS) ||
-		recorder->finished_bytes >= PGNET_BATCH_BYTES ||
-		now >= TimestampTzPlusMilliseconds(recorder->waiting_since,
-										   BATCH_DELAY_MS);
+		recorder->finished_bytes >= PGNET_BATCH_BYTES)
+		return DT_NOBEGIN;
+	return TimestampTzPlusMilliseconds(recorder->waiting_since,
+									   BATCH_DELAY_MS);
 }
 
 /* Record one batch. */

@@ -42,9 +42,11 @@ extern void pgnet_recorder_init(Recorder *recorder);
 extern void pgnet_recorder_add(Recorder *recorder, Job *job,
 							   TimestampTz now);
 
-/* Is there something to record now?  busy: there is other work, too. */
-extern bool pgnet_recorder_is_due(const Recorder *recorder, TimestampTz now,
-								  bool busy);
+/*
+ * When is there something to record?  DT_NOEND: never, unless something comes.
+ * busy: there is other work, too.
+ */
+extern TimestampTz pgnet_recorder_due(const Recorder *recorder, bool busy);
 
 /* Record one batch, moving its requests to recorded. */
 extern void pgnet_recorder_flush(Recorder *recorder, TableAccess *access,

@@ -24,19 +24,26 @@
 
 static void count(void *arg);
 
-void
-pgnet_recount_run(Recount *recount, TableAccess *access, TimestampTz now)
+/* Not too soon after the last time, which may have taken long. */
+TimestampTz
+pgnet_recount_due(const Recount *recount, const TableAccess *access)
 {
+	if (!recount->wanted || !OidIsValid(access->queue))
+		return DT_NOEND;
+	return pgnet_backoff_after(&recount->backoff, recount->not_before);
+}
+
+void
+pgnet_recount_run(Recount *recount, TableAccess *access)
+{
+	TimestampTz start = pgnet_clock_now();
 	TimestampTz end;
 
-	if (!recount->wanted || now < recount->not_before ||
-		!pgnet_backoff_over(&recount->backoff, now))
-		return;
 	if (pgnet_access_try(access, &recount->backoff, "count what waits", count,
 						 NULL))
 		recount->wanted = false;
 	end = pgnet_clock_now();
-	recount->not_before = Max(end + PAUSE_FACTOR * (end - now),
+	recount->not_before = Max(end + PAUSE_FACTOR * (end - start),
 							  TimestampTzPlusMilliseconds(end, LEAST_PAUSE_MS));
 }
 

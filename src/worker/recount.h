@@ -18,8 +18,10 @@ typedef struct Recount
 	Backoff		backoff;
 } Recount;
 
-/* Count if that is wanted, and the last time is long ago. */
-extern void pgnet_recount_run(Recount *recount, TableAccess *access,
-							  TimestampTz now);
+/* When to count; DT_NOEND: never. */
+extern TimestampTz pgnet_recount_due(const Recount *recount,
+									 const TableAccess *access);
+
+extern void pgnet_recount_run(Recount *recount, TableAccess *access);
 
 #endif							/* PGNET_RECOUNT_H */

@@ -210,20 +210,15 @@ pgnet_suspects_not_sent(Suspects *suspects, const Job *job)
 		suspects->in_flight--;
 }
 
-/* Is there something to do? */
-bool
-pgnet_suspects_is_due(Suspects *suspects, TimestampTz now)
+TimestampTz
+pgnet_suspects_due(Suspects *suspects)
 {
 	forget_gone(suspects);
-	return pgnet_blame_can_admit(suspects->blame) ||
-		(has_to_write(suspects) && pgnet_backoff_over(&suspects->backoff, now));
-}
-
-/* When to try again. */
-TimestampTz
-pgnet_suspects_retry_time(const Suspects *suspects)
-{
-	return suspects->backoff.until;
+	if (pgnet_blame_can_admit(suspects->blame))
+		return DT_NOBEGIN;
+	return has_to_write(suspects) ?
+		pgnet_backoff_after(&suspects->backoff, DT_NOBEGIN) :
+		DT_NOEND;
 }
 
 /* TableWork: hold the inquest. */

@@ -56,8 +56,7 @@ extern void pgnet_suspects_finished(Suspects *suspects,
 extern void pgnet_suspects_not_sent(Suspects *suspects,
 									const Job *job);
 
-/* Would pgnet_suspects_send() do something now, or when does it try again? */
-extern bool pgnet_suspects_is_due(Suspects *suspects, TimestampTz now);
-extern TimestampTz pgnet_suspects_retry_time(const Suspects *suspects);
+/* When would pgnet_suspects_send() do something?  DT_NOEND: never. */
+extern TimestampTz pgnet_suspects_due(Suspects *suspects);
 
 #endif							/* PGNET_SUSPECTS_H */
