@@ -362,12 +362,14 @@ rest(Loop *loop)
 
 	pgnet_reporting_flush(&loop->reporting, loop->now, quiet);
 	if (quiet)
+	{
 		pgnet_transaction_settle(loop->now);
+		due = Min(due, pgnet_transaction_settle_due());
+	}
 	pgnet_stay_rest(&loop->stay, loop->now, state_of(loop));
 	if (loop->stay.over)
 		return;
 	due = Min(due, loop->reporting.due);
-	due = Min(due, pgnet_transaction_settle_due());
 	due = Min(due, loop->stay.due);
 	pgnet_engine_wait(loop->engine, wait_ms(loop->now, due));
 }
