@@ -74,6 +74,8 @@ pgnet_row_writer_begin(Relation table, const TableTraits *traits)
 		open_again(writer, table);
 	else
 		writer = create(table, traits);
+	/* as at the end */
+	traits = &writer->traits;
 	if (traits->runs_user_code)
 		PushActiveSnapshot(GetTransactionSnapshot());
 	if (!traits->keeps_writer)
