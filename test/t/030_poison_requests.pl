@@ -1,8 +1,8 @@
 # Poison: single requests and rows that are wrong, or far too large, and
 # libraries beside ours.  Each has one response of its own; others do not wait.
 #
-# 010_promises.pl has more rows that cannot be sent, 022_poison.pl what users
-# do to tables and settings.
+# 010_promises.pl has more rows that cannot be sent, 036_tables_and_settings.pl
+# what users do to tables and settings.
 
 use strict;
 use warnings;

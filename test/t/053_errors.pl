@@ -68,7 +68,7 @@ sub row_of
 my @elsewhere = (
 	'could not set CURLOPT_X: …',
 	'out of memory',
-	'could not start a thread to look up the host name',    # 015_shortage.pl
+	'could not start a thread to look up the host name',    # 026_shortage.pl
 	'given up after the worker died 3 times while this request was in flight');    # 020_crash.pl
 
 my %provoked;

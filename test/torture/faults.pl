@@ -1,4 +1,4 @@
-# The rounds of test/t/020_faults.pl, for long: make torture.
+# The rounds of test/t/022_faults.pl, for long: make torture.
 #
 # ROUNDS (200) faults, or as many as fit into SECONDS (900); PGNET_SEED repeats
 # a run.  The table at the end is the ledger; see Ledger.pm for its columns.

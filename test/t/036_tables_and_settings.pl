@@ -1,5 +1,5 @@
-# Poison: what users do to the tables, the server's settings and databases of
-# any encoding.  None of it stops or repeats another's request.
+# What users do to the tables, the server's settings and databases of any
+# encoding.  None of it stops or repeats another's request.
 #
 # 010_promises.pl and 014_neighbours.pl have more of it.
 

@@ -1,7 +1,7 @@
 # Servers and networks that break: each request has one response, none is sent
 # twice that must not be, and others do not wait.
 #
-# 011_servers.pl has what servers do that work.
+# 070_servers.pl has what servers do that work.
 
 use strict;
 use warnings;
