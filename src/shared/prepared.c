@@ -18,6 +18,7 @@
 #include "access/xact.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
+#include "storage/lwlock.h"
 #include "storage/procarray.h"
 #include "tcop/utility.h"
 #include "utils/memutils.h"
