@@ -237,15 +237,21 @@ COMMENT ON INDEX net._http_response_created_idx IS 'Finds responses older than p
 CREATE TABLE net._suspect (
   id bigint CONSTRAINT _suspect_pkey PRIMARY KEY,
   deaths integer NOT NULL DEFAULT 0,
-  in_flight boolean NOT NULL
+  in_flight boolean NOT NULL,
+  alone boolean NOT NULL DEFAULT true,
+  beside integer NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE net._suspect IS
   'Requests that waited when the worker died, and were sent again since. Empty in normal running';
 COMMENT ON COLUMN net._suspect.id IS 'The id of the request';
 COMMENT ON COLUMN net._suspect.deaths IS
-  'How often the worker died while this request was in flight';
+  'How often the worker died while this request was in flight; after the first time, only with no others but such';
 COMMENT ON COLUMN net._suspect.in_flight IS
   'Whether the request is in flight, written down before it is sent';
+COMMENT ON COLUMN net._suspect.alone IS
+  'Whether only requests with deaths are in flight with it, so that a death counts';
+COMMENT ON COLUMN net._suspect.beside IS
+  'How often the worker died while others were in flight, too: they wait longer for this request each time';
 
 CREATE UNLOGGED TABLE net._no_crash (
   since timestamptz NOT NULL DEFAULT now()

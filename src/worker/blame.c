@@ -33,6 +33,7 @@ typedef struct Blamed
 {
 	int64		id;				/* the key */
 	int			deaths;
+	int			beside;			/* deaths that did not count */
 	BlamedPlace place;
 	dlist_node	node;			/* in the list of that place */
 	uint64		lane_key;		/* of its job */
@@ -90,13 +91,14 @@ pgnet_blame_clear(Blame *blame)
 
 /* Blame a request. */
 void
-pgnet_blame_add(Blame *blame, int64 id, int deaths)
+pgnet_blame_add(Blame *blame, int64 id, int deaths, int beside)
 {
 	Blamed	   *blamed = hash_search(blame->all, &id, HASH_ENTER, NULL);
 
 	*blamed = (Blamed) {
 		.id = id,
 		.deaths = deaths,
+		.beside = beside,
 		.place = BLAMED_UNSEEN
 	};
 }
@@ -123,6 +125,25 @@ pgnet_blame_deaths(const Blame *blame, int64 id)
 	const Blamed *blamed = find(blame, id);
 
 	return blamed ? blamed->deaths : 0;
+}
+
+int
+pgnet_blame_beside_of(const Blame *blame, int64 id)
+{
+	const Blamed *blamed = find(blame, id);
+
+	return blamed ? blamed->beside : 0;
+}
+
+int
+pgnet_blame_beside(const Blame *blame)
+{
+	int			most = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, unconstify(dlist_head *, &blame->admitted))
+		most = Max(most, dlist_container(Blamed, node, iter.cur)->beside);
+	return most;
 }
 
 /* Have it wait here. */

@@ -20,11 +20,16 @@ extern Blame *pgnet_blame_create(MemoryContext parent, Lanes *lanes);
 extern void pgnet_blame_clear(Blame *blame);
 
 /* Blame a request for deaths, or no longer. */
-extern void pgnet_blame_add(Blame *blame, int64 id, int deaths);
+extern void pgnet_blame_add(Blame *blame, int64 id, int deaths, int beside);
 extern void pgnet_blame_forget(Blame *blame, int64 id);
 
-/* How many deaths a request has. */
+/*
+ * How many deaths a request has; how many came that did not count; and how many
+ * of those the one admitted has that has most.
+ */
 extern int	pgnet_blame_deaths(const Blame *blame, int64 id);
+extern int	pgnet_blame_beside_of(const Blame *blame, int64 id);
+extern int	pgnet_blame_beside(const Blame *blame);
 
 /* Take over a request with deaths, but not the last, until its turn comes. */
 extern void pgnet_blame_defer(Blame *blame, Job *job);

@@ -53,6 +53,7 @@ static void apply_settings(Loop *loop);
 static void take_wakeup(Loop *loop);
 static void read_queue(Loop *loop);
 static void send_requests(Loop *loop);
+static bool sends_more(const Loop *loop);
 static void collect_finished(Loop *loop);
 static void record_outcomes(Loop *loop);
 static void forget_recorded(Loop *loop);
@@ -224,11 +225,11 @@ read_queue(Loop *loop)
 static void
 send_requests(Loop *loop)
 {
+	bool		sends = sends_more(loop);
 	Job		   *job;
 
 	pgnet_restraint_relax(&loop->restraint, loop->now);
-	while (!loop->stay.finishing &&
-		   (job = pgnet_lanes_next(loop->lanes)) != NULL)
+	while (sends && (job = pgnet_lanes_next(loop->lanes)) != NULL)
 		if (!pgnet_suspects_take(loop->suspects, job))
 		{
 			pgnet_job_move(&loop->jobs, job, PGNET_JOB_IN_FLIGHT);
@@ -236,6 +237,14 @@ send_requests(Loop *loop)
 		}
 	pgnet_suspects_send(loop->suspects, &loop->access, loop->engine, loop->now);
 	loop->busy = pgnet_engine_drive(loop->engine);
+}
+
+/* May anything be sent that is not yet? */
+static bool
+sends_more(const Loop *loop)
+{
+	return !loop->stay.finishing &&
+		!pgnet_suspects_hold_up(loop->suspects, loop->now);
 }
 
 /* Take finished requests from the engine. */
@@ -382,9 +391,9 @@ next_due(Loop *loop)
 
 	due = Min(due, pgnet_expiry_due(&loop->expiry, loop->now, 0));
 	due = Min(due, pgnet_recount_due(&loop->recount, &loop->access));
-	due = Min(due, pgnet_suspects_due(loop->suspects));
+	due = Min(due, pgnet_suspects_due(loop->suspects, loop->now));
 	due = Min(due, pgnet_restraint_due(&loop->restraint));
-	if (loop->stay.finishing)
+	if (!sends_more(loop))
 		return due;
 	if (pgnet_lanes_have_ready(loop->lanes))
 		return DT_NOBEGIN;

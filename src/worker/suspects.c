@@ -13,14 +13,17 @@
  *   two deaths     sent one at a time
  *   three deaths   given up
  *
- * So whoever is given up was in flight at three deaths, the last time with no
- * other that had been in flight at one.  Those that came since the first death
- * wait for none of this.  Turns are kept in blame.c.
+ * Whoever is given up was in flight at three deaths, the last time alone.
+ * What came since the first death may be the cause of another.  So it waits
+ * for those with deaths, but not for long; when it goes on while they are in
+ * flight, that is written down, and a death does not count for them.  Next time
+ * it waits longer.  Turns are kept in blame.c.
  */
 #include "postgres.h"
 
 #include "lib/ilist.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "tables/recovery/installation.h"
 #include "tables/recovery/suspect_rows.h"
@@ -30,6 +33,13 @@
 
 /* So many ids are removed from the table even if nothing is written there. */
 #define MANY_CLEARED 1000
+
+/*
+ * How long others wait for requests with deaths, at first and after so many
+ * deaths at which they did not wait long enough.
+ */
+#define FIRST_PATIENCE_MS 1000
+#define MAX_DOUBLINGS 6
 
 #define GIVEN_UP \
 	"given up after the worker died %d times while this request was in flight"
@@ -48,6 +58,13 @@ struct Suspects
 	dlist_head	taken;			/* requests to write down and send */
 	int			ntaken;
 	int			in_flight;		/* and written down */
+
+	/* of these, those with deaths: others wait for them for a while */
+	int			blamed_taken;
+	int			blamed_in_flight;
+	bool		alone;			/* with nobody else in flight */
+	TimestampTz patience_ends;	/* DT_NOBEGIN: nobody waits */
+
 	int64	   *cleared;		/* ids to remove from the table */
 	int			ncleared;
 	int			max_cleared;
@@ -55,7 +72,16 @@ struct Suspects
 	bool		said_failed;	/* in the log */
 };
 
+static void send_taken(Suspects *suspects, HttpEngine *engine, TimestampTz now);
+static void begin_patience(Suspects *suspects, TimestampTz now);
+static int	count_others(const Suspects *suspects);
+static bool waits_for_others(const Suspects *suspects, TimestampTz now);
+static bool has_to_join(const Suspects *suspects, TimestampTz now);
+static void let_others_join(Suspects *suspects, TableAccess *access);
+static void join(void *nothing);
+static void blamed_landed(Suspects *suspects);
 static void inquire(void *suspects);
+static bool is_blamed(const Suspects *suspects, const Job *job);
 static bool is_suspect(const Suspects *suspects, const Job *job);
 static void forget_gone(Suspects *suspects);
 static void acquit(Suspects *suspects, int64 id);
@@ -93,6 +119,8 @@ pgnet_suspects_clear(Suspects *suspects)
 	while (!dlist_is_empty(&suspects->taken))
 		pgnet_lanes_discard(suspects->lanes, pgnet_job_pop(&suspects->taken));
 	suspects->ntaken = suspects->in_flight = suspects->ncleared = 0;
+	suspects->blamed_taken = suspects->blamed_in_flight = 0;
+	suspects->patience_ends = DT_NOBEGIN;
 	pgnet_blame_clear(suspects->blame);
 	suspects->known = false;
 	suspects->table = InvalidOid;
@@ -153,7 +181,8 @@ pgnet_suspects_defer(Suspects *suspects, Job *job)
 		return true;
 	}
 	pgnet_job_fail(job, psprintf(GIVEN_UP, deaths));
-	job->metrics.attempts = deaths;
+	job->metrics.attempts = deaths +
+		pgnet_blame_beside_of(suspects->blame, job->id);
 	acquit(suspects, job->id);
 	return false;
 }
@@ -166,7 +195,17 @@ pgnet_suspects_take(Suspects *suspects, Job *job)
 		return false;
 	dlist_push_tail(&suspects->taken, &job->node);
 	suspects->ntaken++;
+	if (is_blamed(suspects, job))
+		suspects->blamed_taken++;
 	return true;
+}
+
+bool
+pgnet_suspects_hold_up(const Suspects *suspects, TimestampTz now)
+{
+	return now < suspects->patience_ends &&
+		(suspects->blamed_taken > 0 ||
+		 (suspects->blamed_in_flight > 0 && suspects->alone));
 }
 
 /* Write down and send. */
@@ -176,11 +215,30 @@ pgnet_suspects_send(Suspects *suspects, TableAccess *access,
 {
 	forget_gone(suspects);
 	pgnet_blame_admit(suspects->blame);
-	if (!has_to_write(suspects) ||
-		!pgnet_backoff_over(&suspects->backoff, now) ||
-		!write_down(suspects, access))
+	if (suspects->blamed_taken > 0 && suspects->blamed_in_flight == 0 &&
+		suspects->patience_ends == DT_NOBEGIN)
+		begin_patience(suspects, now);
+	if (has_to_join(suspects, now))
+		let_others_join(suspects, access);
+	if (!has_to_write(suspects) || waits_for_others(suspects, now) ||
+		!pgnet_backoff_over(&suspects->backoff, now))
+		return;
+	if (suspects->blamed_taken > 0)
+		suspects->alone = count_others(suspects) == 0;
+	if (!write_down(suspects, access))
 		return;
 	suspects->ncleared = 0;
+	send_taken(suspects, engine, now);
+}
+
+/* Those that are written down go. */
+static void
+send_taken(Suspects *suspects, HttpEngine *engine, TimestampTz now)
+{
+	if (!suspects->alone)
+		suspects->patience_ends = DT_NOBEGIN;
+	else if (suspects->blamed_in_flight == 0 && suspects->blamed_taken > 0)
+		begin_patience(suspects, now);
 	while (!dlist_is_empty(&suspects->taken))
 	{
 		Job		   *job = pgnet_job_pop(&suspects->taken);
@@ -189,7 +247,74 @@ pgnet_suspects_send(Suspects *suspects, TableAccess *access,
 		pgnet_engine_start(engine, job);
 		suspects->in_flight++;
 	}
-	suspects->ntaken = 0;
+	suspects->blamed_in_flight += suspects->blamed_taken;
+	suspects->ntaken = suspects->blamed_taken = 0;
+}
+
+/* Others wait from now on: the longer, the more often that was in vain. */
+static void
+begin_patience(Suspects *suspects, TimestampTz now)
+{
+	int			doublings = Min(pgnet_blame_beside(suspects->blame),
+								MAX_DOUBLINGS);
+
+	suspects->patience_ends =
+		TimestampTzPlusMilliseconds(now, FIRST_PATIENCE_MS << doublings);
+}
+
+/* Requests in flight, or about to be, without any death. */
+static int
+count_others(const Suspects *suspects)
+{
+	return pgnet_jobs_in_flight(suspects->jobs) - suspects->blamed_taken -
+		suspects->blamed_in_flight;
+}
+
+/* Do those with deaths wait for others to end, before they are sent? */
+static bool
+waits_for_others(const Suspects *suspects, TimestampTz now)
+{
+	return suspects->blamed_taken > 0 && now < suspects->patience_ends &&
+		count_others(suspects) > 0;
+}
+
+/* Is it time for others to go on? */
+static bool
+has_to_join(const Suspects *suspects, TimestampTz now)
+{
+	return suspects->blamed_in_flight > 0 && suspects->alone &&
+		now >= suspects->patience_ends;
+}
+
+/*
+ * Write down that a death does not count any more.  If that fails, one might be
+ * counted that should not: rather that than to have others wait on.
+ */
+static void
+let_others_join(Suspects *suspects, TableAccess *access)
+{
+	ErrorData  *error = NULL;
+
+	if (pgnet_access_run(access, join, NULL, &error) == PGNET_ACCESS_FAILED)
+		say_failed(suspects, error);
+	suspects->alone = false;
+	suspects->patience_ends = DT_NOBEGIN;
+}
+
+/* TableWork of let_others_join(). */
+static void
+join(void *arg)
+{
+	(void) arg;
+	pgnet_suspect_rows_join();
+}
+
+/* One with deaths is not in flight any more. */
+static void
+blamed_landed(Suspects *suspects)
+{
+	if (--suspects->blamed_in_flight == 0 && suspects->blamed_taken == 0)
+		suspects->patience_ends = DT_NOBEGIN;
 }
 
 /* The worker lived through a request: it is innocent. */
@@ -199,6 +324,8 @@ pgnet_suspects_finished(Suspects *suspects, const Job *job)
 	if (!is_suspect(suspects, job))
 		return;
 	suspects->in_flight--;
+	if (is_blamed(suspects, job))
+		blamed_landed(suspects);
 	acquit(suspects, job->id);
 }
 
@@ -206,19 +333,27 @@ pgnet_suspects_finished(Suspects *suspects, const Job *job)
 void
 pgnet_suspects_not_sent(Suspects *suspects, const Job *job)
 {
-	if (is_suspect(suspects, job))
-		suspects->in_flight--;
+	if (!is_suspect(suspects, job))
+		return;
+	suspects->in_flight--;
+	if (is_blamed(suspects, job))
+		blamed_landed(suspects);
 }
 
 TimestampTz
-pgnet_suspects_due(Suspects *suspects)
+pgnet_suspects_due(Suspects *suspects, TimestampTz now)
 {
+	TimestampTz due = DT_NOEND;
+
 	forget_gone(suspects);
 	if (pgnet_blame_can_admit(suspects->blame))
 		return DT_NOBEGIN;
-	return has_to_write(suspects) ?
-		pgnet_backoff_after(&suspects->backoff, DT_NOBEGIN) :
-		DT_NOEND;
+	if (waits_for_others(suspects, now) ||
+		(suspects->blamed_in_flight > 0 && suspects->alone))
+		due = suspects->patience_ends;
+	if (has_to_write(suspects) && !waits_for_others(suspects, now))
+		due = Min(due, pgnet_backoff_after(&suspects->backoff, DT_NOBEGIN));
+	return due;
 }
 
 /* TableWork: hold the inquest. */
@@ -236,12 +371,19 @@ inquire(void *arg)
 	suspects->last_waiting = inquest.last_waiting;
 	for (int i = 0; i < inquest.nrows; i++)
 		pgnet_blame_add(suspects->blame, inquest.rows[i].id,
-						inquest.rows[i].deaths);
+						inquest.rows[i].deaths, inquest.rows[i].beside);
 	if (inquest.last_waiting != PG_INT64_MIN)
 		ereport(LOG,
 				errmsg("the pg_net worker died: requests that waited are sent with care"),
 				errdetail("Of those that were sent so before, %d were in flight.",
 						  inquest.nrows));
+}
+
+/* Has a suspect deaths? */
+static bool
+is_blamed(const Suspects *suspects, const Job *job)
+{
+	return pgnet_blame_deaths(suspects->blame, job->id) > 0;
 }
 
 /* Has a request to be written down? */
@@ -250,7 +392,7 @@ is_suspect(const Suspects *suspects, const Job *job)
 {
 	return job->table == suspects->table &&
 		(job->id <= suspects->last_waiting ||
-		 pgnet_blame_deaths(suspects->blame, job->id) > 0);
+		 is_blamed(suspects, job));
 }
 
 /* Those with deaths may be cancelled before they are sent. */
@@ -320,7 +462,8 @@ write_entry(void *arg)
 
 	dlist_foreach(iter, &suspects->taken)
 		ids[nids++] = dlist_container(Job, node, iter.cur)->id;
-	pgnet_suspect_rows_write(ids, nids, suspects->cleared, suspects->ncleared);
+	pgnet_suspect_rows_write(ids, nids, suspects->alone, suspects->cleared,
+							 suspects->ncleared);
 }
 
 /* Say once that suspects are sent without being written down. */

@@ -56,7 +56,13 @@ extern void pgnet_suspects_finished(Suspects *suspects,
 extern void pgnet_suspects_not_sent(Suspects *suspects,
 									const Job *job);
 
+/*
+ * Do other requests wait, since some with deaths are, or are about to be, in
+ * flight?  For a while only: then a death does not count for those.
+ */
+extern bool pgnet_suspects_hold_up(const Suspects *suspects, TimestampTz now);
+
 /* When would pgnet_suspects_send() do something?  DT_NOEND: never. */
-extern TimestampTz pgnet_suspects_due(Suspects *suspects);
+extern TimestampTz pgnet_suspects_due(Suspects *suspects, TimestampTz now);
 
 #endif							/* PGNET_SUSPECTS_H */

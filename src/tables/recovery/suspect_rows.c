@@ -35,16 +35,25 @@ static PreparedStatement forget_innocent = {
 	.param_types = {BOOLOID}
 };
 
+/*
+ * The first death tells only who may have been the cause.  From then on one
+ * counts that came with nobody else in flight, but others with deaths.
+ */
 static PreparedStatement count_death = {
 	.sql = "UPDATE net._suspect AS s SET in_flight = false,"
-		   " deaths = s.deaths OPERATOR(pg_catalog.+) $1"
+		   " deaths = s.deaths OPERATOR(pg_catalog.+)"
+		   " CASE WHEN s.alone OR s.deaths OPERATOR(pg_catalog.=) 0"
+		   " THEN $1 ELSE 0 END,"
+		   " beside = s.beside OPERATOR(pg_catalog.+)"
+		   " CASE WHEN s.alone OR s.deaths OPERATOR(pg_catalog.=) 0"
+		   " THEN 0 ELSE $1 END"
 		   " WHERE s.in_flight",
 	.nparams = 1,
 	.param_types = {INT4OID}
 };
 
 static PreparedStatement find_suspects = {
-	.sql = "SELECT s.id, s.deaths FROM net._suspect AS s",
+	.sql = "SELECT s.id, s.deaths, s.beside FROM net._suspect AS s",
 };
 
 static PreparedStatement find_last = {
@@ -53,11 +62,17 @@ static PreparedStatement find_last = {
 };
 
 static PreparedStatement insert_sent = {
-	.sql = "INSERT INTO net._suspect (id, in_flight)"
-		   " SELECT pg_catalog.unnest($1), true"
-		   " ON CONFLICT (id) DO UPDATE SET in_flight = true",
-	.nparams = 1,
-	.param_types = {INT8ARRAYOID}
+	.sql = "INSERT INTO net._suspect (id, in_flight, alone)"
+		   " SELECT pg_catalog.unnest($1), true, $2"
+		   " ON CONFLICT (id) DO UPDATE"
+		   " SET in_flight = true, alone = excluded.alone",
+	.nparams = 2,
+	.param_types = {INT8ARRAYOID, BOOLOID}
+};
+
+static PreparedStatement join_sent = {
+	.sql = "UPDATE net._suspect AS s SET alone = false"
+		   " WHERE s.in_flight AND s.alone",
 };
 
 static PreparedStatement delete_cleared = {
@@ -93,23 +108,33 @@ pgnet_suspect_rows_inquire(bool died, bool alive, Inquest *inquest)
 
 /* Write down what is sent, forget what is cleared. */
 void
-pgnet_suspect_rows_write(const int64 *sent, int nsent, const int64 *cleared,
-						 int ncleared)
+pgnet_suspect_rows_write(const int64 *sent, int nsent, bool alone,
+						 const int64 *cleared, int ncleared)
 {
 	StatementSession session;
-	Datum		ids;
+	Datum		values[2] = {0, BoolGetDatum(alone)};
 
 	pgnet_statement_begin(&session, PGNET_AS_OWNER);
 	if (ncleared > 0)
 	{
-		ids = pgnet_ids_array(cleared, ncleared);
-		(void) pgnet_statement_run(&session, &delete_cleared, &ids, NULL);
+		values[0] = pgnet_ids_array(cleared, ncleared);
+		(void) pgnet_statement_run(&session, &delete_cleared, values, NULL);
 	}
 	if (nsent > 0)
 	{
-		ids = pgnet_ids_array(sent, nsent);
-		(void) pgnet_statement_run(&session, &insert_sent, &ids, NULL);
+		values[0] = pgnet_ids_array(sent, nsent);
+		(void) pgnet_statement_run(&session, &insert_sent, values, NULL);
 	}
+	pgnet_statement_end(&session);
+}
+
+void
+pgnet_suspect_rows_join(void)
+{
+	StatementSession session;
+
+	pgnet_statement_begin(&session, PGNET_AS_OWNER);
+	(void) pgnet_statement_run(&session, &join_sent, NULL, NULL);
 	pgnet_statement_end(&session);
 }
 
@@ -141,6 +166,7 @@ read_suspects(StatementSession *session, Inquest *inquest)
 	for (int i = 0; i < inquest->nrows; i++)
 		inquest->rows[i] = (SuspectRow) {
 			.id = pgnet_statement_int64(session, i, 1, 0),
-			.deaths = pgnet_statement_int32(session, i, 2, 0)
+			.deaths = pgnet_statement_int32(session, i, 2, 0),
+			.beside = pgnet_statement_int32(session, i, 3, 0)
 		};
 }

@@ -11,7 +11,8 @@
 typedef struct SuspectRow
 {
 	int64		id;
-	int			deaths;			/* of the worker, with the request in flight */
+	int			deaths;			/* of the worker that count for the request */
+	int			beside;			/* and that do not, since others were there */
 } SuspectRow;
 
 /* What a worker finds when it begins. */
@@ -31,8 +32,12 @@ typedef struct Inquest
 extern void pgnet_suspect_rows_inquire(bool died, bool alive,
 									   Inquest *inquest);
 
-/* Write down that requests are about to be sent, and forget others. */
-extern void pgnet_suspect_rows_write(const int64 *sent, int nsent,
+/*
+ * Write down that requests are about to be sent, alone or not, and forget
+ * others; or that those in flight are not alone any more.
+ */
+extern void pgnet_suspect_rows_write(const int64 *sent, int nsent, bool alone,
 									 const int64 *cleared, int ncleared);
+extern void pgnet_suspect_rows_join(void);
 
 #endif							/* PGNET_SUSPECT_ROWS_H */
