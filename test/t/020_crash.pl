@@ -109,10 +109,11 @@ subtest 'durable: a request that kills the worker is given up' => sub {
 	sql('select net.set_durable(true)');
 	start_anew();
 	# some are in flight with it, and blamed for a while
-	sql('select ' . get_many('/echo/before', 200),
+	# in one transaction, since the worker dies of what is committed
+	sql('begin; select ' . get_many('/echo/before', 200),
 		'; select ' . get('/delay/0.5') . ' from generate_series(1, 5)',
 		'; select ' . get($deadly),
-		'; select ' . get_many('/echo/behind', 200));
+		'; select ' . get_many('/echo/behind', 200) . '; commit');
 	$server->wait_arrivals($deadly);
 	my $later = wait_for('the server to take a request',
 		sub { try_sql('select ' . get('/echo/later')) });
@@ -137,9 +138,9 @@ subtest 'durable: two that kill, and some that take long' => sub {
 	my @deadly = map { deadly($_) } qw(left right);
 
 	start_anew();
-	sql('select ' . get('/delay/1') . ' from generate_series(1, 60)',
+	sql('begin; select ' . get('/delay/1') . ' from generate_series(1, 60)',
 		map({ '; select ' . get($_) } @deadly),
-		'; select ' . get('/echo/beside') . ' from generate_series(1, 20)');
+		'; select ' . get('/echo/beside') . ' from generate_series(1, 20)', '; commit');
 	$server->wait_arrivals($_) for @deadly;
 	wait_queue_empty();
 	is(responses(), "200|80\n$given_up|2", 'both are given up, and nothing else');
