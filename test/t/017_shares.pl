@@ -11,6 +11,7 @@ use IO::Socket::INET;
 use PgNetTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(time);
 
 use constant HOUR_MS => 3_600_000;
 
@@ -75,12 +76,14 @@ sub served
 sub answered
 {
 	my ($id, $name, $database) = @_;
+	my $since = time;
 	my $what = eval {
 		wait_for("the response to request $id", sub {
 			return sql("select coalesce(status_code::text, error_msg) from net._http_response where id = $id", $database);
 		}, SOON_SECONDS);
 	};
 
+	note(sprintf '%s: %d ms', $name, 1000 * (time - $since));
 	return is($what // $@, '200', $name);
 }
 
