@@ -56,6 +56,7 @@ typedef struct HttpOutcome
 	const char *content;		/* exact bytes; NULL unless answered */
 	size_t		content_len;
 	const char *error;			/* NULL when answered */
+	bool		lookup_goes_on; /* of its host, without it */
 	bool		bad_url;		/* libcurl did not take the request's URL */
 	HttpShortage shortage;		/* why it was not sent */
 	int			shortage_errno; /* who said so */

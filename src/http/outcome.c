@@ -10,6 +10,7 @@
 #include "utils/memutils.h"
 
 #include "job.h"
+#include "http/lookups.h"
 #include "http/metrics.h"
 #include "http/outcome.h"
 #include "url.h"
@@ -76,6 +77,7 @@ pgnet_outcome_timed_out(Job *job, CURL *easy,
 						 before + total, resolved, ready - resolved,
 						 before + total - ready);
 	job->outcome.kind = PGNET_OUTCOME_TIMED_OUT;
+	job->outcome.lookup_goes_on = pgnet_lookup_goes_on(easy);
 }
 
 /*

@@ -5,6 +5,8 @@
  */
 #include "postgres.h"
 
+#include "utils/memutils.h"
+
 #include "shared/inflight_global.h"
 #include "worker/jobs.h"
 
@@ -25,6 +27,13 @@
 /* Rows that are known; some 50 bytes each. */
 #define MAX_IDS 1000000
 
+/* A lookup that goes on without its job. */
+typedef struct Lookup
+{
+	dlist_node	node;
+	Holder	   *holder;
+} Lookup;
+
 /* To which states a job may go. */
 static const int next_states[PGNET_JOB_NSTATES] PG_USED_FOR_ASSERTS_ONLY = {
 	[PGNET_JOB_KNOWN] = TO(LOADED) | TO(FINISHED),
@@ -38,6 +47,8 @@ static const int next_states[PGNET_JOB_NSTATES] PG_USED_FOR_ASSERTS_ONLY = {
 static bool has_place(JobState state);
 static void take_place(Jobs *jobs, Job *job);
 static void give_place(Jobs *jobs, Job *job);
+static bool keep_lookup(Jobs *jobs, const Job *job);
+static void give_in_flight(Jobs *jobs, Holder *holder);
 
 void
 pgnet_jobs_init(Jobs *jobs, WorkerState *worker)
@@ -97,8 +108,48 @@ take_place(Jobs *jobs, Job *job)
 static void
 give_place(Jobs *jobs, Job *job)
 {
-	pgnet_inflight_give_back(jobs->worker);
-	pgnet_account_give(&jobs->account, job->holder, PGNET_POOL_IN_FLIGHT, 1);
 	pgnet_account_give(&jobs->account, job->holder, PGNET_POOL_REQUEST_BYTES,
 					   pgnet_job_request_bytes(job->size));
+	if (!job->outcome.lookup_goes_on || !keep_lookup(jobs, job))
+		give_in_flight(jobs, job->holder);
+}
+
+/* Remember a lookup; false when memory is out. */
+static bool
+keep_lookup(Jobs *jobs, const Job *job)
+{
+	Lookup	   *lookup = MemoryContextAllocExtended(TopMemoryContext,
+													sizeof(Lookup),
+													MCXT_ALLOC_NO_OOM);
+
+	if (lookup == NULL)
+		return false;
+	lookup->holder = job->holder;
+	dlist_push_tail(&jobs->lookups, &lookup->node);
+	jobs->nlookups++;
+	return true;
+}
+
+Holder *
+pgnet_jobs_end_lookup(Jobs *jobs, int running)
+{
+	Lookup	   *lookup;
+	Holder	   *holder;
+
+	if (jobs->nlookups <= running)
+		return NULL;
+	lookup = dlist_container(Lookup, node, dlist_pop_head_node(&jobs->lookups));
+	jobs->nlookups--;
+	holder = lookup->holder;
+	pfree(lookup);
+	give_in_flight(jobs, holder);
+	return holder;
+}
+
+/* Give the place of one that was in flight back. */
+static void
+give_in_flight(Jobs *jobs, Holder *holder)
+{
+	pgnet_inflight_give_back(jobs->worker);
+	pgnet_account_give(&jobs->account, holder, PGNET_POOL_IN_FLIGHT, 1);
 }

@@ -29,6 +29,8 @@ typedef struct Jobs
 	Account		account;
 	int			count[PGNET_JOB_NSTATES];	/* but for KNOWN */
 	WorkerState *worker;		/* counts those in flight of all workers */
+	dlist_head	lookups;		/* that outlive their jobs, oldest first */
+	int			nlookups;
 } Jobs;
 
 /* Begin with none. */
@@ -39,6 +41,14 @@ extern void pgnet_jobs_init(Jobs *jobs, WorkerState *worker);
  * what is in flight: in all, by role, by lane and for all workers.
  */
 extern void pgnet_job_move(Jobs *jobs, Job *job, JobState state);
+
+/*
+ * A job that is finished keeps its place among those in flight for as long as
+ * the lookup of its host goes on, so that these are limited, too.  Give back
+ * one, the oldest, if there are more of them than are running: whose it was, or
+ * NULL.
+ */
+extern Holder *pgnet_jobs_end_lookup(Jobs *jobs, int running);
 
 /* Prepared or in flight. */
 static inline int

@@ -63,6 +63,7 @@ struct Lanes
 static HTAB *make_hash(const char *name, MemoryContext context, Size key,
 					   Size entry);
 static LaneQueue *queue_of(const Job *job);
+static LaneQueue *queue_with_holder(Holder *holder);
 static LaneQueue *get_queue(Lanes *lanes, uint64 lane_key, Oid role);
 static Lane *get_lane(Lanes *lanes, uint64 key);
 static Role *get_role(Lanes *lanes, Oid oid);
@@ -392,6 +393,15 @@ pgnet_lanes_relax(Lanes *lanes)
 	return lanes->restricted_to == UNRESTRICTED;
 }
 
+void
+pgnet_lanes_end_lookups(Lanes *lanes, int running)
+{
+	Holder	   *holder;
+
+	while ((holder = pgnet_jobs_end_lookup(lanes->jobs, running)) != NULL)
+		lane_settle(lanes, queue_with_holder(holder)->lane);
+}
+
 int64
 pgnet_lanes_refill(Lanes *lanes)
 {
@@ -461,7 +471,7 @@ pgnet_lanes_have_room(const Lanes *lanes)
 {
 	int			limit = Min(lanes->limits.in_flight, lanes->restricted_to);
 
-	return pgnet_jobs_in_flight(lanes->jobs) < limit &&
+	return lanes->jobs->account.used[PGNET_POOL_IN_FLIGHT] < limit &&
 		pgnet_inflight_is_left(lanes->jobs->worker,
 							   pgnet_setting_max_in_flight_total);
 }
@@ -494,7 +504,13 @@ pgnet_lanes_known(const Lanes *lanes)
 static LaneQueue *
 queue_of(const Job *job)
 {
-	return (LaneQueue *) ((char *) job->holder - offsetof(LaneQueue, holder));
+	return queue_with_holder(job->holder);
+}
+
+static LaneQueue *
+queue_with_holder(Holder *holder)
+{
+	return (LaneQueue *) ((char *) holder - offsetof(LaneQueue, holder));
 }
 
 /* The queue of a role in a lane, made if need be. */

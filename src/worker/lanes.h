@@ -92,6 +92,9 @@ extern void pgnet_lanes_restrict_lane(Lanes *lanes, uint64 lane_key);
  */
 extern bool pgnet_lanes_relax(Lanes *lanes);
 
+/* Lookups may have ended: so many are running. */
+extern void pgnet_lanes_end_lookups(Lanes *lanes, int running);
+
 /*
  * Where to read on for lanes and roles that have room again for rows of theirs
  * that are not known; PG_INT64_MAX: nowhere.  Then, how far that came: to an

@@ -22,6 +22,7 @@
 #include "utils/timestamp.h"
 
 #include "clock.h"
+#include "http/lookups.h"
 #include "settings.h"
 #include "shared/inbox.h"
 #include "shared/inflight_global.h"
@@ -40,6 +41,9 @@
  */
 #define LEAVE_RECORD_MS 5000
 
+/* How often lookups are counted that go on without their requests. */
+#define COUNT_LOOKUPS_MS 100
+
 /* The longest rest: the wall clock, which expiry goes by, may be set. */
 #define LONGEST_REST_MS (3600L * 1000)
 
@@ -57,6 +61,7 @@ static bool sends_more(const Loop *loop);
 static void collect_finished(Loop *loop);
 static void record_outcomes(Loop *loop);
 static void forget_recorded(Loop *loop);
+static void end_lookups(Loop *loop);
 static void do_duties(Loop *loop);
 static void follow_tables(Loop *loop);
 static void rest(Loop *loop);
@@ -83,6 +88,7 @@ pgnet_loop_run(WorkerState *worker)
 		send_requests(&loop);
 		collect_finished(&loop);
 		record_outcomes(&loop);
+		end_lookups(&loop);
 		do_duties(&loop);
 		follow_tables(&loop);
 		rest(&loop);
@@ -313,6 +319,17 @@ forget_recorded(Loop *loop)
 	pgnet_reporting_note_written(&loop->reporting, loop->now);
 }
 
+/* See which lookups have ended, of those that went on without their requests. */
+static void
+end_lookups(Loop *loop)
+{
+	if (loop->jobs.nlookups == 0 || loop->now < loop->lookups_due)
+		return;
+	pgnet_lanes_end_lookups(loop->lanes, pgnet_lookups_running());
+	loop->lookups_due =
+		TimestampTzPlusMilliseconds(loop->now, COUNT_LOOKUPS_MS);
+}
+
 /* What is done when the network leaves time, or it is overdue. */
 static void
 do_duties(Loop *loop)
@@ -393,6 +410,8 @@ next_due(Loop *loop)
 	due = Min(due, pgnet_recount_due(&loop->recount, &loop->access));
 	due = Min(due, pgnet_suspects_due(loop->suspects, loop->now));
 	due = Min(due, pgnet_restraint_due(&loop->restraint));
+	if (loop->jobs.nlookups > 0)
+		due = Min(due, loop->lookups_due);
 	if (!sends_more(loop))
 		return due;
 	if (pgnet_lanes_have_ready(loop->lanes))

@@ -39,6 +39,7 @@ typedef struct Loop
 	Recount		recount;
 	Reporting	reporting;
 	Stay		stay;
+	TimestampTz lookups_due;	/* when to count lookups that go on */
 
 	bool		busy;			/* the last drive found something to do */
 } Loop;
