@@ -319,7 +319,7 @@ forget_recorded(Loop *loop)
 	pgnet_reporting_note_written(&loop->reporting, loop->now);
 }
 
-/* See which lookups have ended, of those that went on without their requests. */
+/* See which lookups have ended, of those that outlived their requests. */
 static void
 end_lookups(Loop *loop)
 {
