@@ -115,7 +115,7 @@ void
 pgnet_settings_init(void)
 {
 	DefineCustomIntVariable("pg_net.batch_size",
-							"Sets the number of rows one read of the queue takes.",
+							"Sets the number of rows fetched from the queue at a time.",
 							NULL,
 							&pgnet_setting_batch_size,
 							200, 1, 10000,
@@ -123,20 +123,20 @@ pgnet_settings_init(void)
 
 	DefineCustomStringVariable("pg_net.ca_directory",
 							   "Sets the directory of certificate authorities to trust for HTTPS.",
-							   "Prepared with openssl rehash. Empty means those of ca_file alone, or of the system.",
+							   "Prepare it with \"openssl rehash\". If empty, only pg_net.ca_file or the system's authorities are trusted.",
 							   &pgnet_setting_ca_directory,
 							   "",
 							   PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	DefineCustomStringVariable("pg_net.ca_file",
 							   "Sets the file of certificate authorities to trust for HTTPS.",
-							   "Empty means those of the system. New connections use it after a reload.",
+							   "If empty, the system's authorities are trusted. A change applies to new connections.",
 							   &pgnet_setting_ca_file,
 							   "",
 							   PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	DefineCustomStringVariable("pg_net.client_certificates",
-							   "Sets the certificates to show to some hosts.",
+							   "Sets the client certificates to present to particular hosts.",
 							   "A list such as 'api.example.com:443 /path/cert.pem /path/key.pem'.",
 							   &pgnet_setting_client_certificates,
 							   "",
@@ -144,88 +144,88 @@ pgnet_settings_init(void)
 							   check_client_certificates, NULL, NULL);
 
 	DefineCustomIntVariable("pg_net.connect_timeout",
-							"Sets how long a request may take to have a connection.",
-							"Zero means as long as the request may take in all.",
+							"Sets the time allowed to establish a connection.",
+							"Zero uses the timeout of the request.",
 							&pgnet_setting_connect_timeout,
 							0, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_MS,
 							check_worker_int, NULL, NULL);
 
 	DefineCustomStringVariable("pg_net.connect_to",
-							   "Sets other hosts to connect to in place of some.",
-							   "A list such as 'api.example.com:443 10.0.0.1:8443'. Names in URLs and certificates stay.",
+							   "Sets substitute hosts to connect to for particular hosts.",
+							   "A list such as 'api.example.com:443 10.0.0.1:8443'. The Host header and certificate checks still use the name in the URL.",
 							   &pgnet_setting_connect_to,
 							   "",
 							   PGC_SIGHUP, 0, check_destinations, NULL, NULL);
 
 	DefineCustomStringVariable("pg_net.database_name",
-							   "Sets the databases whose worker stays when it has nothing to do.",
-							   "A comma-separated list. The others have a worker while they need one.",
+							   "Sets the databases whose workers keep running while idle.",
+							   "A comma-separated list. Other databases have a worker only while they need one.",
 							   &pgnet_setting_database_name,
 							   "postgres",
 							   PGC_SIGHUP, GUC_LIST_INPUT,
 							   check_database_name, NULL, NULL);
 
 	DefineCustomBoolVariable("pg_net.decompress",
-							 "Asks for compressed responses and decompresses them.",
+							 "Requests compressed responses and decompresses them.",
 							 NULL,
 							 &pgnet_setting_decompress,
 							 false,
 							 PGC_SUSET, 0, check_worker_bool, NULL, NULL);
 
 	DefineCustomStringVariable("pg_net.denied_networks",
-							   "Sets the networks that are never connected to.",
-							   "A list of networks and addresses, such as '10.0.0.0/8, ::1'. Applies to redirects and to connections that are open, too.",
+							   "Sets the networks that pg_net never connects to.",
+							   "A list of networks and addresses, such as '10.0.0.0/8, ::1'. Also applies to redirects and to open connections.",
 							   &denied_networks_text,
 							   DEFAULT_DENIED_NETWORKS,
 							   PGC_SUSET, GUC_LIST_INPUT,
 							   check_denied_networks, assign_denied_networks,
 							   NULL);
 	DefineCustomEnumVariable("pg_net.http_version",
-							 "Sets the newest version of HTTP to speak.",
-							 "HTTP/2 is spoken where TLS agrees on it.",
+							 "Sets the highest HTTP version to use.",
+							 "HTTP/2 is used only where TLS negotiates it.",
 							 &pgnet_setting_http_version,
 							 DEFAULT_HTTP_VERSION, http_versions,
 							 PGC_SUSET, 0, check_worker_int, NULL, NULL);
 
 	DefineCustomEnumVariable("pg_net.ip_version",
-							 "Sets which addresses of a host are connected to.",
+							 "Sets the IP version of the addresses to connect to.",
 							 NULL,
 							 &pgnet_setting_ip_version,
 							 DEFAULT_IP_VERSION, ip_versions,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("pg_net.max_in_flight",
-							"Sets how many requests of a database may be in flight at a time.",
-							"Others wait in the queue; their timeout does not run.",
+							"Sets the maximum number of requests in flight per database.",
+							"Further requests wait in the queue; their timeouts do not run while they wait.",
 							&pgnet_setting_max_in_flight,
 							2000, 1, 100000,
 							PGC_SUSET, 0, check_worker_int, NULL, NULL);
 
 	DefineCustomIntVariable("pg_net.max_in_flight_per_host",
-							"Sets how many requests may be in flight to one host and port at a time.",
-							"Others wait in the queue; their timeout does not run.",
+							"Sets the maximum number of requests in flight to one host and port.",
+							"Further requests wait in the queue; their timeouts do not run while they wait.",
 							&pgnet_setting_max_in_flight_per_host,
 							100, 1, 100000,
 							PGC_SUSET, 0, check_worker_int, NULL, NULL);
 
 	DefineCustomIntVariable("pg_net.max_in_flight_total",
-							"Sets how many requests of all databases together may be in flight at a time.",
-							"Others wait in the queue; their timeout does not run.",
+							"Sets the maximum number of requests in flight in all databases together.",
+							"Further requests wait in the queue; their timeouts do not run while they wait.",
 							&pgnet_setting_max_in_flight_total,
 							10000, 1, 1000000,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("pg_net.max_redirects",
-							"Sets how many redirects a request follows.",
-							"Zero means that a redirect is the answer.",
+							"Sets the maximum number of redirects a request follows.",
+							"With zero, a redirect is returned as the response.",
 							&pgnet_setting_max_redirects,
 							30, 0, 1000,
 							PGC_SUSET, 0, check_worker_int, NULL, NULL);
 
 	DefineCustomIntVariable("pg_net.max_response_size",
-							"Sets how large the body of a response may be.",
-							"Requests can ask for less, not for more.",
+							"Sets the maximum size of a response body.",
+							"A request can lower this limit but not raise it.",
 							&pgnet_setting_max_response_size,
 							PGNET_MAX_RESPONSE_BYTES / 1024,
 							1, PGNET_MAX_RESPONSE_BYTES / 1024,
@@ -233,43 +233,43 @@ pgnet_settings_init(void)
 							check_worker_int, NULL, NULL);
 
 	DefineCustomIntVariable("pg_net.max_waiting_per_role",
-							"Sets how many requests of one role may wait in the queue.",
-							"Zero means any number. That of the calling session counts.",
+							"Sets the maximum number of queued requests per role.",
+							"Zero disables the limit. The value in the calling session applies.",
 							&pgnet_setting_max_waiting,
 							5000000, 0, INT_MAX,
 							PGC_SUSET, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("pg_net.max_waiting_size_per_role",
-							"Sets how large the requests of one role that wait may be in all.",
-							"Zero means any size. That of the calling session counts.",
+							"Sets the maximum total size of queued requests per role.",
+							"Zero disables the limit. The value in the calling session applies.",
 							&pgnet_setting_max_waiting_size,
 							4096, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_MB, NULL, NULL, NULL);
 
 	DefineCustomStringVariable("pg_net.no_proxy",
-							   "Sets the hosts that are connected to without the proxy.",
-							   "Names with commas between; each also means the hosts below it. '*' means all.",
+							   "Sets the hosts to connect to without the proxy.",
+							   "A comma-separated list of names; each includes its subdomains. '*' matches every host.",
 							   &pgnet_setting_no_proxy,
 							   "",
 							   PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	DefineCustomStringVariable("pg_net.proxy",
 							   "Sets the proxy to send requests through.",
-							   "A URL, which may have a user and a password. Empty means none.",
+							   "A URL, optionally with a user name and password. If empty, no proxy is used.",
 							   &pgnet_setting_proxy,
 							   "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 							   NULL, NULL, NULL);
 
 	DefineCustomBoolVariable("pg_net.require_access_rule",
-							 "Refuses requests that no rule of net.access_rule allows, also when there are no rules.",
-							 "That of the calling session counts, and that of the worker.",
+							 "Requires every request to be allowed by a rule in net.access_rule, even if there are no rules.",
+							 "Checked with the value in the calling session, and again with that of the worker.",
 							 &pgnet_setting_require_access_rule,
 							 false,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
 
 	DefineCustomEnumVariable("pg_net.tls_min_version",
-							 "Sets the oldest version of TLS to speak.",
+							 "Sets the lowest TLS version to use.",
 							 NULL,
 							 &pgnet_setting_tls_min_version,
 							 DEFAULT_TLS_MIN_VERSION, tls_versions,
@@ -283,29 +283,29 @@ pgnet_settings_init(void)
 							   PGC_SUSET, 0, check_ttl, assign_ttl, NULL);
 
 	DefineCustomStringVariable("pg_net.unix_sockets",
-							   "Sets Unix-domain sockets to connect to in place of some hosts.",
+							   "Sets Unix-domain sockets to connect to for particular hosts.",
 							   "A list such as 'docker.internal /var/run/docker.sock'.",
 							   &pgnet_setting_unix_sockets,
 							   "",
 							   PGC_SIGHUP, 0, check_destinations, NULL, NULL);
 
 	DefineCustomStringVariable("pg_net.user_agent",
-							   "Sets the User-Agent of requests that have none.",
-							   "Empty means to send none.",
+							   "Sets the User-Agent header of requests that have none.",
+							   "If empty, no User-Agent header is sent.",
 							   &pgnet_setting_user_agent,
 							   "pg_net/" PGNET_VERSION,
 							   PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	DefineCustomStringVariable("pg_net.username",
-							   "Sets the role the workers connect as.",
-							   "Empty means the bootstrap superuser. Takes effect after net.worker_restart().",
+							   "Sets the role that the workers connect as.",
+							   "If empty, the bootstrap superuser. Takes effect after net.worker_restart().",
 							   &pgnet_setting_username,
 							   NULL,
 							   PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("pg_net.worker_idle_timeout",
-							"Sets how long a worker stays that has nothing to do.",
-							"-1 means for ever, as in the databases that pg_net.database_name names.",
+							"Sets how long a worker may be idle before it exits.",
+							"-1 disables the timeout. Workers of databases in pg_net.database_name never exit because they are idle.",
 							&pgnet_setting_worker_idle_timeout,
 							60 * 1000, -1, INT_MAX,
 							PGC_SUSET, GUC_UNIT_MS,
@@ -396,7 +396,7 @@ check_routes(const char *list, int max_values)
 	if (pgnet_routes_parse(list, max_values, &problem) != NULL)
 		return true;
 	GUC_check_errdetail("%s", problem);
-	GUC_check_errhint("Write for example \"api.example.com:443 VALUE, *.example.org VALUE\".");
+	GUC_check_errhint("Specify a list such as \"api.example.com:443 VALUE, *.example.org VALUE\".");
 	return false;
 }
 
@@ -431,7 +431,7 @@ check_denied_networks(char **value, void **extra, GucSource source)
 	if (networks == NULL)
 	{
 		GUC_check_errdetail("%s", problem);
-		GUC_check_errhint("Write for example \"10.0.0.0/8, 192.0.2.1, fc00::/7\".");
+		GUC_check_errhint("Specify a list such as \"10.0.0.0/8, 192.0.2.1, fc00::/7\".");
 		return false;
 	}
 	say_whose(source);
@@ -461,8 +461,8 @@ check_ttl(char **value, void **extra, GucSource source)
 
 	if (!parse_interval(*value, &interval))
 	{
-		GUC_check_errdetail("\"%s\" is not an interval.", *value);
-		GUC_check_errhint("Write for example \"6 hours\" or \"30 minutes\".");
+		GUC_check_errdetail("\"%s\" is not a valid interval.", *value);
+		GUC_check_errhint("Specify an interval such as \"6 hours\" or \"30 minutes\".");
 		return false;
 	}
 	days = interval.month * (double) DAYS_PER_MONTH + interval.day;

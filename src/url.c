@@ -97,19 +97,19 @@ pgnet_url_hint(const char *url)
 	if (edge_problem(url) != NULL)
 		return strchr(BLANKS, *url) != NULL ||
 				strchr(BLANKS, url[strlen(url) - 1]) != NULL ?
-			pstrdup("btrim(url, E' \\t\\r\\n') takes blanks and line breaks away.") :
+			pstrdup("btrim(url, E' \\t\\r\\n') removes blanks and line breaks.") :
 			NULL;
 	if (*url == '\0' || (*url == '/' && url[1] != '/'))
-		return pstrdup("Write the scheme and the host, too, such as \"https://example.com/path\".");
+		return pstrdup("Include the scheme and the host, as in \"https://example.com/path\".");
 	if (*url == '/')
-		return psprintf("Write the scheme, too, such as \"https:%s\".", url_shown(url));
+		return psprintf("Include the scheme, as in \"https:%s\".", url_shown(url));
 	if (pg_strncasecmp(url, "http:", 5) == 0 ||
 		pg_strncasecmp(url, "https:", 6) == 0)
 		return NULL;
 	if (scheme_end > url && strncmp(scheme_end, "://", 3) == 0)
 		return psprintf("The scheme must be http or https, not \"%s\".",
 						pnstrdup(url, Min(scheme_end - url, SHOWN_URL_BYTES)));
-	return psprintf("Write the scheme, too, such as \"https://%s\".", url_shown(url));
+	return psprintf("Include the scheme, as in \"https://%s\".", url_shown(url));
 }
 
 /* Say what is wrong with url unless it names a scheme of ours. */

@@ -259,7 +259,7 @@ read_marked(char *literal)
 				errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				errmsg("invalid input syntax for type net.http_body"),
 				errdetail("After \"" MARK "\" there must be a content type and a closing parenthesis."),
-				errhint("For text that starts like this, cast it to text first."));
+				errhint("To pass text that starts like this, cast it to text first."));
 	type = pnstrdup(type, length);
 	pgnet_body_check_type(type);
 	if (starts_with(rest, strlen(rest), HEX))

@@ -239,8 +239,8 @@ json_headers(Jsonb *headers, const char *content_type)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("header \"Content-Type\" must be \"" PGNET_JSON_TYPE "\""),
-				errdetail("The body is JSON, and its media type has to say so."),
-				errhint("Leave the header out, or give it parameters only, as in \"" PGNET_JSON_TYPE "; charset=utf-8\"."));
+				errdetail("The body is JSON, so its media type must be JSON as well."),
+				errhint("Omit the header, or add only parameters, as in \"" PGNET_JSON_TYPE "; charset=utf-8\"."));
 	return headers;
 }
 
@@ -282,7 +282,7 @@ refuse_null(const char *column)
 			errcode(ERRCODE_NOT_NULL_VIOLATION),
 			errmsg("null value in column \"%s\" of a request", column),
 			strcmp(column, "url") == 0 ?
-				errhint("Every request needs a url. If this one was joined by ||, a part of it is null, which makes the whole null.") :
+				errhint("Every request needs a URL. If this one was built with ||, one of its parts is null, which makes the result null.") :
 				errhint("Every request needs a %s.", column));
 }
 

@@ -31,7 +31,7 @@ pgnet_wake(PG_FUNCTION_ARGS)
 	{
 		ereport(WARNING,
 				errmsg("pg_net must be loaded via shared_preload_libraries"),
-				errdetail("The extension is created, but its functions will raise this as an error."),
+				errdetail("The extension was created, but its functions will raise this error."),
 				errhint("Add pg_net to shared_preload_libraries in postgresql.conf and restart the server."));
 		PG_RETURN_VOID();
 	}

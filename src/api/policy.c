@@ -59,16 +59,16 @@ take_quota(const QueueRow *row)
 	pgnet_database_request_start(pgnet_registry_own());
 	ereport(ERROR,
 			errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-			errmsg("too many requests of role \"%s\" wait",
+			errmsg("role \"%s\" has reached its limit of queued requests",
 				   GetUserNameFromId(row->role, false)),
 			pgnet_setting_max_waiting != 0 &&
 					rows >= (uint64) pgnet_setting_max_waiting ?
-				errdetail_plural(UINT64_FORMAT " request waits, and pg_net.max_waiting_per_role is %d.",
-								 UINT64_FORMAT " requests wait, and pg_net.max_waiting_per_role is %d.",
+				errdetail_plural(UINT64_FORMAT " request is queued, and pg_net.max_waiting_per_role is %d.",
+								 UINT64_FORMAT " requests are queued, and pg_net.max_waiting_per_role is %d.",
 								 rows, rows, pgnet_setting_max_waiting) :
-				errdetail_plural(UINT64_FORMAT " request of " UINT64_FORMAT " kB waits, this one has " UINT64_FORMAT " kB, and pg_net.max_waiting_size_per_role is %d MB.",
-								 UINT64_FORMAT " requests of " UINT64_FORMAT " kB wait, this one has " UINT64_FORMAT " kB, and pg_net.max_waiting_size_per_role is %d MB.",
+				errdetail_plural(UINT64_FORMAT " request with " UINT64_FORMAT " kB is queued, this one has " UINT64_FORMAT " kB, and pg_net.max_waiting_size_per_role is %d MB.",
+								 UINT64_FORMAT " requests with " UINT64_FORMAT " kB are queued, this one has " UINT64_FORMAT " kB, and pg_net.max_waiting_size_per_role is %d MB.",
 								 rows, rows, bytes / 1024, size / 1024,
 								 pgnet_setting_max_waiting_size),
-			errhint("Try again when they are sent, or raise that setting for the role."));
+			errhint("Try again after some of them have been sent, or raise that setting for the role."));
 }

@@ -142,7 +142,7 @@ await(int64 id, ResponseRow *row)
 	if (state == PGNET_REQUEST_UNCOMMITTED)
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				errmsg("request " INT64_FORMAT " was queued by this transaction and is sent after its commit",
+				errmsg("request " INT64_FORMAT " was queued by this transaction and will be sent after it commits",
 					   id),
 				errhint("Wait for the response in another transaction."));
 	return state;

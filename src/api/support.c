@@ -100,10 +100,10 @@ pgnet_require_worker(void)
 	ereport(ERROR,
 			errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			errmsg("the pg_net background worker is not up"),
-			errdetail("Requests are queued and will be sent when it is."),
+			errdetail("Requests are queued and will be sent once it is up."),
 			pgnet_launcher_is_short() ?
-				errhint("\"max_worker_processes\" is used up: raise it and restart the server.") :
-				errhint("The server's log says why it does not start. Call net.worker_restart() when that is mended."));
+				errhint("All background worker slots are in use: raise \"max_worker_processes\" and restart the server.") :
+				errhint("See the server log for the reason. Call net.worker_restart() once the problem is fixed."));
 }
 
 /* Does the setting name this database? */

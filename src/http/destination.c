@@ -53,7 +53,7 @@ pgnet_destination_problem(const Destination *destination)
 	if (destination->against_rules)
 		return "could not follow a redirect: net.access_rule does not allow its target for this role";
 	if (destination->not_for_secret)
-		return "could not follow a redirect: the request has a secret, which is not for another host";
+		return "could not follow a redirect: the request has a secret that must not be sent to another origin";
 	if (destination->denied)
 		return "could not connect: pg_net.denied_networks denies an address of the host";
 	return NULL;

@@ -223,9 +223,9 @@ say_missing(Launcher *launcher, const char *names)
 		 strcmp(names, launcher->said_missing) != 0))
 		ereport(WARNING,
 				errcode(ERRCODE_UNDEFINED_DATABASE),
-				errmsg("\"pg_net.database_name\" names what does not exist: database %s",
+				errmsg("\"pg_net.database_name\" names databases that do not exist: %s",
 					   names),
-				errdetail("It is served as soon as it is created. Other databases are served all the same."));
+				errdetail("Each is served as soon as it is created. Other databases are not affected."));
 	if (launcher->said_missing != NULL)
 		pfree(launcher->said_missing);
 	launcher->said_missing = MemoryContextStrdup(TopMemoryContext, names);
@@ -293,7 +293,7 @@ say_role(Launcher *launcher, RoleState state)
 					   state == PGNET_ROLE_MISSING ?
 						   "does not exist" :
 						   "is not permitted to log in"),
-				errhint("Correct \"pg_net.username\" and reload, or mend the role."));
+				errhint("Correct \"pg_net.username\" and reload, or fix the role."));
 	launcher->said_role = true;
 }
 

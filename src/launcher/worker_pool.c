@@ -345,9 +345,9 @@ say_full(WorkerPool *pool, int waiting, TimestampTz now)
 	pool->say_full = TimestampTzPlusMilliseconds(now, SAY_AGAIN_MS);
 	ereport(WARNING,
 			errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-			errmsg("pg_net waits for a background worker: \"max_worker_processes\" (%d) is used up",
+			errmsg("pg_net is waiting for a background worker: \"max_worker_processes\" (%d) is used up",
 				   max_worker_processes),
-			errdetail("Databases that wait: %d. Those with work take turns.",
+			errdetail("Databases waiting: %d. Databases with requests take turns.",
 					  waiting),
 			errhint("Raise \"max_worker_processes\" and restart the server."));
 }

@@ -54,7 +54,7 @@ repeated_problem(const Field *headers, int nheaders)
 	for (int i = 1; i < nheaders && problem == NULL; i++)
 		if (pg_strcasecmp(sorted[i - 1]->name, sorted[i]->name) == 0 &&
 			!pgnet_header_is_libcurls(sorted[i]->name))
-			problem = psprintf("HTTP header \"%s\" is there twice",
+			problem = psprintf("duplicate HTTP header \"%s\"",
 							   sorted[i - 1]->name);
 	pfree(sorted);
 	return problem;

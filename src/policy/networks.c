@@ -92,7 +92,7 @@ pgnet_networks_parse(const char *list, char **problem)
 
 	if (!SplitGUCList(copy, ',', &words))
 	{
-		*problem = pstrdup("Networks have to be separated by commas.");
+		*problem = pstrdup("Networks must be separated by commas.");
 		return NULL;
 	}
 	networks = palloc0(offsetof(Networks, items) +

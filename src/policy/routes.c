@@ -96,9 +96,9 @@ parse_entry(char *entry, int max_values, Route *route)
 	while ((word = next_word(&entry)) != NULL && count < max_values)
 		route->values[count++] = word;
 	if (host == NULL || count == 0 || word != NULL)
-		return psprintf("\"%s\" is not a host and %s after it.",
+		return psprintf("\"%s\" is not a host followed by %s.",
 						whole + strspn(whole, BLANKS),
-						max_values == 1 ? "one word" : "one or two words");
+						max_values == 1 ? "one value" : "one or two values");
 	if (!parse_port(host, &route->port) || !pgnet_host_pattern_valid(host))
 		return psprintf("\"%s\" is not a host, or a host and a port.", host);
 	route->host = host;

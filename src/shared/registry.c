@@ -66,7 +66,7 @@ pgnet_registry_own(void)
 		ereport(ERROR,
 				errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				errmsg("pg_net can serve at most %d databases", MAX_DATABASES),
-				errhint("Drop databases, or run another server for some of them."));
+				errhint("Drop some databases, or move some to another server."));
 	return database;
 }
 

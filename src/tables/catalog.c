@@ -124,7 +124,7 @@ pgnet_catalog_become_owner(void)
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_TABLE),
 				errmsg("the tables of extension \"pg_net\" are missing"),
-				errhint("DROP EXTENSION pg_net and CREATE EXTENSION pg_net make them anew."));
+				errhint("Run DROP EXTENSION pg_net and CREATE EXTENSION pg_net to recreate them."));
 	GetUserIdAndSecContext(&before.user, &before.security_context);
 	SetUserIdAndSecContext(known.owner,
 						   before.security_context |

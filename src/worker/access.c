@@ -72,7 +72,7 @@ pgnet_access_try(TableAccess *access, Backoff *backoff, const char *what,
 				ereport(WARNING,
 						errcode(error->sqlerrcode),
 						errmsg("pg_net could not %s: %s", what, error->message),
-						errdetail("It is tried again until it succeeds."),
+						errdetail("The worker retries until it succeeds."),
 						error->context ? errcontext("%s", error->context) : 0);
 			FreeErrorData(error);
 			break;
@@ -121,8 +121,8 @@ say_apart(TableAccess *access)
 	if (!access->said_missing)
 		ereport(WARNING,
 				errcode(ERRCODE_UNDEFINED_TABLE),
-				errmsg("pg_net worker waits: a table of extension \"pg_net\" is missing"),
-				errhint("Give net.http_request_queue and net._http_response their names back, or create the extension anew."));
+				errmsg("pg_net worker is waiting: a table of extension \"pg_net\" is missing"),
+				errhint("Restore the names of net.http_request_queue and net._http_response, or recreate the extension."));
 	access->said_missing = true;
 }
 
@@ -136,9 +136,9 @@ say_misshapen(TableAccess *access)
 	if (!access->said_missing)
 		ereport(WARNING,
 				errcode(ERRCODE_UNDEFINED_COLUMN),
-				errmsg("pg_net worker waits: column \"%s\" of net.%s is missing or of another type",
+				errmsg("pg_net worker is waiting: column \"%s\" of net.%s is missing or has the wrong type",
 					   column, table),
-				errhint("Give the column its name and type back, or create the extension anew."));
+				errhint("Restore the name and type of the column, or recreate the extension."));
 	access->said_missing = true;
 }
 
@@ -148,8 +148,8 @@ say_missing(TableAccess *access)
 {
 	if (!access->said_missing && !access->quiet)
 		ereport(LOG,
-				errmsg("pg_net worker is idle: extension \"pg_net\" is not in database \"%s\"",
+				errmsg("pg_net worker is idle: extension \"pg_net\" is not installed in database \"%s\"",
 					   get_database_name(MyDatabaseId)),
-				errhint("Run CREATE EXTENSION pg_net in it if it is to send requests. Other databases that have the extension are served without being named in pg_net.database_name."));
+				errhint("Run CREATE EXTENSION pg_net there if that database should send requests. Databases with the extension need not be listed in pg_net.database_name."));
 	access->said_missing = true;
 }

@@ -14,7 +14,7 @@ pgnet_complain_passing(const ErrorData *error)
 	ereport(WARNING,
 			errcode(error->sqlerrcode),
 			errmsg("pg_net could not record responses: %s", error->message),
-			errdetail("They are kept in memory. It is tried again until it succeeds."),
+			errdetail("They are kept in memory. The worker retries until it succeeds."),
 			error->context ? errcontext("%s", error->context) : 0);
 }
 
@@ -23,9 +23,9 @@ void
 pgnet_complain_hurry(int responses)
 {
 	ereport(WARNING,
-			errmsg("pg_net records %d responses without triggers because the worker has to leave",
+			errmsg("pg_net records %d responses without triggers because the worker must exit",
 				   responses),
-			errhint("The triggers on net._http_response and net.http_request_queue take too long."));
+			errhint("Make the triggers on net._http_response and net.http_request_queue faster."));
 }
 
 /* Say which response could not be recorded, and what follows. */
@@ -38,7 +38,7 @@ pgnet_complain_failure(const Job *job, RecordMode mode,
 	switch (mode)
 	{
 		case PGNET_RECORD_NORMAL:
-			consequence = "It is tried once more without triggers.";
+			consequence = "The worker retries it once without triggers.";
 			break;
 		case PGNET_RECORD_NO_TRIGGERS:
 			consequence = "The response is lost; the request is not sent again.";

@@ -30,15 +30,16 @@ pgnet_copies_remove(WorkerState *worker, TableAccess *access, Backoff *backoff)
 	if (!TransactionIdIsValid(removal.made_by))
 		return true;
 	if (!pgnet_access_try(access, backoff,
-						  "remove requests of the template database",
+						  "remove requests copied from the template database",
 						  remove_rows, &removal))
 		return false;
 	pgnet_database_set_copied(database, InvalidTransactionId);
 	if (removal.count > 0)
 		ereport(LOG,
-				errmsg("pg_net removed %d requests that were copied with the template database",
-					   removal.count),
-				errdetail("They are sent there."));
+				errmsg_plural("pg_net removed %d request that was copied from the template database",
+							  "pg_net removed %d requests that were copied from the template database",
+							  removal.count, removal.count),
+				errdetail("The template database sends them."));
 	return true;
 }
 

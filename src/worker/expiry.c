@@ -178,7 +178,7 @@ note_refused(Expiry *expiry, const Look *look)
 				errcode(look->error->sqlerrcode),
 				errmsg("pg_net could not remove expired responses: %s",
 					   look->error->message),
-				errdetail("Others are removed. It is tried again until it succeeds."),
+				errdetail("Other expired responses are removed. The worker retries these until it succeeds."),
 				look->error->context ? errcontext("%s", look->error->context) :
 									   0);
 		expiry->said_refused = true;

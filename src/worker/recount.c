@@ -39,7 +39,7 @@ pgnet_recount_run(Recount *recount, TableAccess *access)
 	TimestampTz start = pgnet_clock_now();
 	TimestampTz end;
 
-	if (pgnet_access_try(access, &recount->backoff, "count what waits", count,
+	if (pgnet_access_try(access, &recount->backoff, "count queued requests", count,
 						 NULL))
 		recount->wanted = false;
 	end = pgnet_clock_now();

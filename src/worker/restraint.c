@@ -116,7 +116,7 @@ pgnet_restraint_relax(Restraint *restraint, TimestampTz now)
 	restraint->said = 0;
 	pgnet_backoff_succeeded(&restraint->backoff);
 	pgnet_engine_set_frugal(restraint->engine, false);
-	ereport(LOG, errmsg("pg_net sends at full rate again"));
+	ereport(LOG, errmsg("pg_net is sending at full rate again"));
 }
 
 /* When is the next step? */
@@ -215,8 +215,8 @@ report(const Restraint *restraint, HttpShortage shortage,
 			errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 			errmsg("pg_net is out of %s%s: %s", name_of(shortage), whose,
 				   strerror(returned->error)),
-			errdetail("Requests waiting for them: %d, in flight: %d."
-					  " No timeout runs while a request waits.",
+			errdetail("Requests waiting: %d, in flight: %d."
+					  " Timeouts do not run while requests wait.",
 					  returned->count,
 					  restraint->jobs->count[PGNET_JOB_IN_FLIGHT]),
 			errhint("%s", hint_for(shortage)));

@@ -93,8 +93,8 @@ say_refused(const Stay *stay, TimestampTz now)
 		return;
 	database->said_refused = now;
 	ereport(LOG,
-			errmsg("pg_net worker keeps its process: requests in flight last long"),
-			errdetail("Another database waits for a background worker, since \"max_worker_processes\" (%d) is used up.",
+			errmsg("pg_net worker keeps its process: requests in flight are taking long"),
+			errdetail("Another database is waiting for a background worker, and \"max_worker_processes\" (%d) is used up.",
 					  max_worker_processes));
 }
 

@@ -374,8 +374,8 @@ inquire(void *arg)
 						inquest.rows[i].deaths, inquest.rows[i].beside);
 	if (inquest.last_waiting != PG_INT64_MIN)
 		ereport(LOG,
-				errmsg("the pg_net worker died: requests that waited are sent with care"),
-				errdetail("Of those that were sent so before, %d were in flight.",
+				errmsg("the pg_net worker died: requests queued before that are sent with care"),
+				errdetail("Requests that were in flight when a worker died: %d.",
 						  inquest.nrows));
 }
 
@@ -473,9 +473,9 @@ say_failed(Suspects *suspects, ErrorData *error)
 	if (!suspects->said_failed)
 		ereport(WARNING,
 				errcode(error->sqlerrcode),
-				errmsg("pg_net could not keep net._suspect: %s",
+				errmsg("pg_net could not update net._suspect: %s",
 					   error->message),
-				errdetail("Requests are sent all the same. One that kills the worker will not be found out."),
+				errdetail("Requests are still sent, but a request that kills the worker cannot be identified."),
 				error->context ? errcontext("%s", error->context) : 0);
 	suspects->said_failed = true;
 	FreeErrorData(error);

@@ -273,7 +273,7 @@ subtest 'pg_net.worker_idle_timeout' => sub {
 
 subtest 'pg_net.database_name of no database' => sub {
 	my $log_offset = -s $node->logfile;
-	my $missing = qr/WARNING:  "pg_net.database_name" names what does not exist: database "nowhere"/;
+	my $missing = qr/WARNING:  "pg_net.database_name" names databases that do not exist: "nowhere"/;
 
 	sql("alter system set pg_net.database_name = 'nowhere, postgres'");
 	sql('select net.worker_restart()');

@@ -126,7 +126,7 @@ subtest 'durable: a request that kills the worker is given up' => sub {
 		1, 'so is one that came in between');
 	is(scalar $server->arrivals_of($deadly), $attempts + 1,
 		'it was sent once before anybody was suspect, and as often after');
-	ok(log_contains($node, qr/the pg_net worker died: requests that waited are sent with care/),
+	ok(log_contains($node, qr/the pg_net worker died: requests queued before that are sent with care/),
 		'the log says what happens');
 	wait_sql('select count(*) from net._suspect', 0);
 	pass('nobody is suspect any more');

@@ -143,7 +143,7 @@ sub wait_full_rate
 {
 	my ($start) = @_;
 	return wait_for('the line that it is over', sub {
-		return log_contains($node, qr/LOG:  pg_net sends at full rate again/, $start);
+		return log_contains($node, qr/LOG:  pg_net is sending at full rate again/, $start);
 	});
 }
 
@@ -197,7 +197,7 @@ subtest 'fewer descriptors than requests' => sub {
 
 	limit('nofile');
 	ok(eval { wait_full_rate($start) }, 'then it is over') or diag($@);
-	is(scalar(() = slurp_file($node->logfile, $start) =~ /sends at full rate again/g), 1, 'as one line says');
+	is(scalar(() = slurp_file($node->logfile, $start) =~ /sending at full rate again/g), 1, 'as one line says');
 	is(scalar(shortages($start)), 1, 'nothing came between');
 	fresh_worker();
 };
@@ -327,7 +327,7 @@ SKIP: {
 		$worker = next_worker($node, $crashed);
 		wait_shortage($start);
 		all_answered('all are answered', @ids);
-		ok(log_contains($node, qr/requests that waited are sent with care/, $start), 'all were suspect');
+		ok(log_contains($node, qr/requests queued before that are sent with care/, $start), 'all were suspect');
 		eval { wait_for('nobody to be suspect', sub { sql('select count(*) from net._suspect') eq '0' }) };
 		is(sql('select count(*) from net._suspect'), '0', 'and nobody is any more');
 		sql('select net.set_durable(false)');

@@ -206,7 +206,7 @@ subtest 'a response table dropped' => sub {
 	my ($rc, undef, $stderr) = $node->psql('postgres', "select net.http_get('$url/echo/refused')");
 	like($stderr, qr/the tables of extension "pg_net" are missing/, 'taken out of the extension it is missed at the call');
 	wait_for('the worker to miss it', sub {
-		log_contains($node, qr/WARNING:  pg_net worker waits: a table of extension "pg_net" is missing/, $start);
+		log_contains($node, qr/WARNING:  pg_net worker is waiting: a table of extension "pg_net" is missing/, $start);
 	});
 	sql('begin; alter table net.gone rename to _http_response; alter extension pg_net add table net._http_response; commit');
 	is(wait_response($node, $id)->{status_code}, 200, 'put back, it takes the response that waited');

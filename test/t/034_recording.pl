@@ -122,7 +122,7 @@ subtest 'a worker that has to leave' => sub {
 	wait_queue_empty();
 	is(responses(), join('|', (MANY) x 3), 'all are recorded once');
 	is($server->arrivals_of('/echo/leaves') + 0, MANY, 'and were sent once');
-	ok(log_contains($node, qr/WARNING:.*pg_net records \d+ responses without triggers because the worker has to leave/, $start), 'the log says what it costs');
+	ok(log_contains($node, qr/WARNING:.*pg_net records \d+ responses without triggers because the worker must exit/, $start), 'the log says what it costs');
 	no_trigger();
 };
 

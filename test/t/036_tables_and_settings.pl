@@ -234,8 +234,8 @@ END
 	comes_later('response-column-of-another-type', "$response alter error_msg type int using null",
 		"$response alter error_msg type text using null");
 	comes_later('queue-column-renamed', "$queue rename body to content", "$queue rename content to body");
-	is_deeply([ slurp_file($node->logfile, $start) =~ /WARNING:  pg_net worker waits: (.*)/g ],
-		[ map { "column $_ is missing or of another type" } '"content" of net._http_response',
+	is_deeply([ slurp_file($node->logfile, $start) =~ /WARNING:  pg_net worker is waiting: (.*)/g ],
+		[ map { "column $_ is missing or has the wrong type" } '"content" of net._http_response',
 			'"content_type" of net._http_response', '"error_msg" of net._http_response',
 			'"body" of net.http_request_queue' ],
 		'the log says so, once each');

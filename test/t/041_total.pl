@@ -93,7 +93,7 @@ subtest 'max_worker_processes is used up' => sub {
 
 	is(wait_response($node, $ids[$_], undef, $databases[$_])->{status_code}, 200, "$databases[$_] is served") for 0 .. $#ids;
 	my @said = slurp_file($node->logfile, $log_offset) =~
-	  /WARNING:  pg_net waits for a background worker: "max_worker_processes" \(3\) is used up/g;
+	  /WARNING:  pg_net is waiting for a background worker: "max_worker_processes" \(3\) is used up/g;
 	is(scalar @said, 1, 'the log names the limit, once');
 	is(sql("select count(*) from pg_stat_activity where backend_type = 'pg_net worker'") <= 1, 1, 'one at a time');
 };

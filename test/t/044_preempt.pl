@@ -14,7 +14,7 @@ my $url = $server->url;
 # Three for workers: the launcher has one, and so has that of logical replication.
 my $node = new_node('preempt', conf => "max_worker_processes = 5\npg_net.database_name = ''");
 my $files = PostgreSQL::Test::Utils::tempdir();
-my $held = qr/LOG:  pg_net worker keeps its process: requests in flight last long/;
+my $held = qr/LOG:  pg_net worker keeps its process: requests in flight are taking long/;
 
 sub sql
 {

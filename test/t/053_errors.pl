@@ -176,7 +176,7 @@ subtest 'rows that cannot be sent' => sub {
 	failed(by_hand(qq('GET', '$base', '{"a": "b\\nc"}', 1000)), qr/^value of HTTP header "a" contains a line break$/, 'header value');
 	failed(by_hand("'GET', '$base', null, 0"), qr/^timeout must be positive, not 0 ms$/, 'timeout');
 	failed(by_hand(qq('GET', '$base', '{"Host": "a b"}', 1000)), qr/^value of HTTP header "Host" is not a host$/, 'host');
-	failed(by_hand(qq('GET', '$base', '{"Host": "a", "host": "b"}', 1000)), qr/^HTTP header "Host" is there twice$/, 'two hosts');
+	failed(by_hand(qq('GET', '$base', '{"Host": "a", "host": "b"}', 1000)), qr/^duplicate HTTP header "Host"$/, 'two hosts');
 	failed(by_hand("'GET', '$base/' || repeat('x', 70000), null, 1000"), qr/^URL is longer than 65536 bytes$/, 'long URL');
 	failed(by_hand("'CONNECT', '$base', null, 1000"), qr/^HTTP method "CONNECT" is not allowed$/, 'CONNECT');
 	failed(by_hand("'G T', '$base', null, 1000"), qr/^invalid HTTP method "G T"$/, 'method');

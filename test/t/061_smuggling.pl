@@ -130,7 +130,7 @@ subtest 'Host' => sub {
 			qr/^22023: value of HTTP header "Host" is not a host/, 'but one that is none is an error of the call');
 		is(by_hand(headers => { Host => $bad })->{error_msg}, 'value of HTTP header "Host" is not a host', 'and of the row');
 	}
-	is(by_hand(headers => { Host => 'one', host => 'two' })->{error_msg}, 'HTTP header "Host" is there twice', 'so are two');
+	is(by_hand(headers => { Host => 'one', host => 'two' })->{error_msg}, 'duplicate HTTP header "Host"', 'so are two');
 	is(arrived(), $before, 'nothing of it was sent');
 };
 
@@ -140,7 +140,7 @@ subtest 'a name in two spellings' => sub {
 	{
 		my ($one, $other) = @$names;
 		my $headers = { $one => 'one', $other => 'two', 'X-More' => 'a', map { ("X-$_" => $_) } 1 .. 40 };
-		my $problem = qq(HTTP header "$one" is there twice);
+		my $problem = qq(duplicate HTTP header "$one");
 		like(error_of("select net.http_get('$url/echo', headers := " . quoted(JSON::PP->new->ascii->encode($headers)) . ')'),
 			qr/^22023: $problem$/, "$one and $other are an error of the call");
 		is(by_hand(headers => $headers)->{error_msg}, $problem, 'and of the row');

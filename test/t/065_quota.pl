@@ -34,7 +34,7 @@ sub queues
 sub too_many
 {
 	my ($role, $count, $name) = @_;
-	return like(queues($role, $count), qr/^53400: too many requests of role "$role" wait \d+ requests wait, and pg_net\.max_waiting_per_role is \d+\.$/, $name);
+	return like(queues($role, $count), qr/^53400: role "$role" has reached its limit of queued requests \d+ requests are queued, and pg_net\.max_waiting_per_role is \d+\.$/, $name);
 }
 
 sub empty { return wait_for('the queue to be empty', sub { sql('select count(*) from net.http_request_queue') == 0 }) }
@@ -105,7 +105,7 @@ subtest 'the size' => sub {
 	my $large = "select net.http_post('$url/echo', jsonb_build_object('x', repeat('y', 600000)))";
 	sql('alter role postgres set pg_net.max_waiting_size_per_role = 1');
 	like(as('alice', $large), qr/^\d+$/, 'less than a megabyte waits');
-	like(as('alice', $large), qr/^53400: too many requests of role "alice" wait 1 request of 58\d kB waits, this one has 58\d kB, and pg_net\.max_waiting_size_per_role is 1 MB\.$/, 'more does not');
+	like(as('alice', $large), qr/^53400: role "alice" has reached its limit of queued requests 1 request with 58\d kB is queued, this one has 58\d kB, and pg_net\.max_waiting_size_per_role is 1 MB\.$/, 'more does not');
 	like(as('alice', "set pg_net.max_waiting_size_per_role = 0"), qr/^42501: /, 'nor can a role help itself');
 	append_to_file("$gate/size", '');
 	empty();

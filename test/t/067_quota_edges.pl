@@ -39,7 +39,7 @@ sub has_room
 {
 	my ($role, $count, $name) = @_;
 	is(as($role, 'begin', calls($count), 'rollback'), $count, "$name: room for $count");
-	return is(as($role, 'begin', calls($count + 1), 'rollback'), "too many requests of role \"$role\" wait", "$name: and no more");
+	return is(as($role, 'begin', calls($count + 1), 'rollback'), "role \"$role\" has reached its limit of queued requests", "$name: and no more");
 }
 
 sub gets_room

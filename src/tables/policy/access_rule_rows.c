@@ -241,8 +241,8 @@ problem_with(const AccessRules *rules, const char *method, const char *url,
 	if (!pgnet_url_target(url, &target) ||
 		(host != NULL && !pgnet_host_named(host, &target, &named)))
 	{
-		*detail = pstrdup("Where there are access rules, a host has to be a name of ASCII characters, or an address.");
-		return pstrdup("the host of the request cannot be judged");
+		*detail = pstrdup("While net.access_rule has rules, the host must be an ASCII name or an address.");
+		return pstrdup("cannot check the host of the request against net.access_rule");
 	}
 	if (pgnet_access_allows(rules, method, &target, &rule))
 	{

@@ -131,7 +131,7 @@ pgnet_queue_insert(const QueueRow *row)
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				errmsg("the request was not queued"),
-				errdetail("A trigger or rule on net.http_request_queue took the row away."));
+				errdetail("A trigger or rule on net.http_request_queue discarded the row."));
 	return id;
 }
 

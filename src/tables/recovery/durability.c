@@ -67,8 +67,8 @@ lock_tables(void)
 			ereport(ERROR,
 					errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 					errmsg("could not lock the tables of pg_net"),
-					errdetail("A transaction uses net.http_request_queue or net._http_response. To wait longer would stop all requests."),
-					errhint("Try again when it has ended. The view pg_locks shows which it is."));
+					errdetail("Another transaction is using net.http_request_queue or net._http_response. Waiting longer would block all requests."),
+					errhint("Try again after that transaction has ended. The view pg_locks shows which one it is."));
 		wait_a_moment();
 	}
 }
