@@ -6,15 +6,15 @@
 -- complain if the script is sourced in psql, rather than through CREATE EXTENSION
 \echo Use "CREATE EXTENSION pg_net" to load this file. \quit
 
--- Names in this script mean what they mean in pg_catalog: without this they
--- could mean a function that somebody put into the schema of the session.
+-- Resolve names in this script in pg_catalog: without this they could resolve
+-- to a function that somebody created in the schema of the session.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
--- Not IF NOT EXISTS: a schema of that name that was there before is not ours,
--- and whoever owns it could change what we put into it.
+-- Not IF NOT EXISTS: an existing schema of that name is not ours, and its owner
+-- could change the objects that we create in it.
 CREATE SCHEMA net;
 COMMENT ON SCHEMA net IS
-  'pg_net: asynchronous HTTP and HTTPS requests from SQL. A crash of the server empties queue and responses, unless net.set_durable(true) made them durable';
+  'pg_net: asynchronous HTTP and HTTPS requests from SQL. A server crash empties the queue and the responses, unless net.set_durable(true) made them durable';
 GRANT USAGE ON SCHEMA net TO PUBLIC;
 
 --
@@ -26,11 +26,11 @@ CREATE DOMAIN net.http_method AS text
 COMMENT ON DOMAIN net.http_method IS
   'The method of a request, a token such as GET or POST (RFC 9110, section 9.1)';
 
--- Logged, and not owned by the table: an id is not used twice, not after a
+-- Logged, and not owned by the table: ids are never reused, not even after a
 -- crash, a failover or TRUNCATE ... RESTART IDENTITY. See net._installation.
 CREATE SEQUENCE net.http_request_queue_id_seq;
 COMMENT ON SEQUENCE net.http_request_queue_id_seq IS
-  'Ids of requests, not used twice; after a crash or a failover they go on 1048576 higher';
+  'Ids of requests, never reused; after a crash or a failover they continue 1048576 higher';
 
 CREATE TABLE net._installation (
   one boolean CONSTRAINT _installation_pkey PRIMARY KEY DEFAULT true
@@ -39,12 +39,12 @@ CREATE TABLE net._installation (
   timeline integer
 );
 COMMENT ON TABLE net._installation IS
-  'One row, not written by pg_dump and not taken over by logical replication: what this installation is, and on which timeline it last gave out ids';
-COMMENT ON COLUMN net._installation.one IS 'Keeps it one row';
+  'One row that identifies this installation and the timeline on which it last assigned ids. Not dumped by pg_dump and not replicated by logical replication';
+COMMENT ON COLUMN net._installation.one IS 'Restricts the table to one row';
 COMMENT ON COLUMN net._installation.id IS
-  'Tells this installation from all others';
+  'Uniquely identifies this installation';
 COMMENT ON COLUMN net._installation.timeline IS
-  'The timeline of the server''s history that ids were last given out on; on another one, a failover may have lost some that were, and the next ids are higher';
+  'The timeline on which ids were last assigned. If the server is on another one, a failover may have lost some of them, so ids continue higher';
 INSERT INTO net._installation (timeline)
 VALUES (('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::integer);
 
@@ -65,35 +65,35 @@ CREATE UNLOGGED TABLE net.http_request_queue (
   secret_headers text[],
   queued timestamptz NOT NULL DEFAULT now()
 );
--- A body is here for a moment: compressing it costs more than its room.
+-- Bodies are short-lived here: compression costs more than the space it saves.
 ALTER TABLE net.http_request_queue ALTER COLUMN body SET STORAGE EXTERNAL;
 COMMENT ON TABLE net.http_request_queue IS
-  'Requests that wait or are in flight. A row goes when its response is stored; deleting one that waits cancels it. Rows inserted by hand are sent after net.wake(). Unlogged, the default: a crash of the server empties the table. Logged, see net.set_durable(): what was committed is sent, at least once, after a crash and after a failover, too';
+  'Requests that are queued or in flight. A row is removed when its response is stored; deleting a queued row cancels the request. Rows inserted by hand are sent after net.wake(). The table is unlogged by default: a server crash empties it. If it is logged, see net.set_durable(), every committed request is sent at least once, even after a crash or a failover';
 COMMENT ON COLUMN net.http_request_queue.id IS
-  'What the request functions return, and the id of the response';
+  'The id that the request functions return; also the id of the response';
 COMMENT ON COLUMN net.http_request_queue.method IS 'The HTTP method';
 COMMENT ON COLUMN net.http_request_queue.url IS
-  'The absolute http or https URL, query included';
+  'The absolute http or https URL, including the query';
 COMMENT ON COLUMN net.http_request_queue.headers IS
-  'Header fields, a JSON object of names and values';
+  'Header fields, as a JSON object of names and values';
 COMMENT ON COLUMN net.http_request_queue.body IS
-  'The exact bytes of the body; null for none';
+  'The exact bytes of the body; null if there is none';
 COMMENT ON COLUMN net.http_request_queue.timeout_milliseconds IS
-  'How long the request may take from when it is sent, in milliseconds';
+  'Timeout in milliseconds, starting when the request is sent';
 COMMENT ON COLUMN net.http_request_queue.role IS
-  'The role that asked; it and its members see this row';
+  'The role that made the request; it and its members can see this row';
 COMMENT ON COLUMN net.http_request_queue.connect_timeout_milliseconds IS
-  'How long it may take of that to have a connection, in milliseconds; null for pg_net.connect_timeout';
+  'Part of the timeout allowed to establish a connection, in milliseconds; null for pg_net.connect_timeout';
 COMMENT ON COLUMN net.http_request_queue.max_redirects IS
-  'How many redirects to follow, 0 for none; null for pg_net.max_redirects';
+  'Maximum number of redirects to follow, 0 for none; null for pg_net.max_redirects';
 COMMENT ON COLUMN net.http_request_queue.max_response_bytes IS
-  'How large the body of the response may be; null for pg_net.max_response_size, which is the most it can be';
+  'Maximum size of the response body; null for pg_net.max_response_size, which is also the upper limit';
 COMMENT ON COLUMN net.http_request_queue.decompress IS
-  'Whether to ask for a compressed response, and decompress it; null for pg_net.decompress';
+  'Whether to request a compressed response and decompress it; null for pg_net.decompress';
 COMMENT ON COLUMN net.http_request_queue.http_version IS
-  'The newest version of HTTP to speak, 1.0, 1.1 or 2; null for pg_net.http_version';
+  'Highest HTTP version to use: 1.0, 1.1 or 2; null for pg_net.http_version';
 COMMENT ON COLUMN net.http_request_queue.secret_headers IS
-  'Names of headers that a redirect must not take to another origin, beside those that look like credentials';
+  'Names of headers not to send to another origin after a redirect, in addition to those that look like credentials';
 COMMENT ON COLUMN net.http_request_queue.queued IS
   'When the transaction that queued the request began';
 
@@ -102,7 +102,7 @@ RETURNS trigger
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_queue_changed';
 COMMENT ON FUNCTION net._queue_changed() IS
-  'Trigger of net.http_request_queue: a row that is changed or removed before its turn is sent as it is then, or not at all';
+  'Trigger function of net.http_request_queue: makes the worker re-read rows that were updated or deleted before being sent';
 REVOKE ALL ON FUNCTION net._queue_changed() FROM PUBLIC;
 
 CREATE TRIGGER queue_changed
@@ -110,21 +110,21 @@ CREATE TRIGGER queue_changed
   FOR EACH STATEMENT EXECUTE FUNCTION net._queue_changed();
 ALTER TABLE net.http_request_queue ENABLE ALWAYS TRIGGER queue_changed;
 COMMENT ON TRIGGER queue_changed ON net.http_request_queue IS
-  'Tells the worker of changed and removed rows';
+  'Tells the worker about updated and deleted rows';
 
 CREATE FUNCTION net._queue_insert()
 RETURNS trigger
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_queue_insert_trigger';
 COMMENT ON FUNCTION net._queue_insert() IS
-  'Trigger of net.http_request_queue: rows inserted by hand get ids that were not used before';
+  'Trigger function of net.http_request_queue: gives rows inserted by hand ids that were not used before';
 REVOKE ALL ON FUNCTION net._queue_insert() FROM PUBLIC;
 
 CREATE TRIGGER queue_insert
   BEFORE INSERT ON net.http_request_queue
   FOR EACH STATEMENT EXECUTE FUNCTION net._queue_insert();
 COMMENT ON TRIGGER queue_insert ON net.http_request_queue IS
-  'Has ids go on higher after a crash or a failover';
+  'Makes ids continue higher after a crash or a failover';
 
 --
 -- The responses
@@ -157,8 +157,8 @@ CREATE UNLOGGED TABLE net._http_response (
   remote_address inet,
   remote_port integer
 );
--- Six times as fast as pglz on JSON, which the worker would wait for; a server
--- built without it keeps pglz.
+-- lz4 is six times as fast as pglz on JSON, and the worker waits for it. A
+-- server built without lz4 keeps pglz.
 DO $$
 BEGIN
   ALTER TABLE net._http_response
@@ -170,68 +170,68 @@ END
 $$;
 CREATE INDEX _http_response_id_idx ON net._http_response (id);
 CREATE INDEX _http_response_created_idx ON net._http_response (created);
--- Without one, nothing could be removed while a publication has the table. It
--- costs WAL only when the table is logged and wal_level is logical.
+-- Without a replica identity, no row could be deleted while the table is in a
+-- publication. It costs WAL only if the table is logged and wal_level is logical.
 ALTER TABLE net._http_response REPLICA IDENTITY FULL;
 COMMENT ON TABLE net._http_response IS
-  'What became of requests, kept for pg_net.ttl. Unlogged, the default: a crash of the server empties the table; see net.set_durable()';
+  'Responses and errors of requests, kept for pg_net.ttl. The table is unlogged by default: a server crash empties it; see net.set_durable()';
 COMMENT ON COLUMN net._http_response.id IS 'The id of the request';
 COMMENT ON COLUMN net._http_response.status_code IS
-  'The HTTP status code; null when no response came';
+  'The HTTP status code; null if there was no response';
 COMMENT ON COLUMN net._http_response.content_type IS
   'The Content-Type of the response, as received';
 COMMENT ON COLUMN net._http_response.headers IS
-  'Header fields of the response, a JSON object; repeated ones joined by ", ", Set-Cookie as an array when repeated';
+  'Header fields of the response, as a JSON object; values of repeated fields are joined by ", ", repeated Set-Cookie is an array';
 COMMENT ON COLUMN net._http_response.content IS
-  'The body, when it is text; see also content_bytes';
+  'The body, if it is text; see also content_bytes';
 COMMENT ON COLUMN net._http_response.timed_out IS
-  'Whether the timeout of the request went by first';
+  'Whether the request timed out';
 COMMENT ON COLUMN net._http_response.error_msg IS
-  'Why no response came; null when one did, whatever its status';
+  'Why there was no response; null if there was one, whatever its status';
 COMMENT ON COLUMN net._http_response.created IS
   'When the response was stored';
 COMMENT ON COLUMN net._http_response.content_bytes IS
-  'The body, when it is not text the database can hold; null otherwise';
+  'The body, if it is not text that the database can store; null otherwise';
 COMMENT ON COLUMN net._http_response.role IS
-  'The role that asked; it and its members see this row';
+  'The role that made the request; it and its members can see this row';
 COMMENT ON COLUMN net._http_response.method IS 'The method of the request';
 COMMENT ON COLUMN net._http_response.url IS
-  'The URL of the request, user and password replaced by ***';
+  'The URL of the request, with user name and password replaced by ***';
 COMMENT ON COLUMN net._http_response.final_url IS
-  'The URL that redirects led to, masked likewise; null when none was followed';
+  'The URL that redirects led to, masked in the same way; null if none was followed';
 COMMENT ON COLUMN net._http_response.attempts IS
-  'How often the request was sent: 0 when it could not be, 2 when a kept connection turned out to be closed';
+  'How many times the request was sent: 0 if it could not be sent, 2 if a reused connection turned out to be closed';
 COMMENT ON COLUMN net._http_response.started IS
   'When the request was sent; its timeout and duration_ms run from here';
 COMMENT ON COLUMN net._http_response.duration_ms IS
-  'Milliseconds from started to the end of the response, or of the failure';
+  'Milliseconds from started until the response was complete or the request failed';
 COMMENT ON COLUMN net._http_response.dns_ms IS
-  'Milliseconds to look up the host name; null when a kept connection was used';
+  'Milliseconds to look up the host name; null if a connection was reused';
 COMMENT ON COLUMN net._http_response.connect_ms IS
-  'Milliseconds to connect by TCP after that; null when a kept connection was used or that was not reached';
+  'Milliseconds to establish the TCP connection after that; null if a connection was reused or this phase was not reached';
 COMMENT ON COLUMN net._http_response.tls_ms IS
-  'Milliseconds to agree on TLS after that; null likewise, and for http';
+  'Milliseconds for the TLS handshake after that; null in the same cases, and for http';
 COMMENT ON COLUMN net._http_response.first_byte_ms IS
-  'Milliseconds from started to the first byte of the response; null when none came';
+  'Milliseconds from started to the first byte of the response; null if none arrived';
 COMMENT ON COLUMN net._http_response.request_bytes IS
-  'Bytes of body sent';
+  'Bytes of the body sent';
 COMMENT ON COLUMN net._http_response.response_bytes IS
-  'Bytes of body received, before decompression';
+  'Bytes of the body received, before decompression';
 COMMENT ON COLUMN net._http_response.http_version IS
-  'The version of HTTP that the server answered in: 1.0, 1.1, 2 or 3';
+  'The HTTP version of the response: 1.0, 1.1, 2 or 3';
 COMMENT ON COLUMN net._http_response.remote_address IS
-  'The address that the connection went to';
+  'The IP address that the request was sent to';
 COMMENT ON COLUMN net._http_response.remote_port IS
-  'The port that the connection went to';
+  'The port that the request was sent to';
 COMMENT ON INDEX net._http_response_id_idx IS 'Finds the response of a request';
 COMMENT ON INDEX net._http_response_created_idx IS 'Finds responses older than pg_net.ttl';
 
 --
 -- After a crash
 --
--- A request that kills the worker, by a fault in a library, must not kill it
--- for ever. The worker finds out that the one before it died, and then writes
--- down which of the requests that waited are in flight, before it sends them.
+-- A request that kills the worker, through a bug in a library, must not kill
+-- it again and again. When a worker detects that its predecessor died, it
+-- records the queued requests here before it sends them.
 --
 
 CREATE TABLE net._suspect (
@@ -242,31 +242,31 @@ CREATE TABLE net._suspect (
   beside integer NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE net._suspect IS
-  'Requests that waited when the worker died, and were sent again since. Empty in normal running';
+  'Requests that were queued when the worker died, and have been sent again since. Normally empty';
 COMMENT ON COLUMN net._suspect.id IS 'The id of the request';
 COMMENT ON COLUMN net._suspect.deaths IS
-  'How often the worker died while this request was in flight; after the first time, only with no others but such';
+  'How often the worker died while this request was in flight; after the first time, counted only if no other requests except those with deaths were in flight';
 COMMENT ON COLUMN net._suspect.in_flight IS
-  'Whether the request is in flight, written down before it is sent';
+  'Whether the request is in flight; recorded before it is sent';
 COMMENT ON COLUMN net._suspect.alone IS
   'Whether only requests with deaths are in flight with it, so that a death counts';
 COMMENT ON COLUMN net._suspect.beside IS
-  'How often the worker died while others were in flight, too: they wait longer for this request each time';
+  'How often the worker died while other requests were in flight as well; each time others wait longer for this request';
 
 CREATE UNLOGGED TABLE net._no_crash (
   since timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE net._no_crash IS
-  'One row. It must be unlogged: a crash of the server takes the row away, and so the worker learns of the crash';
+  'One row. The table must be unlogged: a server crash empties it, which tells the worker about the crash';
 COMMENT ON COLUMN net._no_crash.since IS
-  'When the worker noticed the last crash, or when the extension was created';
+  'When the worker detected the last crash, or when the extension was created';
 INSERT INTO net._no_crash DEFAULT VALUES;
 
 --
 -- Logical replication
 --
--- A copy of a request would be sent a second time, and ids of another server
--- mean other requests here. So what is replicated stops at these tables.
+-- A replicated request would be sent a second time, and ids of another server
+-- mean other requests here. So these tables discard replicated rows.
 --
 
 CREATE FUNCTION net._not_replicated()
@@ -274,7 +274,7 @@ RETURNS trigger
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_not_replicated';
 COMMENT ON FUNCTION net._not_replicated() IS
-  'Trigger of tables that are of this server only: what session_replication_role = replica writes is left out';
+  'Trigger function of tables that belong to this server only: discards rows written with session_replication_role = replica';
 REVOKE ALL ON FUNCTION net._not_replicated() FROM PUBLIC;
 
 CREATE TRIGGER not_replicated
@@ -294,20 +294,20 @@ ALTER TABLE net._http_response ENABLE REPLICA TRIGGER not_replicated;
 ALTER TABLE net._suspect ENABLE REPLICA TRIGGER not_replicated;
 ALTER TABLE net._installation ENABLE REPLICA TRIGGER not_replicated;
 COMMENT ON TRIGGER not_replicated ON net.http_request_queue IS
-  'Leaves out requests of a publisher, who sends them';
+  'Discards requests of a publisher, which sends them itself';
 COMMENT ON TRIGGER not_replicated ON net._http_response IS
-  'Leaves out responses of a publisher: their ids mean other requests here';
+  'Discards responses of a publisher, because their ids mean other requests here';
 COMMENT ON TRIGGER not_replicated ON net._suspect IS
-  'Leaves out suspects of a publisher';
+  'Discards suspects of a publisher';
 COMMENT ON TRIGGER not_replicated ON net._installation IS
-  'Leaves out what identifies a publisher';
+  'Discards the identity of a publisher';
 
 --
--- Who sees what: a role its own requests and responses, and those of roles it
--- is a member of. The owner, superusers, roles with BYPASSRLS and members of
--- pg_read_all_data see all, and the last only see. What the worker keeps for
--- itself can be read by who may, and written by the owner alone, whatever
--- else a role may write (pg_write_all_data).
+-- A role sees its own requests and responses, and those of roles it is a
+-- member of. The owner, superusers, roles with BYPASSRLS and members of
+-- pg_read_all_data see all rows; pg_read_all_data allows only reading. Roles
+-- with SELECT can read the worker's internal tables, but only the owner can
+-- write to them, not even members of pg_write_all_data.
 --
 
 ALTER TABLE net.http_request_queue ENABLE ROW LEVEL SECURITY;
@@ -328,17 +328,17 @@ CREATE POLICY all_responses ON net._http_response FOR SELECT
 CREATE POLICY all_suspects ON net._suspect FOR SELECT USING (true);
 CREATE POLICY no_crash ON net._no_crash FOR SELECT USING (true);
 COMMENT ON POLICY own_requests ON net.http_request_queue IS
-  'A role has access to its own requests only';
+  'A role can access only its own requests';
 COMMENT ON POLICY own_responses ON net._http_response IS
-  'A role has access to its own responses only';
+  'A role can access only its own responses';
 COMMENT ON POLICY all_requests ON net.http_request_queue IS
-  'Members of pg_read_all_data read the requests of all roles';
+  'Members of pg_read_all_data can read the requests of all roles';
 COMMENT ON POLICY all_responses ON net._http_response IS
-  'Members of pg_read_all_data read the responses of all roles';
+  'Members of pg_read_all_data can read the responses of all roles';
 COMMENT ON POLICY all_suspects ON net._suspect IS
-  'Whoever may read the table reads all rows; nobody but the owner writes';
+  'Whoever may read the table can read all rows; only the owner can write';
 COMMENT ON POLICY no_crash ON net._no_crash IS
-  'Whoever may read the table reads all rows; nobody but the owner writes';
+  'Whoever may read the table can read all rows; only the owner can write';
 
 GRANT SELECT ON net.http_request_queue, net._http_response TO PUBLIC;
 
@@ -351,7 +351,7 @@ RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'pgnet_is_host_pattern';
 COMMENT ON FUNCTION net._is_host_pattern(text) IS
-  'Whether it is a host, *.name for the hosts below name, or * for every host';
+  'Whether the text is a host, *.name for all subdomains of name, or * for every host';
 
 CREATE TABLE net.access_rule (
   position integer CONSTRAINT access_rule_pkey PRIMARY KEY,
@@ -367,32 +367,32 @@ CREATE TABLE net.access_rule (
     CONSTRAINT access_rule_methods_check CHECK (array_position(methods, NULL) IS NULL)
 );
 COMMENT ON TABLE net.access_rule IS
-  'Rules of who may send what to where, for the owner to fill. The first one that matches decides; without any, everything is allowed; if there are some and none matches, it is not. Kept by pg_dump';
+  'Rules about who may send what to where, maintained by the owner. The first matching rule decides. If there are no rules, everything is allowed; if there are rules and none matches, the request is denied. Dumped by pg_dump';
 COMMENT ON COLUMN net.access_rule.position IS
   'The order in which rules are tried';
 COMMENT ON COLUMN net.access_rule.allow IS
-  'Whether a request that matches may be sent';
+  'Whether a matching request may be sent';
 COMMENT ON COLUMN net.access_rule.role IS
-  'The rule is for this role and its members; null: for every role. A name without a role matches nobody';
+  'The rule applies to this role and its members; null: to every role. A name that is not a role matches nobody';
 COMMENT ON COLUMN net.access_rule.scheme IS 'http or https; null: both';
 COMMENT ON COLUMN net.access_rule.host IS
-  'A host; *.name: every host below name, without name itself; *: every host. IPv6 addresses in brackets';
+  'A host; *.name: all subdomains of name, but not name itself; *: every host. IPv6 addresses in brackets';
 COMMENT ON COLUMN net.access_rule.ports IS 'Ports; null: all';
 COMMENT ON COLUMN net.access_rule.methods IS 'HTTP methods; null: all';
 SELECT pg_extension_config_dump('net.access_rule', '');
 
--- pg_write_all_data does not write here.
+-- Members of pg_write_all_data cannot write here.
 ALTER TABLE net.access_rule ENABLE ROW LEVEL SECURITY;
 CREATE POLICY all_rules ON net.access_rule FOR SELECT USING (true);
 COMMENT ON POLICY all_rules ON net.access_rule IS
-  'Whoever may read the table reads all rows; nobody but the owner writes';
+  'Whoever may read the table can read all rows; only the owner can write';
 
 CREATE FUNCTION net._policy_changed()
 RETURNS trigger
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_policy_changed';
 COMMENT ON FUNCTION net._policy_changed() IS
-  'Trigger of net.access_rule and net.secret: they apply to the next call, and to what waits';
+  'Trigger function of net.access_rule and net.secret: applies changes to the next call and to queued requests';
 REVOKE ALL ON FUNCTION net._policy_changed() FROM PUBLIC;
 
 CREATE TRIGGER policy_changed
@@ -400,7 +400,7 @@ CREATE TRIGGER policy_changed
   FOR EACH STATEMENT EXECUTE FUNCTION net._policy_changed();
 ALTER TABLE net.access_rule ENABLE ALWAYS TRIGGER policy_changed;
 COMMENT ON TRIGGER policy_changed ON net.access_rule IS
-  'Tells every session and the worker';
+  'Tells all sessions and the worker about changes';
 
 --
 -- Secrets
@@ -421,21 +421,21 @@ CREATE TABLE net.secret (
   allow_http boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE net.secret IS
-  'Values that net.secret() refers to, put into headers when a request is sent. For the owner to fill; not written by pg_dump';
-COMMENT ON COLUMN net.secret.name IS 'What net.secret() is called with';
+  'Values that net.secret() refers to, inserted into headers when a request is sent. Maintained by the owner; not dumped by pg_dump';
+COMMENT ON COLUMN net.secret.name IS 'The name to pass to net.secret()';
 COMMENT ON COLUMN net.secret.value IS
-  'The value, in one line, or PEM; null: that of the same name in vault.decrypted_secrets';
+  'The value, a single line, or PEM; null: the value with the same name in vault.decrypted_secrets';
 COMMENT ON COLUMN net.secret.roles IS
-  'Who may use it: these roles, and members that inherit their rights. A name without a role matches nobody';
+  'Who may use it: these roles, and members that inherit their privileges. A name that is not a role matches nobody';
 COMMENT ON COLUMN net.secret.host IS
-  'Where it may be sent: a host; *.name: every host below name; *: anywhere';
+  'Where it may be sent: a host; *.name: all subdomains of name; *: anywhere';
 COMMENT ON COLUMN net.secret.port IS
   'The port it may be sent to; null: the default of the scheme';
 COMMENT ON COLUMN net.secret.allow_http IS
   'Whether it may be sent without TLS, in clear';
 
--- Without a policy: the owner, superusers and BYPASSRLS only, and no member of
--- pg_read_all_data or pg_write_all_data.
+-- No policy: only the owner, superusers and roles with BYPASSRLS have access,
+-- and members of pg_read_all_data or pg_write_all_data do not.
 ALTER TABLE net.secret ENABLE ROW LEVEL SECURITY;
 
 CREATE TRIGGER policy_changed
@@ -443,21 +443,21 @@ CREATE TRIGGER policy_changed
   FOR EACH STATEMENT EXECUTE FUNCTION net._policy_changed();
 ALTER TABLE net.secret ENABLE ALWAYS TRIGGER policy_changed;
 COMMENT ON TRIGGER policy_changed ON net.secret IS
-  'Has the worker look again at what waits';
+  'Makes the worker check queued requests again';
 
 CREATE FUNCTION net.secret(name text)
 RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN '${net.secret:' || name || '}';
 COMMENT ON FUNCTION net.secret(text) IS
-  'A reference to a secret, for the value of a header; the worker puts the value in when it sends the request';
+  'Returns a reference to a secret for use in a header value; the worker inserts the secret when it sends the request';
 
 --
 -- Requests
 --
--- Not marked SECURITY DEFINER: they write to the queue as its owner by
--- themselves, and record the role that really called. ALTER FUNCTION ...
--- SECURITY DEFINER works; the role recorded is the function's owner then.
+-- Not marked SECURITY DEFINER: the functions themselves switch to the owner of
+-- the queue to write to it, and record the calling role. ALTER FUNCTION ...
+-- SECURITY DEFINER works; the recorded role is then the function's owner.
 -- PARALLEL UNSAFE, because they write.
 --
 
@@ -497,7 +497,7 @@ RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_http_delete';
 COMMENT ON FUNCTION net.http_delete(text, jsonb, jsonb, integer, jsonb) IS
-  'Queue a DELETE request, with a JSON body if given, sent after commit; returns its id';
+  'Queue a DELETE request, optionally with a JSON body, sent after commit; returns its id';
 
 CREATE FUNCTION net.http_put(
   url text,
@@ -538,8 +538,8 @@ COMMENT ON FUNCTION net.http_head(text, jsonb, jsonb, integer) IS
   'Queue a HEAD request, sent after commit; returns its id';
 
 --
--- Bodies: bytes, and what they are. A literal is text; casts make a body from
--- what is JSON, XML or binary by its type.
+-- Bodies: bytes and their content type. A literal is text; casts convert JSON,
+-- XML and bytea to a body.
 --
 
 CREATE TYPE net.http_body;
@@ -578,7 +578,7 @@ CREATE TYPE net.http_body (
   STORAGE = extended
 );
 COMMENT ON TYPE net.http_body IS
-  'The body of a request, and its content type. A literal is text; jsonb, json, xml and bytea are cast to it';
+  'The body of a request and its content type. A literal is text; jsonb, json, xml and bytea are cast to it';
 
 CREATE FUNCTION net.http_body(text)
 RETURNS net.http_body
@@ -604,13 +604,13 @@ CREATE FUNCTION net.http_body(bytea)
 RETURNS net.http_body
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'pgnet_body_from_bytea';
-COMMENT ON FUNCTION net.http_body(text) IS 'A body of plain text, in UTF-8';
+COMMENT ON FUNCTION net.http_body(text) IS 'A plain text body, in UTF-8';
 COMMENT ON FUNCTION net.http_body(character) IS
-  'A body of plain text, in UTF-8, without the blanks at the end';
+  'A plain text body, in UTF-8, without trailing blanks';
 COMMENT ON FUNCTION net.http_body(jsonb) IS 'A JSON body, in UTF-8';
 COMMENT ON FUNCTION net.http_body(json) IS 'A JSON body, in UTF-8';
 COMMENT ON FUNCTION net.http_body(xml) IS 'An XML body, in UTF-8';
-COMMENT ON FUNCTION net.http_body(bytea) IS 'A body of bytes as they are';
+COMMENT ON FUNCTION net.http_body(bytea) IS 'A body of unmodified bytes';
 
 CREATE CAST (text AS net.http_body)
   WITH FUNCTION net.http_body(text) AS IMPLICIT;
@@ -639,7 +639,7 @@ RETURNS net.http_body
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'pgnet_form';
 COMMENT ON FUNCTION net.form(jsonb) IS
-  'The body an HTML form sends: the members of an object, an array as a repeated name';
+  'The body that an HTML form sends: the members of an object as fields, an array as a repeated name';
 
 CREATE TYPE net.http_part AS (
   name text,
@@ -659,7 +659,7 @@ RETURNS net.http_part
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'pgnet_part';
 COMMENT ON FUNCTION net.part(text, net.http_body, text, text) IS
-  'One part of a multipart body: a file when it has a file name, else a field';
+  'One part of a multipart body: a file if it has a file name, otherwise a field';
 
 CREATE FUNCTION net.multipart(
   fields jsonb DEFAULT NULL,
@@ -669,7 +669,7 @@ RETURNS net.http_body
 LANGUAGE c VOLATILE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'pgnet_multipart';
 COMMENT ON FUNCTION net.multipart(jsonb, net.http_part[]) IS
-  'A multipart body: the members of an object as fields, then parts';
+  'A multipart body: the members of an object as fields, followed by parts';
 
 CREATE FUNCTION net.http_request(
   method text,
@@ -689,7 +689,7 @@ RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_http_request';
 COMMENT ON FUNCTION net.http_request(text, text, jsonb, jsonb, net.http_body, integer, integer, integer, bigint, boolean, text, text[]) IS
-  'Queue a request of any method with any body, sent after commit; returns its id';
+  'Queue a request with any method and any body, sent after commit; returns its id';
 
 --
 -- Responses of single requests
@@ -697,14 +697,14 @@ COMMENT ON FUNCTION net.http_request(text, text, jsonb, jsonb, net.http_body, in
 
 CREATE TYPE net.request_status AS ENUM ('PENDING', 'SUCCESS', 'ERROR');
 COMMENT ON TYPE net.request_status IS
-  'Where a request is: waiting or in flight, answered, or failed';
+  'Status of a request: queued or in flight, successful, or failed';
 
 CREATE TYPE net.http_response AS (
   status_code integer,
   headers jsonb,
   body text
 );
-COMMENT ON TYPE net.http_response IS 'A response that came';
+COMMENT ON TYPE net.http_response IS 'An HTTP response';
 
 CREATE TYPE net.http_response_result AS (
   status net.request_status,
@@ -712,7 +712,7 @@ CREATE TYPE net.http_response_result AS (
   response net.http_response
 );
 COMMENT ON TYPE net.http_response_result IS
-  'What net._http_collect_response() knows of a request';
+  'Status and response of a request, as returned by net._http_collect_response()';
 
 CREATE FUNCTION net._http_collect_response(
   request_id bigint,
@@ -722,7 +722,7 @@ RETURNS net.http_response_result
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_collect_response';
 COMMENT ON FUNCTION net._http_collect_response(bigint, boolean) IS
-  'Status and response of a request; with async := false waits until it is no longer pending';
+  'Return the status and response of a request; with async := false, wait until it is no longer pending';
 
 CREATE FUNCTION net.http_collect_response(
   request_id bigint,
@@ -739,7 +739,7 @@ RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_await_response';
 COMMENT ON FUNCTION net._await_response(bigint) IS
-  'Wait for the response of a request; false when there is no such request';
+  'Wait for the response of a request; false if there is no such request';
 
 --
 -- Encoding
@@ -757,7 +757,7 @@ RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'pgnet_encode_url_with_params_array';
 COMMENT ON FUNCTION net._encode_url_with_params_array(text, text[]) IS
-  'Append parameters, each "key=value" and percent-encoded already, to the query of a URL';
+  'Append parameters, each "key=value" and already percent-encoded, to the query of a URL';
 
 --
 -- The worker
@@ -768,14 +768,14 @@ RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_wake';
 COMMENT ON FUNCTION net.wake() IS
-  'Have the worker look at the whole queue after this transaction commits';
+  'Make the worker scan the whole queue after this transaction commits';
 
 CREATE FUNCTION net.worker_restart()
 RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_worker_restart';
 COMMENT ON FUNCTION net.worker_restart() IS
-  'Read the configuration again and start the worker of this database anew with it';
+  'Reload the server configuration and restart the worker of this database';
 REVOKE ALL ON FUNCTION net.worker_restart() FROM PUBLIC;
 
 CREATE FUNCTION net.wait_until_running()
@@ -783,21 +783,21 @@ RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_wait_until_running';
 COMMENT ON FUNCTION net.wait_until_running() IS
-  'Wait until the worker of this database is at work; start it if need be';
+  'Wait until the worker of this database is running; start it if necessary';
 
 CREATE FUNCTION net.check_worker_is_up()
 RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_check_worker_is_up';
 COMMENT ON FUNCTION net.check_worker_is_up() IS
-  'Raise an error if the worker of this database should be at work and is not';
+  'Raise an error if the worker of this database should be running and is not';
 
 CREATE FUNCTION net.set_durable(durable boolean)
 RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_set_durable';
 COMMENT ON FUNCTION net.set_durable(boolean) IS
-  'Make queue and responses logged, to survive crashes and failovers, or unlogged, the default and faster; for the owner of the tables';
+  'Make the queue and the responses logged, so that they survive crashes and failovers, or unlogged, which is faster and the default; for the owner of the tables';
 REVOKE ALL ON FUNCTION net.set_durable(boolean) FROM PUBLIC;
 
 -- The worker may wait for this.
