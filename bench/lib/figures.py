@@ -81,5 +81,5 @@ class Pairs:
     def listed(self, key="per_second", digits=0, scale=1):
         """All runs, for the notes."""
         return (listed([run[key] * scale for run in self.ours], digits)
-                + " beside "
+                + " vs. "
                 + listed([run[key] * scale for run in self.beside], digits))

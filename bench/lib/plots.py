@@ -20,8 +20,8 @@ set grid lc rgb "#dddddd"
 """
 
 RATIOS = """
-set title "pg_net's speed in proportion to what is beside it, and the bars"
-set xlabel "ratio (1 = as fast as the other)"
+set title "pg_net's speed relative to the other side, and the targets"
+set xlabel "ratio (1 = equally fast)"
 set xrange [0:{right}]
 set yrange [{lines}.6:0.4]
 set ytics ({labels})
@@ -39,15 +39,15 @@ plot $data using (0):1:(0):2:($1-0.3):($1+0.3):3 with boxxyerror \\
      $data using 2:1:(sprintf("%.2f", $2)) with labels left offset 0.6,0 \\
          notitle, \\
      $data using 4:($1-0.42):(0):(0.84) with vectors nohead lw 2.5 \\
-         lc rgb "black" title "bar", \\
+         lc rgb "black" title "target", \\
      NaN with boxes fs solid lc rgb "{met}" title "met", \\
      NaN with boxes fs solid lc rgb "{missed}" title "not met", \\
-     NaN with boxes fs solid lc rgb "{other}" title "no bar"
+     NaN with boxes fs solid lc rgb "{other}" title "no target"
 """
 
 MILLION = """
 set title "{count} requests queued at once"
-set xlabel "answered (thousands)"
+set xlabel "responses (thousands)"
 set ylabel "requests per second"
 set y2label "memory of the worker (MB)"
 set border 11
@@ -57,7 +57,7 @@ set y2range [0:200]
 set key center right
 set arrow from graph 0, second 150 to graph 1, second 150 nohead \
     dashtype 2 lc rgb "{missed}"
-set label "bar of the memory: 150 MB" at graph 0.01, second 157 \
+set label "memory target: 150 MB" at graph 0.01, second 157 \
     tc rgb "{missed}"
 $data << end
 {data}

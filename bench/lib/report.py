@@ -10,12 +10,12 @@ import subprocess
 from lib.nginx import nginx_program
 from lib.tools import run
 
-COLUMNS = ("#", "work", "pg_net", "beside", "ratio", "spread", "bar", "met",
-           "baseline", "notes")
+COLUMNS = ("#", "work", "pg_net", "compared with", "ratio", "spread", "target",
+           "met", "baseline", "notes")
 
 EXPLANATION = """\
-Ratio: pg_net's speed to that of what is beside it, the median of pairs of
-neighbouring runs; more is better. A ratio with "(times)" is of times or
+Ratio: pg_net's speed divided by that of the other side, the median of pairs of
+neighboring runs; more is better. A ratio with "(times)" compares times or
 memory; less is better."""
 
 
@@ -30,7 +30,7 @@ def lines_of(figures):
 
 
 def table(lines):
-    """Markdown which is readable as it is, too."""
+    """Markdown that is also readable as plain text."""
     cells = [COLUMNS, *lines]
     last = len(COLUMNS) - 1
     widths = [max(len(line[i]) for line in cells) for i in range(last)]

@@ -57,7 +57,7 @@ def with_insert(bench, text, count, pairs):
         what, amount(both.median_ours(key), " MB/s"),
         amount(both.median_beside(key), " MB/s"), ratio=both.ratio(key),
         spread=both.spread(key),
-        notes="beside: the bare client, then INSERT ... SELECT of the same"
+        notes="vs. the bare client, then INSERT ... SELECT of the same"
         " bodies into a table like net._http_response; that alone makes"
         f" {insert:,.0f} MB/s.")
 

@@ -120,5 +120,5 @@ def logged(bench):
         what, rate(pairs.median_ours()), rate(pairs.median_beside()),
         ratio=pairs.ratio(), spread=pairs.spread(),
         bars=[at_least(pairs.ratio(), 0.5)],
-        notes="beside: the same with unlogged tables, as they come."
+        notes="vs. unlogged tables, the default."
         " Requests/s: " + pairs.listed() + ".")]

@@ -136,7 +136,7 @@ def long_session(bench):
     return Figure(
         what, amount(last, " tps"), amount(first, " tps"),
         ratio=last / first, bars=[at_least(last / first, 0.9)],
-        notes="the last tenth of the transactions, beside: the first tenth;"
+        notes="the last tenth of the transactions, vs. the first tenth;"
         " worker paused, as it would have the session share a processor"
         f" with it. {result['tps']:,.0f} tps over all.")
 

@@ -73,7 +73,7 @@ def calls(bench, kind, most):
         amount(pairs.median_beside("us"), " µs"), ratio=pairs.ratio("us"),
         less_is_better=True, spread=pairs.spread("us"),
         bars=[at_most(pairs.ratio("us"), most)],
-        notes="beside: the queue as it comes. µs: " + pairs.listed("us", 2)
+        notes="vs. the unmodified queue. µs: " + pairs.listed("us", 2)
         + ".")
 
 
@@ -95,6 +95,6 @@ def responses(bench, kind):
         what, rate(pairs.median_ours()), rate(pairs.median_beside()),
         ratio=pairs.ratio(), spread=pairs.spread(),
         bars=[at_least(pairs.ratio(), 0.67)],
-        notes="beside: the table as it comes. Requests/s: " + pairs.listed()
+        notes="vs. the unmodified table. Requests/s: " + pairs.listed()
         + ". " + cpu(pairs).replace("worker", "changed").replace(
             "bare", "unchanged"))

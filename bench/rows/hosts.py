@@ -73,7 +73,7 @@ def hanging_figure(bench, hanging, hosts, in_flight, settings,
         what, rate(pairs.median_ours()), rate(pairs.median_beside()),
         rate(old["per_second"]) if old else "-", ratio=pairs.ratio(),
         spread=pairs.spread(), bars=[at_least(pairs.ratio(), 0.8)],
-        notes="beside: the fast ones alone. "
+        notes="vs. the fast ones alone. "
         + (f"Both with {settings}. " if settings else "")
         + f"Requests/s: {pairs.listed()}."
         + (f" Baseline: {BASELINE_COUNT} hanging (2 s), {BASELINE_COUNT}"
@@ -95,7 +95,7 @@ def behind_slow(bench):
             time.sleep(1)
             return it.timed_burst(fast, count, seconds, see_first=True)
 
-    what = f"{count:,} fast GETs behind {queued:,} for a slow host (100 ms)"
+    what = f"{count:,} fast GETs after {queued:,} to a slow host (100 ms)"
     pairs = bench.alternate(
         what, behind,
         lambda: bench.ours.burst(fast, count, see_first=True),
@@ -104,18 +104,18 @@ def behind_slow(bench):
         it, 20 * BASELINE_COUNT, BASELINE_COUNT, 120))
     first = [run["first_ms"] for run in pairs.ours]
     return [
-        Figure(f"{what}: first answer", amount(median(first), " ms"),
+        Figure(f"{what}: first response", amount(median(first), " ms"),
                amount(pairs.median_beside("first_ms"), " ms"),
                amount(old["first_ms"], " ms") if old else "-",
                spread=f"{min(first):.1f} .. {max(first):.1f} ms",
                bars=[Bar("<= 100 ms", median(first) <= 100)],
-               notes="from their commit to the first stored answer; beside:"
+               notes="from their commit to the first stored response; vs."
                f" alone. ms: {listed(first, 1)}."),
         Figure(f"{what}: all", rate(pairs.median_ours()),
                rate(pairs.median_beside()),
                rate(old["per_second"]) if old else "-", ratio=pairs.ratio(),
                spread=pairs.spread(), bars=[at_least(pairs.ratio(), 0.7)],
-               notes="beside: alone. The slow ones were queued a second"
+               notes="vs. alone. The slow ones were queued a second"
                f" before. Requests/s: {pairs.listed()}."
                + (f" Baseline: {20 * BASELINE_COUNT:,} slow,"
                   f" {BASELINE_COUNT} fast." if old else "")),
@@ -133,7 +133,7 @@ def dropped_at_end(it):
         time.sleep(0.5)
 
 
-@row(9, "2,000 connections to 200 hosts, 50 ms answers")
+@row(9, "2,000 connections to 200 hosts, responses after 50 ms")
 def many_hosts(bench):
     concurrency = 2000
     limit = concurrency / 0.05
@@ -141,7 +141,7 @@ def many_hosts(bench):
     count = max(bench.count, 4 * concurrency)
     call = (f"net.http_get('http://127.0.1.' || (i % {HOSTS} + 1) ||"
             f" ':{port}/50ms')")
-    what = f"{count:,} GETs at {HOSTS} hosts, answers after 50 ms"
+    what = f"{count:,} GETs at {HOSTS} hosts, responses after 50 ms"
     bench.ours.burst(call, 2 * concurrency)
     pairs = bench.alternate(
         what, lambda: bench.ours.burst(call, count),
@@ -154,11 +154,11 @@ def many_hosts(bench):
     return [
         Figure(f"{what}: to the limit", rate(pairs.median_ours()),
                rate(limit), ratio=share, bars=[at_least(share, 0.8)],
-               notes=f"beside: what arithmetic allows {concurrency:,} requests"
-               " of 50 ms that are under way."),
+               notes=f"vs. the theoretical limit of {concurrency:,} requests"
+               " of 50 ms in flight."),
         Figure(f"{what}: to bare", rate(pairs.median_ours()),
                rate(pairs.median_beside()), ratio=pairs.ratio(),
                spread=pairs.spread(),
-               notes="beside: the bare client with 16 multi handles, itself"
+               notes="vs. the bare client with 16 multi handles, itself"
                f" at {pairs.median_beside() / limit:.2f} of the limit."
                f" {notes}")]

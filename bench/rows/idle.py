@@ -26,7 +26,7 @@ def idle(bench):
         time.sleep(0.95)
         return traced(it.worker_pid(), seconds, bench.folder)
 
-    what = f"system calls in {seconds} s, 1 s after the last answer"
+    what = f"system calls in {seconds} s, 1 s after the last response"
     ours = calls(bench.ours)
     bench.keep(what, "pg_net", ours)
     old = bench.on_baseline(what, calls)
@@ -37,7 +37,7 @@ def idle(bench):
         what, str(ours["calls"]), str(beside["calls"]),
         str(old["calls"]) if old else "-",
         bars=[Bar("none", ours["calls"] == 0)],
-        notes="beside: PostgreSQL's logical replication launcher. A call the"
+        notes="vs. PostgreSQL's logical replication launcher. A call the"
         " worker sleeps in is none."
         + (f" Its calls: {ours['names']}." if ours["calls"] else ""))]
 

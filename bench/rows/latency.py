@@ -43,12 +43,12 @@ def figure(pairs, old, percentile, limit_ms):
     if percentile == "p50":
         bars.append(at_most(ratio, 3))
     return Figure(
-        f"one GET at a time, commit to stored answer, {percentile}",
+        f"one GET at a time, commit to stored response, {percentile}",
         amount(milliseconds, " ms"),
         amount(pairs.median_beside(key) / 1000, " ms"),
         amount(old[key] / 1000, " ms") if old else "-",
         ratio=ratio, less_is_better=True, spread=pairs.spread(key), bars=bars,
-        notes="beside: a request of the bare client. µs: "
+        notes="vs. a request of the bare client. µs: "
         + pairs.listed(key) + ". With the queuing call: "
         + amount(pairs.median_ours("call_" + key) / 1000, " ms") + ".")
 

@@ -41,14 +41,14 @@ def million(bench):
                rate(median([run["last"] for run in runs])),
                rate(median([run["first"] for run in runs])), ratio=ratio,
                bars=[at_least(ratio, 0.9)],
-               notes="beside: the first tenth; medians of ten parts each."
+               notes="vs. the first tenth; medians of ten parts each."
                f" {rate(median([run['per_second'] for run in runs]))} over"
                " all, all answered with 200."),
         Figure(f"{what}: memory of the worker", amount(peak, " MB"),
                amount(median([run["early_mb"] for run in runs]), " MB"),
                ratio=growth, less_is_better=True,
                bars=[at_most(peak, 150, " MB"), at_most(growth, 1.1)],
-               notes="the highest RssAnon + RssFile; beside: after a tenth."
+               notes="the highest RssAnon + RssFile; vs. after a tenth."
                f" VmRSS, {total:.0f} MB, counts what the worker touched of"
                " shared_buffers (128 MB), too. Before the work:"
                f" {runs[-1]['before_mb']:.0f} MB."),
@@ -131,7 +131,7 @@ def old_snapshot(bench):
         " served", rate(median([run["per_second"] for run in held])),
         rate(pairs.median_beside()), ratio=pairs.ratio(),
         spread=pairs.spread(), bars=[at_least(pairs.ratio(), 0.8)],
-        notes=f"beside: without it, {repeat} runs before and {repeat} after."
+        notes=f"vs. runs without it: {repeat} runs before and {repeat} after."
         f" Requests/s: {Pairs(held, before + after).listed()}.")]
 
 
