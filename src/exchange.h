@@ -33,7 +33,7 @@ typedef enum HttpOutcomeKind
 	PGNET_OUTCOME_ANSWERED,		/* a response came, whatever its status */
 	PGNET_OUTCOME_TIMED_OUT,	/* timeout_ms went by first */
 	PGNET_OUTCOME_FAILED,		/* no response; see error */
-	PGNET_OUTCOME_NOT_SENT		/* not a byte, for want of shortage */
+	PGNET_OUTCOME_NOT_SENT		/* a local resource was short; see shortage */
 } HttpOutcomeKind;
 
 /* What this machine can have too little of to send a request. */
@@ -62,7 +62,7 @@ typedef struct HttpOutcome
 	int			shortage_errno; /* who said so */
 } HttpOutcome;
 
-/* A time of HttpMetrics that there is none of. */
+/* Marks a time in HttpMetrics that was not measured. */
 #define PGNET_NOT_MEASURED (-1)
 
 /* Room for an address of IPv6 as text. */

@@ -75,8 +75,8 @@ extern int	pgnet_engine_sent(const HttpEngine *engine);
 extern int	pgnet_engine_take_finished(HttpEngine *engine, dlist_head *list);
 
 /*
- * Move those of which nothing was sent, for want of something on this machine,
- * to list, the last one first; false when there are none.
+ * Move those that were not sent because a resource of this machine is short to
+ * list, the last one first; false when there are none.
  */
 extern bool pgnet_engine_take_unsent(HttpEngine *engine, dlist_head *list);
 

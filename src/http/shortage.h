@@ -1,5 +1,5 @@
 /*
- * shortage.h -- could a request not be sent for want of something local?
+ * shortage.h -- could a request not be sent because a local resource is short?
  *
  * Runs in: workers.  Nothing here throws.
  */

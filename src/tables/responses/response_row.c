@@ -91,7 +91,7 @@ pgnet_outcome_rows_fill(OutcomeRows *rows, const Job *job)
 	MemoryContextSwitchTo(before);
 }
 
-/* What a server answered; a body that is no text is stored as its bytes. */
+/* Store a response; a body that is not valid text goes to content_bytes. */
 static void
 fill_answer(OutcomeRows *rows, const HttpOutcome *outcome)
 {
