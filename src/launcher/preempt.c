@@ -84,7 +84,8 @@ find_candidates(const WorkerPool *pool)
 	for (int i = 0; i < count; i++)
 	{
 		DatabaseState *database = pgnet_registry_at(i);
-		WorkerStatus worker = pgnet_database_snapshot(database).worker;
+		DatabaseSnapshot snapshot = pgnet_database_snapshot(database);
+		WorkerStatus worker = snapshot.worker;
 		TimestampTz started;
 
 		if (!OidIsValid(database->database) || worker.pid == 0)

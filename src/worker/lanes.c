@@ -817,7 +817,9 @@ lane_settle(Lanes *lanes, Lane *lane)
 	dlist_mutable_iter iter;
 
 	dlist_foreach_modify(iter, &lane->queues)
+	{
 		queue_settle(lanes, dlist_container(LaneQueue, lane_node, iter.cur));
+	}
 }
 
 /* Limits changed. */
