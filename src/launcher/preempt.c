@@ -85,19 +85,19 @@ find_candidates(const WorkerPool *pool)
 	{
 		DatabaseState *database = pgnet_registry_at(i);
 		DatabaseSnapshot snapshot = pgnet_database_snapshot(database);
-		WorkerStatus worker = snapshot.worker;
+		const WorkerStatus *worker = &snapshot.worker;
 		TimestampTz started;
 
-		if (!OidIsValid(database->database) || worker.pid == 0)
+		if (!OidIsValid(database->database) || worker->pid == 0)
 			continue;
-		found.nasked += worker.yield_requested;
-		found.nasked_idle += worker.yield_requested && worker.idle;
-		if (worker.yield_requested || worker.yield_refused)
+		found.nasked += worker->yield_requested;
+		found.nasked_idle += worker->yield_requested && worker->idle;
+		if (worker->yield_requested || worker->yield_refused)
 			continue;
 		started = pgnet_worker_pool_started(pool, i);
 		found.all[found.count++] = (Candidate) {
 			.database = database,
-			.turn_ends = worker.idle ?
+			.turn_ends = worker->idle ?
 				DT_NOBEGIN :
 				TimestampTzPlusMilliseconds(started, TURN_MS)
 		};
