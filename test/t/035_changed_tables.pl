@@ -250,6 +250,7 @@ select net.http_get('$url/echo/four');
 drop trigger added on $queue;
 select net.http_get('$url/echo/five') as id \\gset
 set enable_seqscan = off;
+set jit = off;
 select count(*), (select count(*) from public.ran) from $queue where a = 'a' and id <= :id;
 drop index net.added;
 alter table $queue drop a;
