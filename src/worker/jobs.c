@@ -35,7 +35,7 @@ typedef struct Lookup
 } Lookup;
 
 /* To which states a job may go. */
-static const int next_states[PGNET_JOB_NSTATES] PG_USED_FOR_ASSERTS_ONLY = {
+PG_USED_FOR_ASSERTS_ONLY static const int next_states[PGNET_JOB_NSTATES] = {
 	[PGNET_JOB_KNOWN] = TO(LOADED) | TO(FINISHED),
 	[PGNET_JOB_LOADED] = TO(KNOWN) | TO(PREPARED),
 	[PGNET_JOB_PREPARED] = TO(KNOWN) | TO(IN_FLIGHT),
