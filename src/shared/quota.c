@@ -43,6 +43,7 @@ typedef struct Quotas
 	dshash_table_handle table;	/* in the area */
 	int			lock_tranche;
 	pg_atomic_uint32 count;		/* of its counters */
+	pg_atomic_uint32 aborts;	/* that took something back */
 } Quotas;
 
 static Quotas *quotas = NULL;
@@ -92,6 +93,7 @@ pgnet_quota_memory_init(void *memory, int lock_tranche)
 	quotas = memory;
 	quotas->lock_tranche = lock_tranche;
 	pg_atomic_init_u32(&quotas->count, 0);
+	pg_atomic_init_u32(&quotas->aborts, 0);
 	parameters = table_parameters();
 	made = dshash_create(area, &parameters, NULL);
 	quotas->table = dshash_get_hash_table_handle(made);
@@ -178,6 +180,12 @@ pgnet_quota_give(Oid role, uint64 rows, uint64 bytes)
 	lower(&counter->rows, rows);
 	lower(&counter->bytes, bytes);
 	unlock_counter(counter);
+}
+
+uint32
+pgnet_quota_aborts(void)
+{
+	return pg_atomic_read_u32(&quotas->aborts);
 }
 
 void
@@ -337,6 +345,8 @@ at_end(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_ABORT:
+			if (taken != NULL)
+				pg_atomic_fetch_add_u32(&quotas->aborts, 1);
 			while (taken != NULL)
 				forget(true);
 			break;

@@ -37,7 +37,12 @@ extern int	pgnet_quota_taken(QuotaTaken **list);
 /* Rows of a role of our database are gone. */
 extern void pgnet_quota_give(Oid role, uint64 rows, uint64 bytes);
 
-/* So much of a role of our database waits; of all but these, nothing. */
+/*
+ * So much of a role of our database waits; of all but these, nothing.  If
+ * pgnet_quota_aborts() has changed since that was counted, rows may have been
+ * counted that are gone, and nobody takes them off.
+ */
+extern uint32 pgnet_quota_aborts(void);
 extern void pgnet_quota_set(Oid role, uint64 rows, uint64 bytes);
 extern void pgnet_quota_keep_only(const Oid *sorted_roles, int nroles);
 

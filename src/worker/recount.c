@@ -22,6 +22,9 @@
 #define LEAST_PAUSE_MS 100
 #define PAUSE_FACTOR 50
 
+/* So often it is repeated when transactions that had queued abort meanwhile. */
+#define MAX_REPEATS 10
+
 static void count(void *arg);
 
 /* Not too soon after the last time, which may have taken long. */
@@ -37,11 +40,17 @@ void
 pgnet_recount_run(Recount *recount, TableAccess *access)
 {
 	TimestampTz start = pgnet_clock_now();
+	uint32		aborts = pgnet_quota_aborts();
 	TimestampTz end;
 
-	if (pgnet_access_try(access, &recount->backoff, "count queued requests", count,
-						 NULL))
-		recount->wanted = false;
+	if (pgnet_access_try(access, &recount->backoff, "count queued requests",
+						 count, NULL))
+	{
+		recount->wanted = pgnet_quota_aborts() != aborts &&
+			++recount->repeats <= MAX_REPEATS;
+		if (!recount->wanted)
+			recount->repeats = 0;
+	}
 	end = pgnet_clock_now();
 	recount->not_before = Max(end + PAUSE_FACTOR * (end - start),
 							  TimestampTzPlusMilliseconds(end, LEAST_PAUSE_MS));

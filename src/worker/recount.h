@@ -15,6 +15,7 @@ typedef struct Recount
 {
 	bool		wanted;
 	TimestampTz not_before;
+	int			repeats;		/* since transactions ended meanwhile */
 	Backoff		backoff;
 } Recount;
 
