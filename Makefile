@@ -129,9 +129,9 @@ test:
 matrix:
 	@$(here)dev/matrix $(SUITES) $(TESTS)
 
-torture: PROVE_TESTS = test/torture/*.pl
+torture: PROVE_TESTS = test/t/022_faults.pl
 torture:
-	+@export PGNET_TORTURE_ROUNDS='$(ROUNDS)' PGNET_TORTURE_SECONDS='$(SECONDS)' && \
+	+@export PGNET_TORTURE_ROUNDS='$(or $(ROUNDS),200)' PGNET_TORTURE_SECONDS='$(or $(SECONDS),900)' && \
 		$(prove_installcheck)
 
 soak: PROVE_TESTS = test/soak/*.pl

@@ -1,7 +1,9 @@
 # Nothing lost, nothing stuck: the server and its processes end in every way
 # while requests are queued, sent and answered.
 #
-# make torture does the same for longer.
+# PGNET_TORTURE_ROUNDS (12) faults, or as many as fit into PGNET_TORTURE_SECONDS
+# (30); PGNET_SEED repeats a run.  make torture does hundreds, and prints the
+# ledger at the end; see Ledger.pm for its columns.
 
 use strict;
 use warnings;
@@ -11,18 +13,18 @@ use Ledger;
 use PgNetTest;
 use Test::More;
 
-# Each kind of fault once or twice.
-use constant ROUNDS => 12;
-use constant SECONDS => 30;
+# Each kind of fault once or twice, unless asked for more.
+my $rounds = $ENV{PGNET_TORTURE_ROUNDS} || 12;
+my $seconds = $ENV{PGNET_TORTURE_SECONDS} || 30;
 
 my $seed = seed();
 my $server = start_http_server();
 my $node = faults_node('faults');
 my $ledger = Ledger->new($node, $server, seed => $seed);
 
-run_rounds($node, $ledger, ROUNDS, SECONDS);
+run_rounds($node, $ledger, $rounds, $seconds);
 $ledger->check;
-note($ledger->report);
+defined $ENV{PGNET_TORTURE_ROUNDS} ? diag($ledger->report) : note($ledger->report);
 
 $node->stop;
 done_testing();
