@@ -89,7 +89,7 @@ sub kill_process
 	my ($node, $which) = @_;
 	my $log_offset = -s $node->logfile;
 	my $pid = wait_for("a process where $which", sub {
-		$node->safe_psql('postgres', "select pid from pg_stat_activity where $which order by random() limit 1");
+		sql_in($node, 'postgres', "select pid from pg_stat_activity where $which order by random() limit 1");
 	});
 
 	kill 'KILL', $pid;
@@ -114,11 +114,11 @@ sub terminate_worker
 sub replaced
 {
 	my ($node, $call) = @_;
-	my ($asked) = split /\|/, $node->safe_psql('postgres', "select clock_timestamp(), $call");
+	my ($asked) = split /\|/, sql_in($node, 'postgres', "select clock_timestamp(), $call");
 
 	return sub {
 		wait_for('a new worker', sub {
-			$node->safe_psql('postgres', 'select 1 from pg_stat_activity'
+			sql_in($node, 'postgres', 'select 1 from pg_stat_activity'
 				  . " where backend_type = 'pg_net worker' and backend_start > '$asked'");
 		});
 	};
@@ -130,7 +130,7 @@ sub restart_worker
 
 	for (2 .. RESTARTS_IN_A_ROW)
 	{
-		$node->safe_psql('postgres', 'select net.worker_restart()');
+		sql_in($node, 'postgres', 'select net.worker_restart()');
 		sleep rand LONGEST_RESTART_PAUSE;
 	}
 	return replaced($node, 'net.worker_restart()');

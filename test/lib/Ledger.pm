@@ -41,7 +41,7 @@ sub new
 	  },
 	  $class;
 
-	$node->safe_psql('postgres', <<'END');
+	sql_in($node, 'postgres', <<'END');
 alter table net.http_request_queue set logged;
 alter table net._http_response set logged;
 create table ledger (key text primary key, id bigint not null,
@@ -117,7 +117,7 @@ sub probe
 	my $key = 'probe-' . ++$self->{probes};
 	my $url = $self->{server}->url;
 
-	$self->{node}->safe_psql('postgres',
+	sql_in($self->{node}, 'postgres',
 		"insert into ledger (key, id) values ('$key', net.http_get('$url/ledger/$key'))");
 	$self->{log_offset} //= 0;
 	wait_for("request $key to arrive", sub {
@@ -137,11 +137,11 @@ sub check
 
 	$self->stop_senders;
 	# a session may have been lost between its two commits
-	for my $gid (split /\n/, $node->safe_psql('postgres', 'select gid from pg_prepared_xacts'))
+	for my $gid (split /\n/, sql_in($node, 'postgres', 'select gid from pg_prepared_xacts'))
 	{
-		$node->safe_psql('postgres', "commit prepared '$gid'");
+		sql_in($node, 'postgres', "commit prepared '$gid'");
 	}
-	ok(eval { $self->wait_queue_empty }, 'nothing is stuck') or diag($@);
+	ok(eval { $self->wait_until_sent }, 'nothing is stuck') or diag($@);
 
 	$self->{requests} = $self->read_sent;
 	$self->{arrivals} = $self->read_arrivals;
@@ -156,10 +156,10 @@ sub check
 
 # Wait until the queue is empty, as long as it gets shorter: what was in flight
 # at two deaths is sent one at a time.
-sub wait_queue_empty
+sub wait_until_sent
 {
 	my ($self) = @_;
-	my $queued = sub { $self->{node}->safe_psql('postgres', 'select count(*) from net.http_request_queue') };
+	my $queued = sub { sql_in($self->{node}, 'postgres', 'select count(*) from net.http_request_queue') };
 
 	while ((my $before = $queued->()) > 0)
 	{
@@ -174,7 +174,7 @@ sub read_sent
 	my ($self) = @_;
 	my %requests;
 
-	for (split /\n/, $self->{node}->safe_psql('postgres', <<'END'))
+	for (split /\n/, sql_in($self->{node}, 'postgres', <<'END'))
 select key, l.id, extract(epoch from at), count(r.id), extract(epoch from max(r.created))
 from ledger as l left join net._http_response as r using (id)
 group by key
@@ -281,7 +281,7 @@ sub report
 		  (map { my $what = $_; sum0(map { $_->{$what} // 0 } @$faults) } qw(requests lost in_flight repeated)),
 		  map { sprintf '%.1f', 1000 * $recovery[ min($#recovery, int($_ * @recovery)) ] } 0.5, 0.99;
 	}
-	my $given_up = $self->{node}->safe_psql('postgres',
+	my $given_up = sql_in($self->{node}, 'postgres',
 		"select count(*) from net._http_response where error_msg like 'given up after the worker died%'");
 	return join '', @lines, "given up for the worker's deaths: $given_up\n";
 }

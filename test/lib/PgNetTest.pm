@@ -9,15 +9,18 @@ package PgNetTest;
 use strict;
 use warnings;
 
+use Carp qw(croak);
 use Cwd qw(abs_path);
 use Exporter qw(import);
 use File::Basename qw(dirname);
 use IO::Socket::INET;
 use IPC::Run ();
 use JSON::PP ();
+use List::Util qw(min);
 use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Session;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -28,25 +31,41 @@ our @EXPORT = qw(
   new_node
   has_library
   libcurl_version
+  sql
+  sql_in
+  try_sql
+  failure
   wait_for
+  wait_sql
+  wait_queue_empty
   wait_response
   request
-  try_query
+  is_served
+  create_databases
   current_worker
   next_worker
   log_contains
   has_tool
   is_alive
   children_of
+  process_memory
 );
 
-use constant POLL_SECONDS => 0.02;
+# What is waited for comes about at once, or takes its time.
+use constant FIRST_POLL_SECONDS => 0.005;
+use constant LAST_POLL_SECONDS => 0.05;
 
 my $lib_dir = dirname(abs_path(__FILE__));
 
 # What END stops: code to run, by a name of its own.
 my %to_stop;
 my $owner = $$;
+
+# The node that new_node() made last.
+my $last_node;
+
+# While a condition is waited for: its sessions, by node and database.
+our $sessions;
 
 # An interrupted test runs END too, rather than leave nginx and nodes behind.
 $SIG{INT} = $SIG{TERM} = sub { die "ended by SIG$_[0]\n" };
@@ -117,7 +136,7 @@ sub full_listener
 }
 
 # Create and start a node with the extension in the database postgres, and its
-# worker running.
+# worker running.  It is the one of sql() from now on.
 #
 # Options: preload (shared_preload_libraries, 'pg_net'), conf (lines for
 # postgresql.conf, which come last), no_extension (do not create it, and do
@@ -147,6 +166,7 @@ pg_net.database_name = 'postgres'
 $conf
 END
 	$node->start;
+	$last_node = $node;
 
 	unless ($opts{no_extension})
 	{
@@ -171,21 +191,97 @@ sub has_library
 	return -e "$dir/$name.so";
 }
 
+# Run SQL in the database postgres of the node that new_node() made last, and
+# return what psql -At prints.  Dies if it fails.  Parts are joined by newlines.
+sub sql { return sql_in('postgres', @_) }
+
+# As sql(), in this database of that node, or of the node that comes before it.
+sub sql_in
+{
+	my $node = ref $_[0] ? shift : $last_node;
+	my ($database, @parts) = @_;
+	$database //= 'postgres';
+	my $sql = join "\n", @parts;
+	my @statements = Session::statements($sql) or return $node->safe_psql($database, $sql);
+
+	# what several do to their session, such as SET ROLE, ends with it
+	local $sessions if @statements > 1;
+	my $printed = eval {
+		my $session = session($node, $database);
+		join '', map { $session->query($_) } @statements;
+	};
+
+	croak $@ . 'while running: ' . substr $sql, 0, 1000 unless defined $printed;
+	chomp $printed;
+	return $printed;
+}
+
+# A session in a database of a node: a new one, or that of the condition that is
+# waited for, if it is still open.
+sub session
+{
+	my ($node, $database) = @_;
+	my $key = $node->name . " $database";
+
+	return Session->new($node, $database) unless $sessions;
+	$sessions->{$key} = Session->new($node, $database) unless $sessions->{$key} && $sessions->{$key}->is_open;
+	return $sessions->{$key};
+}
+
+# As sql(), or sql_in() of a node and a database; undef when it fails, as while
+# the server is down.
+sub try_sql
+{
+	my @arguments = ref $_[0] ? @_ : ('postgres', @_);
+	return eval { sql_in(@arguments) };
+}
+
+# Run SQL that fails in a database (postgres) of the node that new_node() made
+# last, and return its messages, with SQLSTATE.
+sub failure
+{
+	my ($sql, $database, $node) = @_;
+	my ($rc, $stdout, $stderr) = ($node // $last_node)->psql($database // 'postgres', "\\set VERBOSITY verbose\n$sql");
+	return $rc == 3 ? $stderr : "did not fail: $stdout";
+}
+
 # Poll until the condition, a sub, is true, and return its value.
 # Dies when that takes longer than the timeout, in seconds.
+#
+# Statements of the condition share a session for each database, which ends with
+# the wait.
 sub wait_for
 {
 	my ($what, $condition, $timeout) = @_;
+	local $sessions = $sessions // {};
 	$timeout //= $PostgreSQL::Test::Utils::timeout_default;
 	my $deadline = time + $timeout;
+	my $rest = FIRST_POLL_SECONDS;
 
 	while (1)
 	{
 		my $value = $condition->();
 		return $value if $value;
 		die "waited $timeout s in vain for $what\n" if time > $deadline;
-		sleep POLL_SECONDS;
+		sleep $rest;
+		$rest = min(2 * $rest, LAST_POLL_SECONDS);
 	}
+}
+
+# Wait until a statement prints what is expected ('t') in a database (postgres),
+# also while the server cannot be asked.
+sub wait_sql
+{
+	my ($sql, $expected, $database) = @_;
+	$expected //= 't';
+	return wait_for("$sql to be $expected", sub { (try_sql($last_node, $database // 'postgres', $sql) // 'no answer') eq $expected });
+}
+
+# Wait until nothing is queued in a database (postgres).
+sub wait_queue_empty
+{
+	my ($database) = @_;
+	return wait_sql('select not exists (select from net.http_request_queue)', 't', $database);
 }
 
 # Wait for the response to the request with this id, and return its row of
@@ -199,10 +295,7 @@ sub wait_response
 
 	my $row = wait_for(
 		"the response to request $id",
-		sub {
-			$node->safe_psql($database,
-				"select row_to_json(r) from net._http_response r where id = $id");
-		},
+		sub { sql_in($node, $database, "select row_to_json(r) from net._http_response r where id = $id") },
 		$timeout);
 	return JSON::PP::decode_json($row);
 }
@@ -212,19 +305,24 @@ sub wait_response
 sub request
 {
 	my ($node, $sql, $timeout, $database) = @_;
-	my $id = $node->safe_psql($database // 'postgres', $sql);
+	my $id = sql_in($node, $database // 'postgres', $sql);
 	return wait_response($node, $id, $timeout, $database);
 }
 
-# What SQL prints in the database postgres; undef when it fails, as while the
-# server is down.
-sub try_query
+# A test: is a request of a database (postgres) answered with 200?
+sub is_served
 {
-	my ($node, $sql) = @_;
-	my ($out, $err);
-	# it dies where psql ends before it has read the statement
-	my $status = eval { $node->psql('postgres', $sql, stdout => \$out, stderr => \$err) };
-	return defined $status && $status == 0 ? $out : undef;
+	my ($server, $what, $database) = @_;
+	my $row = request($last_node, "select net.http_get('@{[ $server->url ]}/echo/served', timeout_milliseconds := 60000)", undef, $database);
+	return is($row->{status_code}, 200, $what);
+}
+
+# Create databases with the extension.
+sub create_databases
+{
+	sql("create database $_") for @_;
+	sql_in($_, 'create extension pg_net') for @_;
+	return;
 }
 
 # Wait for a worker to be connected to a database (postgres), and return its pid.
@@ -242,7 +340,7 @@ sub next_worker
 	return wait_for(
 		"a worker other than $old_pid",
 		sub {
-			$node->safe_psql('postgres',
+			sql_in($node, 'postgres',
 				"select pid from pg_stat_activity"
 				  . " where backend_type = 'pg_net worker'"
 				  . " and application_name = 'pg_net' and datname = '$database' and pid <> $old_pid");
@@ -295,6 +393,17 @@ sub children_of
 	return grep { ((process($_))[1] // -1) == $pid } map { m{(\d+)$} } glob '/proc/[0-9]*';
 }
 
+# Of a process, in MB: a field of /proc/PID/status, such as its own memory,
+# RssAnon; undef if that is unknown.
+sub process_memory
+{
+	my ($pid, $field) = @_;
+	my $status = "/proc/$pid/status";
+
+	return undef unless -r $status;
+	return slurp_file($status) =~ /^$field:\s*(\d+) kB/m ? $1 / 1024 : undef;
+}
+
 # Run a program in the background and return its pid.
 sub spawn
 {
@@ -325,8 +434,13 @@ package PgNetTest::HttpServer;
 sub arrivals
 {
 	my ($self) = @_;
-	return map { [ split /\t/, $_, 4 ] }
-	  split /\n/, PostgreSQL::Test::Utils::slurp_file($self->{log}) // '';
+	my $new = PostgreSQL::Test::Utils::slurp_file($self->{log}, $self->{seen} // 0) // '';
+
+	# a line may be half written
+	$new =~ s/[^\n]*\z//;
+	$self->{seen} += length $new;
+	push @{ $self->{arrivals} }, map { [ split /\t/, $_, 4 ] } split /\n/, $new;
+	return @{ $self->{arrivals} };
 }
 
 # The arrivals with this target (a regex matches part of it); in scalar
@@ -336,6 +450,14 @@ sub arrivals_of
 	my ($self, $target) = @_;
 	return grep { ref $target ? $_->[2] =~ $target : $_->[2] eq $target }
 	  $self->arrivals;
+}
+
+# The targets that arrived and match a regex, sorted.
+sub targets
+{
+	my ($self, $regex) = @_;
+	my @targets = sort map { $_->[2] } $self->arrivals_of($regex);
+	return @targets;
 }
 
 # Wait until that many (1) requests with this target have arrived, and return

@@ -64,7 +64,7 @@ sub blocks_at_end
 sub run_round
 {
 	my @round = @_;
-	$node->safe_psql('postgres', join ";\n", 'set statement_timeout = 300000',
+	sql(join ";\n", 'set statement_timeout = 300000',
 		map({ "select $_ from generate_series(1, @{[COPIES]})" } @round), $insert, <<'END');
 select net.wake();
 do $$
@@ -88,7 +88,7 @@ for my $rounds (ROUNDS)
 	# every handle, with the same
 	run_round(("net.http_get('$base/delay/0.1')") x IN_FLIGHT);
 	is(current_worker($node), $worker, "the worker is the same after $rounds rounds");
-	$node->safe_psql('postgres', 'select net.worker_restart()');
+	sql('select net.worker_restart()');
 	next_worker($node, $worker);
 	push @blocks, blocks_at_end($worker);
 	note("$blocks[-1] blocks after $rounds rounds");

@@ -51,7 +51,7 @@ my $worker = current_worker($node);
 
 # A session that queues one request after the other until it is told to stop.
 # Most are plain, as in life.
-$node->safe_psql('postgres', <<"END");
+sql(<<"END");
 create table soak_stop ();
 create procedure soak() language plpgsql as \$\$
 declare
@@ -86,10 +86,9 @@ end
 \$\$;
 END
 
-$node->safe_psql('postgres', "select net.http_get('$base/delay/0.2') from generate_series(1, @{[IN_FLIGHT]})");
-$node->safe_psql('postgres',
-	"select net.http_get('$base/', timeout_milliseconds := 100000) from generate_series(1, @{[BURST]})");
-wait_for('the burst to be over', \&is_queue_empty);
+sql("select net.http_get('$base/delay/0.2') from generate_series(1, @{[IN_FLIGHT]})");
+sql("select net.http_get('$base/', timeout_milliseconds := 100000) from generate_series(1, @{[BURST]})");
+wait_queue_empty();
 
 my @sessions = map {
 	my $out = '';
@@ -97,17 +96,12 @@ my @sessions = map {
 		'<', \undef, '>&', \$out);
 } 1 .. SESSIONS;
 
-sub is_queue_empty
-{
-	return $node->safe_psql('postgres', 'select count(*) from net.http_request_queue') eq '0';
-}
-
 # What is measured, now.
 sub take_sample
 {
 	my ($memory) = slurp_file("/proc/$worker/status") =~ /^RssAnon:\s+(\d+) kB/m;
 	my @descriptors = glob "/proc/$worker/fd/*";
-	my ($queue, $responses, $sent) = split /\|/, $node->safe_psql('postgres', <<'END');
+	my ($queue, $responses, $sent) = split /\|/, sql(<<'END');
 select pg_total_relation_size('net.http_request_queue') / 1024,
        pg_total_relation_size('net._http_response') / 1024,
        coalesce((select last_value from pg_sequences where schemaname = 'net'), 0)
@@ -129,9 +123,9 @@ for my $number (1 .. $samples)
 	sleep 0.1 while time < $start + $number * $seconds / $samples;
 	push @taken, take_sample();
 }
-$node->safe_psql('postgres', 'insert into soak_stop default values');
+sql('insert into soak_stop default values');
 $_->finish for @sessions;
-wait_for('the queue to be empty', \&is_queue_empty);
+wait_queue_empty();
 is(current_worker($node), $worker, 'by one worker');
 
 # The slope of the line that fits values best, by time in seconds.

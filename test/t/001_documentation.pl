@@ -69,7 +69,7 @@ sub echoed
 
 subtest 'Enable the extension' => sub {
 	show('create extension pg_net');
-	$node->safe_psql('postgres', 'select net.wait_until_running()');
+	sql('select net.wait_until_running()');
 	pass('the worker is running');
 };
 
@@ -173,15 +173,14 @@ timeout_milliseconds integer NOT NULL
 END
 
 	my $hanging = start_http_server();
-	my $id = $node->safe_psql('postgres',
-		"select net.http_get('@{[ $hanging->url ]}/hang', timeout_milliseconds := 600000)");
+	my $id = sql("select net.http_get('@{[ $hanging->url ]}/hang', timeout_milliseconds := 600000)");
 	$hanging->wait_arrivals('/hang');
-	is( $node->safe_psql('postgres', 'select id, method from net.http_request_queue'),
+	is( sql('select id, method from net.http_request_queue'),
 		"$id|GET", 'waiting requests are stored there');
 
 	$hanging->stop;
 	wait_response($node, $id);
-	is( $node->safe_psql('postgres', 'select count(*) from net.http_request_queue'),
+	is( sql('select count(*) from net.http_request_queue'),
 		0, 'upon execution, they are deleted');
 };
 
@@ -241,7 +240,7 @@ END
 };
 
 subtest 'Inspecting request data: debugging_example' => sub {
-	$node->safe_psql('postgres', <<'END');
+	sql(<<'END');
 create table example_table (id int primary key, name text);
 insert into example_table values (7, 'seven'), (8, 'eight');
 END
@@ -295,19 +294,18 @@ subtest 'Inspecting failed requests' => sub {
 	my $url = $server->url;
 	my %failed;
 
-	$node->safe_psql('postgres', "select net.http_get('$url/$_')")
+	sql("select net.http_get('$url/$_')")
 	  for qw(healthz status/204 status/399);
 	for my $target (qw(status/400 status/404 status/503 disconnect malformed-header)) {
-		$failed{ $node->safe_psql('postgres', "select net.http_get('$url/$target')") } = 1;
+		$failed{ sql("select net.http_get('$url/$target')") } = 1;
 	}
-	my $timeout = $node->safe_psql('postgres',
-		"select net.http_get('$url/hang', timeout_milliseconds := 100)");
+	my $timeout = sql("select net.http_get('$url/hang', timeout_milliseconds := 100)");
 	$failed{$timeout} = 1;
 	wait_for('the queue to empty',
-		sub { !$node->safe_psql('postgres', 'select count(*) from net.http_request_queue') });
+		sub { !sql('select count(*) from net.http_request_queue') });
 
 	# from before: the server of "net.http_request_queue" that was stopped
-	my $earlier = $node->safe_psql('postgres', 'select id from net._http_response'
+	my $earlier = sql('select id from net._http_response'
 		  . " where error_msg like 'Server returned nothing%' order by id limit 1");
 	$failed{$earlier} = 1;
 
@@ -363,22 +361,21 @@ subtest 'Configuration: the worker uses the ttl' => sub {
 	my ($kept, $expired) = map {
 		my $id = $node->safe_psql('postgres', doc("select net.http_get('https://postman-echo.com/ttl')"));
 		wait_response($node, $id);
-		$node->safe_psql('postgres',
-			"update net._http_response set created = now() - interval '$_ hours' where id = $id");
+		sql("update net._http_response set created = now() - interval '$_ hours' where id = $id");
 		$id;
 	} (7, 25);
-	$node->safe_psql('postgres', 'select net.wake()');
+	sql('select net.wake()');
 	wait_for('a response of 25 hours to go', sub {
-		!$node->safe_psql('postgres', "select count(*) from net._http_response where id = $expired");
+		!sql("select count(*) from net._http_response where id = $expired");
 	});
-	is( $node->safe_psql('postgres', "select count(*) from net._http_response where id = $kept"),
+	is( sql("select count(*) from net._http_response where id = $kept"),
 		1, 'a response of 7 hours is kept');
 };
 
 subtest 'Configuration: the worker uses the batch_size' => sub {
-	$node->safe_psql('postgres', 'alter role "postgres" set log_min_messages to debug1');
+	sql('alter role "postgres" set log_min_messages to debug1');
 	my $pid = current_worker($node);
-	$node->safe_psql('postgres', 'select net.worker_restart()');
+	sql('select net.worker_restart()');
 	$pid = next_worker($node, $pid);
 
 	my $log_offset = -s $node->logfile;
@@ -388,21 +385,21 @@ subtest 'Configuration: the worker uses the batch_size' => sub {
 	ok( log_contains(
 			$node, qr/\[$pid\] DEBUG:  read 500 rows of the queue/, $log_offset),
 		'500 rows are read at a time');
-	$node->safe_psql('postgres', 'alter role "postgres" reset log_min_messages');
+	sql('alter role "postgres" reset log_min_messages');
 };
 
 subtest 'Configuration: the worker uses another ttl' => sub {
 	my $pid = current_worker($node);
 
-	$node->safe_psql('postgres', "alter role postgres set pg_net.ttl to '1 second'");
-	$node->safe_psql('postgres', 'select net.worker_restart()');
+	sql("alter role postgres set pg_net.ttl to '1 second'");
+	sql('select net.worker_restart()');
 	next_worker($node, $pid);
 	wait_for('all responses to go', sub {
-		!$node->safe_psql('postgres', 'select count(*) from net._http_response');
+		!sql('select count(*) from net._http_response');
 	});
 	pass('all responses go');
 	$pid = current_worker($node);
-	$node->safe_psql('postgres', 'alter role postgres reset all; select net.worker_restart()');
+	sql('alter role postgres reset all; select net.worker_restart()');
 	next_worker($node, $pid);
 };
 
@@ -430,7 +427,7 @@ subtest 'Examples: Execute pg_net in a trigger' => sub {
 		trigger_name => 'call_endpoint_on_update',
 		table_name => 'orders');
 
-	$node->safe_psql('postgres', <<'END');
+	sql(<<'END');
 create table orders (id int primary key, state text);
 insert into orders values (1, 'new'), (2, 'new');
 END
@@ -460,7 +457,7 @@ create trigger <trigger_name>
     execute function <function_name>();
 END
 	my $before = last_id();
-	$node->safe_psql('postgres', "update orders set state = 'paid' where id = 1");
+	sql("update orders set state = 'paid' where id = 1");
 	is_deeply(
 		decode_json(echoed($before + 1)->{body}),
 		{
@@ -500,31 +497,28 @@ done_testing();
 sub arguments
 {
 	my ($name) = @_;
-	return $node->safe_psql('postgres',
-		"select pg_get_function_arguments('net.$name'::regproc)");
+	return sql("select pg_get_function_arguments('net.$name'::regproc)");
 }
 
 # The result type of a function, and its volatility.
 sub result
 {
 	my ($name) = @_;
-	return $node->safe_psql('postgres',
-		"select pg_get_function_result(oid), provolatile from pg_proc where oid = 'net.$name'::regproc");
+	return sql("select pg_get_function_result(oid), provolatile from pg_proc where oid = 'net.$name'::regproc");
 }
 
 # Is a table permanent or unlogged?
 sub persistence
 {
 	my ($table) = @_;
-	return $node->safe_psql('postgres',
-		"select relpersistence from pg_class where oid = '$table'::regclass");
+	return sql("select relpersistence from pg_class where oid = '$table'::regclass");
 }
 
 # The first columns of a table, as CREATE TABLE would have them.
 sub columns
 {
 	my ($table, $count) = @_;
-	return $node->safe_psql('postgres', <<"END") . "\n";
+	return sql(<<"END") . "\n";
 select attname || ' ' || format_type(atttypid, atttypmod)
        || case when attnotnull then ' NOT NULL' else '' end
        || coalesce(' DEFAULT ' || pg_get_expr(adbin, adrelid), '')
@@ -537,6 +531,5 @@ END
 # The id of the last request queued.
 sub last_id
 {
-	return $node->safe_psql('postgres',
-		'select last_value from net.http_request_queue_id_seq');
+	return sql('select last_value from net.http_request_queue_id_seq');
 }

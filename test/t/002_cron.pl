@@ -44,15 +44,15 @@ for my $mode (sort keys %nodes)
 	my $run = wait_for(
 		'the run to be written down',
 		sub {
-			$node->safe_psql('postgres',
+			sql_in($node, 'postgres',
 				"select status, return_message, database, username from cron.job_run_details"
 				  . " where status in ('succeeded', 'failed') limit 1");
 		});
 	like($run, qr/^succeeded\|.*\|postgres\|postgres$/, "$mode: pg_cron says it succeeded");
 
-	is($node->safe_psql('postgres', "select cron.unschedule('cron-job-name')"),
+	is(sql_in($node, 'postgres', "select cron.unschedule('cron-job-name')"),
 		't', "$mode: the job is unscheduled");
-	is($node->safe_psql('postgres', 'select count(*) from cron.job'), '0', "$mode: and gone");
+	is(sql_in($node, 'postgres', 'select count(*) from cron.job'), '0', "$mode: and gone");
 }
 
 done_testing();
@@ -65,7 +65,7 @@ sub cron_node
 
 	$node->append_conf('postgresql.conf', $conf->($node));
 	$node->restart;
-	$node->safe_psql('postgres', 'create extension pg_cron');
+	sql_in($node, 'postgres', 'create extension pg_cron');
 	return $node;
 }
 

@@ -13,21 +13,6 @@ my $url = $server->url;
 my $node = new_node('settings', conf => 'log_timezone = UTC');
 my $pid = current_worker($node);
 
-# Run SQL in the database postgres.
-sub sql
-{
-	my ($sql) = @_;
-	return $node->safe_psql('postgres', $sql);
-}
-
-# Run SQL that fails, and return its messages.
-sub failure
-{
-	my ($sql, $database) = @_;
-	my ($rc, $stdout, $stderr) = $node->psql($database // 'postgres', "\\set VERBOSITY verbose\n$sql");
-	return $rc == 3 ? $stderr : "did not fail: $stdout";
-}
-
 # Call net.worker_restart(), and wait for the worker to be another.
 sub restart_worker
 {
@@ -233,8 +218,8 @@ subtest 'pg_net.username' => sub {
 };
 
 subtest 'pg_net.database_name' => sub {
-	$node->safe_psql('postgres', "create database $_") for qw(other third), '"Odd, name"';
-	$node->safe_psql($_, 'create extension pg_net') for qw(other third);
+	sql("create database $_") for qw(other third), '"Odd, name"';
+	sql_in($_, 'create extension pg_net') for qw(other third);
 
 	sql("alter system set pg_net.worker_idle_timeout = '100 ms'");
 	reload('pg_net.worker_idle_timeout', '100ms');
@@ -256,7 +241,7 @@ subtest 'pg_net.database_name' => sub {
 
 	sql('alter system reset pg_net.database_name');
 	sql('alter system reset pg_net.worker_idle_timeout');
-	$node->safe_psql('other', 'select net.worker_restart()');
+	sql_in('other', 'select net.worker_restart()');
 	reload('pg_net.database_name', 'postgres');
 	$pid = current_worker($node);
 };
@@ -264,11 +249,11 @@ subtest 'pg_net.database_name' => sub {
 subtest 'pg_net.worker_idle_timeout' => sub {
 	sql("alter database other set pg_net.worker_idle_timeout = -1");
 	sql("alter database third set pg_net.worker_idle_timeout = 0");
-	$node->safe_psql($_, 'select net.worker_restart(); select net.wait_until_running()') for qw(other third);
+	sql_in($_, 'select net.worker_restart(); select net.wait_until_running()') for qw(other third);
 	have_workers('other', 'postgres');
 	pass('-1 means for ever, 0 not at all');
 	sql("alter database other reset pg_net.worker_idle_timeout");
-	$node->safe_psql('other', 'select net.worker_restart()');
+	sql_in('other', 'select net.worker_restart()');
 };
 
 subtest 'pg_net.database_name of no database' => sub {
@@ -311,7 +296,7 @@ sub never_more_than
 	my $delay = 0.5;
 
 	sql('select ' . join ', ', map { "net.http_get('" . $servers[ $_ % @servers ]->url . "/delay/$delay?$name', timeout_milliseconds := 60000)" } 0 .. 5);
-	wait_for('six responses', sub { sql('select count(*) = 0 from net.http_request_queue') eq 't' });
+	wait_queue_empty();
 	my @times = sort { $a <=> $b } map { $_->[0] } map { $_->arrivals_of("/delay/$delay?$name") } @servers;
 	is(scalar @times, 6, 'all are sent once');
 	# the clock may be adjusted a little
@@ -330,7 +315,7 @@ sub both_hang
 	$other->wait_arrivals('/hang', 2);
 	is(sql('select count(*) from net.http_request_queue'), '2', $what);
 	$other->stop;
-	wait_for('the queue to empty', sub { sql('select count(*) = 0 from net.http_request_queue') eq 't' });
+	wait_queue_empty();
 	return;
 }
 

@@ -31,27 +31,11 @@ max_prepared_transactions = 10
 autovacuum = off
 END
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 # The SQL that queues a GET.
 sub get
 {
 	my ($target) = @_;
 	return "select net.http_get('$base$target', timeout_milliseconds := @{[LONG_MS]})";
-}
-
-# Targets that arrived and match, sorted.
-sub arrived
-{
-	my ($regex) = @_;
-	my @targets = sort map { $_->[2] } $server->arrivals_of($regex);
-	return @targets;
-}
-
-sub wait_arrived
-{
-	my ($regex, $count) = @_;
-	return scalar $server->wait_arrivals($regex, $count);
 }
 
 # One request from commit to response: all that was committed before is, too,
@@ -62,12 +46,6 @@ sub pass_sentinel
 	my $response = request($node, get("/echo/sentinel/$name"));
 	is($response->{status_code}, 200, "a request after that is answered ($name)");
 	return;
-}
-
-sub wait_queue_empty
-{
-	return wait_for('the queue to be empty',
-		sub { return sql('select count(*) from net.http_request_queue') eq '0' });
 }
 
 # Forget requests that hang: empty the queue and take a new worker.
@@ -166,17 +144,17 @@ END
 	pass_sentinel('1a');
 	wait_queue_empty();
 	is_deeply(
-		[ arrived(qr{^/echo/1/}) ],
+		[ $server->targets(qr{^/echo/1/}) ],
 		[ sort map { "/echo/1/$_" } @kept ],
 		'exactly the committed requests arrived, once each');
 
 	$open->query_safe('commit');
 	$open->quit;
-	wait_arrived(qr{^/echo/1/open$}, 1);
+	$server->wait_arrivals(qr{^/echo/1/open$}, 1);
 	wait_queue_empty();
 	pass_sentinel('1b');
 	is_deeply(
-		[ arrived(qr{^/echo/1/}) ],
+		[ $server->targets(qr{^/echo/1/}) ],
 		[ sort map { "/echo/1/$_" } @kept, 'open' ],
 		'and the last one when its transaction committed');
 	sql('drop table once');
@@ -184,7 +162,7 @@ END
 
 subtest '2. sent as soon as the commit is visible' => sub {
 	sql(get('/hang') . ' from generate_series(1, 20)');
-	wait_arrived(qr{^/hang}, 20);
+	$server->wait_arrivals(qr{^/hang}, 20);
 	is(request($node, get('/echo/2/beside'))->{status_code},
 		200, 'a request is answered while 20 others hang');
 	is( sql("select count(*) from net.http_request_queue where url like '%/hang'"),
@@ -202,7 +180,7 @@ subtest '2. sent as soon as the commit is visible' => sub {
 	wait_response($node, $_) for @high;
 	ok($ids[0] < $ids[1] && $ids[1] < $ids[2] && $ids[2] < $high[0],
 		'lower ids, not committed yet');
-	is_deeply([ arrived(qr{^/echo/2/session}) ], [], 'have not been sent');
+	is_deeply([ $server->targets(qr{^/echo/2/session}) ], [], 'have not been sent');
 	for my $i (2, 0, 1)
 	{
 		$sessions[$i]->query_safe('commit');
@@ -215,7 +193,7 @@ subtest '2. sent as soon as the commit is visible' => sub {
 	my $id = sql('begin', ';' . get('/echo/2/prepared'),
 		"; prepare transaction 'p2'");
 	pass_sentinel('2a');
-	is_deeply([ arrived(qr{^/echo/2/prepared$}) ],
+	is_deeply([ $server->targets(qr{^/echo/2/prepared$}) ],
 		[], 'a prepared transaction has sent nothing');
 	sql("commit prepared 'p2'");
 	is(wait_response($node, $id, 30)->{status_code},
@@ -226,7 +204,7 @@ subtest '2. sent as soon as the commit is visible' => sub {
 	$node->restart;
 	sql('select net.wait_until_running()');
 	pass_sentinel('2b');
-	is_deeply([ arrived(qr{^/echo/2/restart$}) ],
+	is_deeply([ $server->targets(qr{^/echo/2/restart$}) ],
 		[], 'prepared before a restart: nothing is sent yet');
 	sql("commit prepared 'p3'");
 	is(wait_response($node, $id, 30)->{status_code},
@@ -240,13 +218,13 @@ subtest '2. sent as soon as the commit is visible' => sub {
 	$node->start;
 	sql('select net.wait_until_running()');
 	pass_sentinel('2c');
-	is_deeply([ arrived(qr{^/echo/2/crash$}) ],
+	is_deeply([ $server->targets(qr{^/echo/2/crash$}) ],
 		[], 'prepared before a crash: nothing is sent yet');
 	sql("commit prepared 'p4'");
 	is(wait_response($node, $id, 30)->{status_code},
 		200, 'COMMIT PREPARED after the crash sends it');
 	is_deeply(
-		[ arrived(qr{^/echo/2/(prepared|restart|crash)$}) ],
+		[ $server->targets(qr{^/echo/2/(prepared|restart|crash)$}) ],
 		[ map { "/echo/2/$_" } qw(crash prepared restart) ],
 		'each arrived once');
 	sql('alter table net.http_request_queue set unlogged',
@@ -292,7 +270,7 @@ END
 		$count, 'with one response each');
 
 	my $id = sql(get('/hang?3'));
-	wait_arrived(qr{^/hang\?3$}, 1);
+	$server->wait_arrivals(qr{^/hang\?3$}, 1);
 	is(sql("select count(*) from net.http_request_queue where id = $id"),
 		'1', 'a row is in the queue while its request is in flight');
 	is(sql("select status from net._http_collect_response($id)"),
@@ -337,7 +315,7 @@ subtest '4. one bad thing hurts only itself' => sub {
 		is($row->{status_code}, undef, "bad row: $name");
 		like($row->{error_msg}, $bad{$name}[1], "bad row: $name, its error");
 	}
-	is_deeply([ arrived(qr{4/bad|passwd}) ], [], 'no bad row was sent');
+	is_deeply([ $server->targets(qr{4/bad|passwd}) ], [], 'no bad row was sent');
 	wait_queue_empty();
 
 	# Triggers that raise: the response is stored without them, or given up
@@ -404,7 +382,7 @@ END
 		'1', 'and fire for later ones');
 	pass_sentinel('4a');
 	is_deeply(
-		[ arrived(qr{^/echo/4/(poison|beside)|^/status/418$}) ],
+		[ $server->targets(qr{^/echo/4/(poison|beside)|^/status/418$}) ],
 		[ sort @poison, @beside ],
 		'none of them was sent twice');
 	sql(<<'END');
@@ -438,7 +416,7 @@ END
 	$session->quit;
 	is(wait_response($node, $id)->{status_code},
 		200, 'which comes when the lock is gone');
-	is(arrived(qr{^/delay/2$}) + 0, 1, 'and it was sent once');
+	is($server->targets(qr{^/delay/2$}) + 0, 1, 'and it was sent once');
 
 	# Servers that misbehave.
 	my @worse = ('/disconnect', '/reset', '/endless', '/endless-headers',
@@ -461,7 +439,7 @@ END
 
 subtest '5. nothing is held while waiting for the network' => sub {
 	sql(get('/hang?5') . ' from generate_series(1, 5)');
-	wait_arrived(qr{^/hang\?5$}, 5);
+	$server->wait_arrivals(qr{^/hang\?5$}, 5);
 	wait_for('the worker to wait', sub { return activity('xact_start is null') eq 't' });
 
 	my %seen;
@@ -506,12 +484,12 @@ subtest '6. idle costs nothing' => sub {
 
 	# Count what happens in the database from outside of it.
 	my $transactions = sub {
-		return $node->safe_psql('template1',
+		return sql_in('template1',
 			"select xact_commit + xact_rollback from pg_stat_database where datname = 'postgres'"
 		);
 	};
 	my $worker = sub {
-		return $node->safe_psql('template1',
+		return sql_in('template1',
 			'select pid, state, backend_start, state_change, xact_start'
 			  . " from pg_stat_activity where backend_type ilike '%pg_net%'");
 	};

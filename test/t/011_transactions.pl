@@ -17,8 +17,6 @@ my $server = start_http_server();
 my $url = $server->url;
 my $node = new_node('transactions', conf => 'max_logical_replication_workers = 4');
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 # The SQL that queues a GET of /echo/ and the value of an expression.
 sub get
 {
@@ -176,17 +174,17 @@ subtest 'logical replication' => sub {
 
 	$publisher->init(allows_streaming => 'logical', extra => [ '--encoding=UTF8', '--locale=C', '--username=postgres' ]);
 	$publisher->start;
-	$_->safe_psql('postgres', 'create table orders (id int primary key, name text)') for $publisher, $node;
-	$publisher->safe_psql('postgres', "insert into orders values (1, 'copied'), (2, 'copied'); create publication p for table orders");
+	sql_in($_, 'postgres', 'create table orders (id int primary key, name text)') for $publisher, $node;
+	sql_in($publisher, 'postgres', "insert into orders values (1, 'copied'), (2, 'copied'); create publication p for table orders");
 	sql('create trigger notify_order after insert on orders for each row execute function notify_order()',
 		'; alter table orders enable always trigger notify_order');
 	sql("create subscription s connection '" . ($publisher->connstr('postgres') =~ s/'//gr) . "' publication p");
 	sent('copied', 1, 2);
 
 	# Not one at a time: the worker of the subscription queues and commits.
-	$publisher->safe_psql('postgres', "insert into orders values ($_, 'applied')") for 3 .. 5;
-	$publisher->safe_psql('postgres', "begin; insert into orders values (6, 'applied'); rollback");
-	$publisher->safe_psql('postgres', "insert into orders select i, 'applied' from generate_series(7, 30) as i");
+	sql_in($publisher, 'postgres', "insert into orders values ($_, 'applied')") for 3 .. 5;
+	sql_in($publisher, 'postgres', "begin; insert into orders values (6, 'applied'); rollback");
+	sql_in($publisher, 'postgres', "insert into orders select i, 'applied' from generate_series(7, 30) as i");
 	sent('applied', 3 .. 5, 7 .. 30);
 	sql('drop subscription s');
 	$publisher->stop;

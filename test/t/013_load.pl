@@ -16,14 +16,6 @@ my $server = start_http_server();
 my $base = $server->url;
 my $node = new_node('load');
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
-sub pid_of_worker
-{
-	return $node->safe_psql('postgres',
-		"select pid from pg_stat_activity where backend_type ilike '%pg_net%'");
-}
-
 # Queue requests of a URL, an SQL expression of i, into a table with their ids.
 sub queue_many
 {
@@ -73,23 +65,6 @@ sub connections
 	return sql("select count(connect_ms) from net._http_response join $table using (id)");
 }
 
-sub arrived
-{
-	my ($regex) = @_;
-	my @targets = sort grep { $_ =~ $regex } map { $_->[2] } $server->arrivals;
-	return @targets;
-}
-
-# The worker's own memory in MB, without what it shares; undef if unknown.
-sub worker_memory
-{
-	my ($pid) = @_;
-	return undef unless -r "/proc/$pid/status";
-	return slurp_file("/proc/$pid/status") =~ /^RssAnon:\s*(\d+) kB/m
-	  ? $1 / 1024
-	  : undef;
-}
-
 # What a worker complained about since this place in the log.
 sub complaints
 {
@@ -98,7 +73,7 @@ sub complaints
 	  split /\n/, slurp_file($node->logfile, $start);
 }
 
-my $pid = pid_of_worker();
+my $pid = current_worker($node);
 my $log_start = -s $node->logfile;
 
 subtest '20,000 requests in one transaction' => sub {
@@ -106,13 +81,13 @@ subtest '20,000 requests in one transaction' => sub {
 
 	queue_many('many', 20_000, "'$tiny'");
 	wait_answered('many', sub {
-		my $memory = worker_memory($pid) // 0;
+		my $memory = process_memory($pid, 'RssAnon') // 0;
 		$peak = $memory if $memory > $peak;
 	});
 	all_is_well('many', 'many');
   SKIP:
 	{
-		skip 'no /proc', 1 unless defined worker_memory($pid);
+		skip 'no /proc', 1 unless defined process_memory($pid, 'RssAnon');
 		cmp_ok($peak, '<', 300, "the worker's memory is bounded");
 	}
 };
@@ -144,7 +119,7 @@ subtest 'slow and fast ones interleaved' => sub {
 	cmp_ok(answered('mixed'), '<', 4000, 'the fast ones did not wait for the slow ones');
 	wait_answered('mixed');
 	all_is_well('mixed', 'mixed');
-	is(arrived(qr{^/delay/0\.2$}) + 0, 3000, 'each slow one arrived once');
+	is($server->targets(qr{^/delay/0\.2$}) + 0, 3000, 'each slow one arrived once');
 };
 
 subtest 'truncate' => sub {
@@ -237,17 +212,17 @@ create trigger follow_up after insert on net._http_response
 	for each row execute function public.follow_up();
 END
 	sql("select net.http_get('$base/echo/chain/1', timeout_milliseconds := @{[LONG_MS]})");
-	wait_for('the chain to end', sub { return arrived(qr{^/echo/chain/5$}) });
+	wait_for('the chain to end', sub { return $server->targets(qr{^/echo/chain/5$}) });
 	wait_for('its last response', sub {
 		return sql(q{select 1 from net._http_response where content like '%"/echo/chain/5"%'});
 	});
-	is_deeply([ arrived(qr{^/echo/chain/}) ],
+	is_deeply([ $server->targets(qr{^/echo/chain/}) ],
 		[ map { "/echo/chain/$_" } 1 .. 5 ],
 		'a trigger queues the next request, and it is sent');
 	sql('drop trigger follow_up on net._http_response');
 };
 
-is(pid_of_worker(), $pid, 'one worker did it all');
+is(current_worker($node), $pid, 'one worker did it all');
 is_deeply([ complaints($log_start, $pid) ], [], 'without a complaint');
 
 $node->stop;
@@ -256,12 +231,12 @@ $node->stop;
 $node = new_node('large', conf => 'pg_net.max_in_flight_per_host = 1000');
 
 subtest '600 answers of 1 MB at a time' => sub {
-	my $pid = pid_of_worker();
+	my $pid = current_worker($node);
 	my $peak = 0;
 
 	queue_many('large', 600, "'http://127.0.0.1:$nginx{http_port}/mb'");
 	wait_answered('large', sub {
-		my $memory = worker_memory($pid) // 0;
+		my $memory = process_memory($pid, 'RssAnon') // 0;
 		$peak = $memory if $memory > $peak;
 	});
 	all_is_well('large', 'large');
@@ -271,10 +246,10 @@ subtest '600 answers of 1 MB at a time' => sub {
 		'large: all of each body');
   SKIP:
 	{
-		skip 'no /proc', 1 unless defined worker_memory($pid);
+		skip 'no /proc', 1 unless defined process_memory($pid, 'RssAnon');
 		note("at most $peak MB");
 		cmp_ok($peak, '<', 450, 'large: the memory is bounded');
-		wait_for('the memory to be given back', sub { return worker_memory($pid) < 60 });
+		wait_for('the memory to be given back', sub { return process_memory($pid, 'RssAnon') < 60 });
 	}
 };
 
@@ -319,7 +294,7 @@ $node = new_node('one_at_a_time', conf => 'pg_net.max_in_flight_per_host = 1');
 
 subtest 'deleting waiting rows cancels them' => sub {
 	queue_many('cancelled', 200, "'$base/delay/2?cancel-' || i");
-	wait_for('the first to arrive', sub { return arrived(qr{cancel-}) });
+	wait_for('the first to arrive', sub { return $server->targets(qr{cancel-}) });
 	my $deleted = sql('with gone as (delete from net.http_request_queue using cancelled'
 		  . ' where http_request_queue.id = cancelled.id and i > 1 returning 1) select count(*) from gone');
 	cmp_ok($deleted, '>=', 198, 'all but the first are deleted');
@@ -329,7 +304,7 @@ subtest 'deleting waiting rows cancels them' => sub {
 	wait_answered('later');
 	all_is_well('later', 'later');
 	my $sent = 200 - $deleted;
-	my @arrived = arrived(qr{cancel-});
+	my @arrived = $server->targets(qr{cancel-});
 	cmp_ok(scalar @arrived, '<=', $sent + 1,
 		'they never arrived, but for one that may have been about to be sent');
 	cmp_ok(answered('cancelled'), '<=', $sent + 1, 'and have no responses');

@@ -31,14 +31,12 @@ my $base = $server->url;
 my $port = $server->port;
 my $node = new_node('neighbours', conf => 'autovacuum = off');
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 # What the worker does, of pg_stat_activity; asked in another database, so
 # that it leaves no trace in this one.
 sub activity
 {
 	my ($columns) = @_;
-	return $node->safe_psql('template1',
+	return sql_in($node, 'template1',
 		"select $columns from pg_stat_activity where backend_type = 'pg_net worker'");
 }
 
@@ -50,26 +48,6 @@ sub get_url
 
 # The SQL that queues a GET.
 sub get { return get_url($base . $_[0]) }
-
-# Targets that arrived and match, sorted.
-sub arrived
-{
-	my ($regex) = @_;
-	my @targets = sort map { $_->[2] } $server->arrivals_of($regex);
-	return @targets;
-}
-
-sub wait_arrived
-{
-	my ($regex, $count) = @_;
-	return scalar $server->wait_arrivals($regex, $count);
-}
-
-sub wait_queue_empty
-{
-	return wait_for('the queue to be empty',
-		sub { return sql('select count(*) from net.http_request_queue') eq '0' });
-}
 
 # Is a request answered with 200 by then?  Else say what happened.
 sub answered_within
@@ -143,7 +121,7 @@ END
 		"$all|$all|$all",
 		'each has one response, a good one');
 	is_deeply(
-		[ arrived(qr{^/echo/1/\d+$}) ],
+		[ $server->targets(qr{^/echo/1/\d+$}) ],
 		[ sort map { "/echo/1/$_" } 1 .. $all ],
 		'each arrived once');
 	is(current_worker($node), $pid, 'one worker did it');
@@ -152,7 +130,7 @@ END
 subtest 'many header fields' => sub {
 	my ($many, $beside) = split /\n/, sql("select net.http_get('$base' || t, timeout_milliseconds := ms)"
 		  . " from (values ('/many-headers?count=30000', @{[LONG_MS]}), ('/delay/0.3?beside', 3000)) as v (t, ms)");
-	wait_arrived(qr{^/many-headers}, 1);
+	$server->wait_arrivals(qr{^/many-headers}, 1);
 	my $after = sql("select net.http_get('$base/delay/0.1?after', timeout_milliseconds := 3000)");
 
 	for (['beside it', $beside], ['queued right after it', $after])
@@ -223,7 +201,7 @@ subtest 'rows that are locked' => sub {
 	append_to_file($gate, '');
 	wait_for('their answers to come', sub { return activity('state') eq 'idle' });
 	wait_for('the lock to be old', sub {
-		return $node->safe_psql('template1', "select clock_timestamp() - xact_start > '@{[LOCKED_SECONDS]} s'"
+		return sql_in($node, 'template1', "select clock_timestamp() - xact_start > '@{[LOCKED_SECONDS]} s'"
 			  . " from pg_stat_activity where state = 'idle in transaction'") eq 't';
 	});
 	answered_soon("/echo/6/beside-$_", "request $_ beside them is answered") for 1 .. 10;
@@ -238,7 +216,7 @@ subtest 'rows that are locked' => sub {
 	wait_queue_empty();
 	is(sql("select count(*) from net._http_response where id in ($list)"), '3', 'one each');
 	is_deeply(
-		[ arrived(qr{locked-}) ],
+		[ $server->targets(qr{locked-}) ],
 		[ map { "/wait?file=$gate&locked-$_" } 1 .. 3 ],
 		'each was sent once');
 };
@@ -259,7 +237,7 @@ subtest 'truncate while somebody waits' => sub {
 	like($waiter->query_until(qr/ended/, ''), qr/await true/, 'and so does the wait, with a response');
 	$waiter->quit;
 	is(wait_response($node, $id)->{status_code}, 200, 'which is there');
-	is(scalar(arrived(qr{awaited})), 1, 'the request was sent once');
+	is(scalar($server->targets(qr{awaited})), 1, 'the request was sent once');
 };
 
 subtest 'a trigger that keeps a row of the queue' => sub {
@@ -286,7 +264,7 @@ END
 	sql('select net.wake()');
 	answered_within(sql(get('/echo/9/later')), 30, 'the whole queue is looked at again');
 	is_deeply(
-		[ arrived(qr{^/echo/9/}) ],
+		[ $server->targets(qr{^/echo/9/}) ],
 		[ map { "/echo/9/$_" } qw(after before kept later) ],
 		'each was sent once');
 	is(sql("select count(*) from net._http_response where id in ($before, $kept, $after)"),
@@ -297,13 +275,13 @@ END
 subtest 'drop extension with requests in flight' => sub {
 	my $pid = current_worker($node);
 	my $transactions = sub {
-		return $node->safe_psql('template1',
+		return sql_in($node, 'template1',
 			"select xact_commit + xact_rollback from pg_stat_database where datname = 'postgres'");
 	};
 
 	# Those that end first tell the worker; the others find it told.
 	sql(get("/delay/1.$_?dropped-$_")) for 5 .. 9;
-	wait_arrived(qr{dropped-}, 5);
+	$server->wait_arrivals(qr{dropped-}, 5);
 	sql('drop extension pg_net');
 	wait_for('them to end', sub { return activity('state') eq 'idle' });
 
@@ -322,7 +300,7 @@ subtest 'drop extension with requests in flight' => sub {
 	sql('create extension pg_net');
 	answered_soon('/echo/8/again', 'created again, it works at once');
 	is_deeply(
-		[ arrived(qr{dropped-}) ],
+		[ $server->targets(qr{dropped-}) ],
 		[ map { "/delay/1.$_?dropped-$_" } 5 .. 9 ],
 		'each was sent once');
 	is(sql('select count(*) from net._http_response'), '1', 'and nothing is left of them');
@@ -344,7 +322,7 @@ subtest 'a waiting request moves to another host' => sub {
 		my $gate = PostgreSQL::Test::Utils::tempdir() . '/gate';
 		my $first = sql(get("/wait?file=$gate&3-$round-first"));
 		my $second = sql(get("/delay/0.2?3-$round-second"));
-		wait_arrived(qr{3-$round-first}, 1);
+		$server->wait_arrivals(qr{3-$round-first}, 1);
 		is( sql("update net.http_request_queue set url = replace(url, '$base', '$other') where id = $second returning url"),
 			"$other/delay/0.2?3-$round-second",
 			"round $round: the second is moved");
@@ -353,7 +331,7 @@ subtest 'a waiting request moves to another host' => sub {
 		my $fourth = sql(get("/delay/0.2?3-$round-fourth"));
 		answered_within($_, 20, "round $round: request $_") for $first, $second, $third, $fourth;
 	}
-	is(scalar(arrived(qr{[?&]3-})), 4 * $rounds, 'each was sent once');
+	is(scalar($server->targets(qr{[?&]3-})), 4 * $rounds, 'each was sent once');
 	is(current_worker($node), $pid, 'one worker did it');
 };
 

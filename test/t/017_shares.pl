@@ -23,18 +23,11 @@ my $url = $server->url;
 my $elsewhere = 'http://localhost:' . $server->port;
 my $node;
 
-sub sql
-{
-	my ($sql, $database) = @_;
-	return $node->safe_psql($database // 'postgres', $sql);
-}
-
 # Queue as many requests to a URL as a role asks for.
 sub send_as
 {
 	my ($role, $count, $url, $database) = @_;
-	return sql("set role $role; select net.http_get('$url', timeout_milliseconds := @{[HOUR_MS]}) from generate_series(1, $count)",
-		$database);
+	return sql_in($database, "set role $role; select net.http_get('$url', timeout_milliseconds := @{[HOUR_MS]}) from generate_series(1, $count)");
 }
 
 # Servers that accept connections and never look at them.
@@ -79,7 +72,7 @@ sub answered
 	my $since = time;
 	my $what = eval {
 		wait_for("the response to request $id", sub {
-			return sql("select coalesce(status_code::text, error_msg) from net._http_response where id = $id", $database);
+			return sql_in($database, "select coalesce(status_code::text, error_msg) from net._http_response where id = $id");
 		}, SOON_SECONDS);
 	};
 
@@ -151,7 +144,7 @@ subtest 'rows that were not known at first' => sub {
 
 	sql('truncate net.http_request_queue');
 	send_as('hog', $count, "$url/echo/flood");
-	wait_for('the queue to be empty', sub { return sql('select count(*) from net.http_request_queue') eq '0' });
+	wait_queue_empty();
 	is(sql("select count(*), count(*) filter (where status_code = 200) from net._http_response where url ~ 'flood'"),
 		"$count|$count", 'each has its answer');
 	is(scalar $server->arrivals_of('/echo/flood'), $count, 'each was sent once');
@@ -182,7 +175,7 @@ subtest 'large responses' => sub {
 	send_as('hog', 2, "$url/huge?bytes=$half&stop=150000000&hog");
 	$server->wait_arrivals(qr{/huge\?.*hog}, 1);
 	wait_for('the worker to have them in memory', sub {
-		return memory_of(current_worker($node)) > 200_000_000;
+		return process_memory(current_worker($node), 'RssAnon') > 191;
 	});
 	served('other', "$url/echo/9", 'a small response for another role');
 	served('hog', "$elsewhere/echo/10", 'and one for the same role, from another host');
@@ -224,7 +217,7 @@ subtest 'responses that cannot be recorded' => sub {
 	served('other', "$url/echo/11", 'another role is served');
 	$session->query_safe('rollback');
 	$session->quit;
-	wait_for('the queue to be empty', sub { return sql('select count(*) from net.http_request_queue') eq '0' });
+	wait_queue_empty();
 	is(scalar $server->arrivals_of(qr{/wait.*hog}), $count, 'each was sent once');
 };
 
@@ -234,7 +227,7 @@ subtest 'requests in flight of all databases' => sub {
 	my ($dead) = hanging_servers(1);
 
 	sql('create database b');
-	sql('create extension pg_net', 'b');
+	sql_in('b', 'create extension pg_net');
 	send_as('hog', 100, url_of($dead) . '/hog');
 	wait_connections(26, $dead);
 	served('other', "$url/echo/12", 'another database is served', 'b');
@@ -244,11 +237,3 @@ subtest 'requests in flight of all databases' => sub {
 
 $node->stop;
 done_testing();
-
-# How many bytes of memory of its own a process has.
-sub memory_of
-{
-	my ($pid) = @_;
-	my ($kb) = slurp_file("/proc/$pid/status") =~ /^RssAnon:\s+(\d+) kB/m;
-	return $kb * 1024;
-}

@@ -26,19 +26,6 @@ restart_after_crash = on
 pg_net.ttl = '1 day'
 END
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
-# The same while the server may be down: undef then.
-sub try_sql { return try_query($node, $_[0]) }
-
-# Wait until a query gives this.
-sub wait_sql
-{
-	my ($query, $expected) = @_;
-	return wait_for("$query to be $expected",
-		sub { (try_sql($query) // 'no answer') eq $expected });
-}
-
 # The SQL that queues a GET.
 sub get
 {
@@ -60,11 +47,6 @@ sub deadly
 	my ($name) = @_;
 	my ($postmaster) = split /\n/, slurp_file($node->data_dir . '/postmaster.pid');
 	return "/kill-worker?postmaster=$postmaster&name=$name";
-}
-
-sub wait_queue_empty
-{
-	return wait_sql('select count(*) from net.http_request_queue', 0);
 }
 
 # Responses by what they are.

@@ -47,26 +47,17 @@ sub says_recovery
 {
 	my ($call, $when) = @_;
 	my ($name) = $call =~ /^(\w+)/;
-	my $error = failure("select net.$call");
+	my $error = failure("set statement_timeout = '10s'; select net.$call", 'postgres', $standby);
 
 	like($error, qr/ERROR:  25006: cannot execute net\.$name\(\) during recovery$/m, "$when: $call");
 	unlike($error, qr/CONTEXT/, "$when: $call: without context");
 	return;
 }
 
-# Run SQL that fails on the standby, and return its messages.
-sub failure
-{
-	my ($sql) = @_;
-	my ($rc, $stdout, $stderr) =
-	  $standby->psql('postgres', "\\set VERBOSITY verbose\nset statement_timeout = '10s'; $sql");
-	return $rc == 3 ? $stderr : "did not fail: $stdout";
-}
-
 sub workers
 {
 	my ($node) = @_;
-	return $node->safe_psql('postgres', "select count(*) from pg_stat_activity where backend_type ilike '%pg_net%'");
+	return sql_in($node, 'postgres', "select count(*) from pg_stat_activity where backend_type ilike '%pg_net%'");
 }
 
 subtest 'a standby with unlogged tables' => sub {
@@ -79,31 +70,31 @@ subtest 'a standby with unlogged tables' => sub {
 my $ledger = Ledger->new($primary, $server);
 
 subtest 'a standby with logged tables' => sub {
-	my $id = $primary->safe_psql('postgres', "select net.http_get('$url/hang', timeout_milliseconds := 600000)");
+	my $id = sql_in($primary, 'postgres', "select net.http_get('$url/hang', timeout_milliseconds := 600000)");
 
 	$primary->wait_for_catchup($standby);
-	is($standby->safe_psql('postgres', "select url from net.http_request_queue where id = $id"),
+	is(sql_in($standby, 'postgres', "select url from net.http_request_queue where id = $id"),
 		"$url/hang", 'the queue is replicated');
 	calls_fail('logged');
-	is($standby->safe_psql('postgres', "select status from net._http_collect_response($id)"),
+	is(sql_in($standby, 'postgres', "select status from net._http_collect_response($id)"),
 		'PENDING', 'what is queued can be asked');
 	is(workers($standby), '0', 'no worker');
 	is($server->arrivals_of('/hang') + 0, 1, 'one server sent it');
-	$primary->safe_psql('postgres', "delete from net.http_request_queue where id = $id");
+	sql_in($primary, 'postgres', "delete from net.http_request_queue where id = $id");
 };
 
 subtest 'failover under load' => sub {
-	$primary->safe_psql('postgres', "alter system set synchronous_standby_names = '*'");
-	$primary->safe_psql('postgres', 'select pg_reload_conf()');
+	sql_in($primary, 'postgres', "alter system set synchronous_standby_names = '*'");
+	sql_in($primary, 'postgres', 'select pg_reload_conf()');
 	wait_for('replication to be synchronous', sub {
-		$primary->safe_psql('postgres', "select sync_state = 'sync' from pg_stat_replication") eq 't';
+		sql_in($primary, 'postgres', "select sync_state = 'sync' from pg_stat_replication") eq 't';
 	});
 	sleep LOAD_SECONDS;
 
 	$ledger->fault('failover', sub {
 		$primary->stop('immediate');
 		$standby->promote;
-		$standby->safe_psql('postgres', 'select net.wait_until_running()');
+		sql_in($standby, 'postgres', 'select net.wait_until_running()');
 		$ledger->move_to($standby);
 	});
 	is(workers($standby), '1', 'the promoted server has a worker');

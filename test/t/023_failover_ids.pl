@@ -17,7 +17,7 @@ sub calls
 {
 	my ($node, $database, $count) = @_;
 	my $call = "select net.http_get('http://127.0.0.1:9/', timeout_milliseconds := 1000);\n";
-	return split /\n/, $node->safe_psql($database, $call x $count);
+	return split /\n/, sql_in($node, $database, $call x $count);
 }
 
 sub is_new
@@ -32,8 +32,8 @@ my $primary = new_node('primary', init => { allows_streaming => 1 });
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 my @databases = ('postgres', 'durable');
 
-$primary->safe_psql('postgres', 'create database durable');
-$primary->safe_psql('durable', 'create extension pg_net; select net.set_durable(true)');
+sql_in($primary, 'postgres', 'create database durable');
+sql_in($primary, 'durable', 'create extension pg_net; select net.set_durable(true)');
 $primary->backup('backup');
 $standby->init_from_backup($primary, 'backup', has_streaming => 1);
 $standby->start;
@@ -42,10 +42,10 @@ subtest 'in order' => sub {
 	my @ids = calls($primary, 'postgres', 3);
 
 	is_deeply(\@ids, [ 1 .. 3 ], 'ids begin at 1');
-	is($primary->safe_psql('postgres', 'select timeline from net._installation'), 1, 'on the first timeline');
+	is(sql_in($primary, 'postgres', 'select timeline from net._installation'), 1, 'on the first timeline');
 	$primary->restart;
 	is_deeply([ calls($primary, 'postgres', 3) ], [ 4 .. 6 ], 'and go on after a restart');
-	wait_for('the standby to be back', sub { $primary->safe_psql('postgres', 'select count(*) from pg_stat_replication') == 1 });
+	wait_for('the standby to be back', sub { sql_in($primary, 'postgres', 'select count(*) from pg_stat_replication') == 1 });
 };
 
 my %given;
@@ -53,7 +53,7 @@ my %given;
 subtest 'a standby that lags' => sub {
 	push @{ $given{$_} }, calls($primary, $_, 40) for @databases;
 	$primary->wait_for_catchup($standby);
-	my $walsender = $primary->safe_psql('postgres', 'select pid from pg_stat_replication');
+	my $walsender = sql_in($primary, 'postgres', 'select pid from pg_stat_replication');
 	kill 'STOP', $walsender or die "could not stop the WAL sender: $!\n";
 	push @{ $given{$_} }, calls($primary, $_, 200) for @databases;
 
@@ -61,20 +61,20 @@ subtest 'a standby that lags' => sub {
 	$standby->promote;
 	for my $database (@databases)
 	{
-		my $last = $standby->safe_psql($database, 'select last_value from net.http_request_queue_id_seq');
+		my $last = sql_in($standby, $database, 'select last_value from net.http_request_queue_id_seq');
 		my @ids = calls($standby, $database, 300);
 		is_new($database, $given{$database}, \@ids);
 		cmp_ok($ids[0] - $given{$database}[-1], '<', 2 * DISTANCE, "$database: not much");
 		note("the sequence stood at $last or was moved on to it, of $given{$database}[-1]");
 		push @{ $given{$database} }, @ids;
-		wait_for('the timeline to be written down', sub { $standby->safe_psql($database, 'select timeline from net._installation') == 2 });
+		wait_for('the timeline to be written down', sub { sql_in($standby, $database, 'select timeline from net._installation') == 2 });
 	}
 };
 
 subtest 'a restart of the promoted server' => sub {
 	for my $database (@databases)
 	{
-		wait_for('the queue to be empty', sub { $standby->safe_psql($database, 'select count(*) from net.http_request_queue') == 0 });
+		wait_for('the queue to be empty', sub { sql_in($standby, $database, 'select count(*) from net.http_request_queue') == 0 });
 	}
 	$standby->restart;
 	for my $database (@databases)
@@ -105,7 +105,7 @@ subtest 'a crash that takes the last commits' => sub {
 	my $insert = "insert into net.http_request_queue (method, url, timeout_milliseconds) values ('GET', 'http://127.0.0.1:9/', 1000) returning id";
 	my @ids;
 
-	$node->safe_psql('postgres', 'create extension pg_net; checkpoint');
+	sql_in($node, 'postgres', 'create extension pg_net; checkpoint');
 	@ids = calls($node, 'postgres', 100);
 	$node->stop('immediate');
 	$node->start;
@@ -113,10 +113,10 @@ subtest 'a crash that takes the last commits' => sub {
 	is_new('calls', \@ids, \@again);
 	$node->stop('immediate');
 	$node->start;
-	my $id = $node->safe_psql('postgres', $insert);
+	my $id = sql_in($node, 'postgres', $insert);
 	is_new('by hand', [ @ids, @again ], [ $id ]);
 
-	$node->safe_psql('postgres', 'alter table net.http_request_queue add column note text');
+	sql_in($node, 'postgres', 'alter table net.http_request_queue add column note text');
 	$node->stop('immediate');
 	$node->start;
 	is_new('a changed table', [ $id ], [ calls($node, 'postgres', 2) ]);
@@ -126,7 +126,7 @@ subtest 'a crash that takes the last commits' => sub {
 	$node->start;
 	my (undef, undef, $error) = $node->psql('postgres', "begin read only; select net.http_get('http://127.0.0.1:9/')");
 	like($error, qr/cannot execute net\.http_get\(\) in a read-only transaction/, 'a read-only transaction is refused as ever');
-	$node->safe_psql('postgres', "begin; select net.http_get('http://127.0.0.1:9/'); rollback");
+	sql_in($node, 'postgres', "begin; select net.http_get('http://127.0.0.1:9/'); rollback");
 	my ($first, $second) = calls($node, 'postgres', 2);
 	cmp_ok($first, '>', $id + DISTANCE, 'one that is rolled back does for all');
 	is($second, $first + 1, 'once');

@@ -15,7 +15,7 @@ my %init = (init => { allows_streaming => 'logical' });
 my $publisher = new_node('publisher', %init);
 my $subscriber = new_node('subscriber', %init);
 
-sub on { my ($node, @sql) = @_; return $node->safe_psql('postgres', join ";\n", @sql) }
+sub on { my ($node, @sql) = @_; return sql_in($node, 'postgres', join ";\n", @sql) }
 
 # What is replicated of a table that pg_net has nothing to do with arrives.
 sub catch_up

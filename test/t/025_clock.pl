@@ -21,8 +21,6 @@ my $server = start_http_server();
 my $url = $server->url;
 my $node = $clock->given_to(sub { new_node('clock', conf => 'autovacuum = off') });
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 sub get
 {
 	my ($target, $timeout) = @_;
@@ -41,7 +39,7 @@ sub wait_state
 {
 	my ($state) = @_;
 	return wait_for("the worker to be $state", sub {
-		$node->safe_psql('template1', "select state from pg_stat_activity where backend_type = 'pg_net worker'") eq $state;
+		sql_in('template1', "select state from pg_stat_activity where backend_type = 'pg_net worker'") eq $state;
 	});
 }
 

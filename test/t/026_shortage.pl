@@ -51,8 +51,6 @@ my $node = new_node('shortage', conf => "autovacuum = off\nrestart_after_crash =
 my $worker = current_worker($node);
 warm_up();
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 # The SQL that queues so many requests and returns their ids.
 sub get
 {
@@ -322,7 +320,7 @@ SKIP: {
 		kill 'KILL', $crashed;
 		wait_for('the server to be back', sub {
 			log_contains($node, qr/reinitializing.*ready to accept connections/s, $start)
-			  && try_query($node, 'select 1');
+			  && try_sql('select 1');
 		});
 		$worker = next_worker($node, $crashed);
 		wait_shortage($start);

@@ -36,8 +36,6 @@ my $server = start_http_server();
 my $url = $server->url;
 my $node;
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 sub get
 {
 	my ($target) = @_;

@@ -30,8 +30,6 @@ my $node = new_node('poison_requests',
 	grep({ @beside == 2 } 'auto_explain.log_min_duration = 0', 'pg_stat_statements.track = all'));
 my $worker = current_worker($node);
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 # Insert rows by hand, each of method, URL, headers, body and timeout as SQL;
 # their ids.
 sub insert

@@ -24,12 +24,6 @@ my $server = start_http_server();
 my $url = $server->url;
 my $node = new_node('undone_on_error', init => { allows_streaming => 1 });
 
-# The administrator's session, which stays, as others do: there are many errors.
-my $admin = $node->background_psql('postgres');
-$admin->set_query_timer_restart;
-
-sub sql { return $admin->query_safe(join "\n", @_, ';') }
-
 sql(<<"END");
 create role r login;
 create role other;
@@ -330,7 +324,7 @@ subtest 'a standby with unlogged tables' => sub {
 			$reader->query("\\set VERBOSITY verbose\n$sql");
 			like($reader->{stderr}, qr/25006:? cannot execute \S+\(\) during recovery/, "$sql: the error");
 			unlike($reader->{stderr}, qr/SQL statement "SELECT|FATAL/, "$sql: without what is inside");
-			is($standby->safe_psql('postgres',
+			is(sql_in($standby, 'postgres',
 					"select concat_ws(' ', state, backend_xmin) from pg_stat_activity where pid = $pid"),
 				'idle', "$sql: the session is idle");
 		}

@@ -20,10 +20,8 @@ my $server = start_http_server();
 my $url = $server->url;
 my $node = new_node('locks', no_extension => 1, conf => "pg_net.database_name = 'served'");
 
-$node->safe_psql('template1', 'create database served');
-$node->safe_psql('served', 'create extension pg_net; select net.wait_until_running()');
-
-sub sql { return $node->safe_psql('served', $_[0]) }
+sql_in('template1', 'create database served');
+sql_in('served', 'create extension pg_net; select net.wait_until_running()');
 
 # Have requests in flight that are not answered; their targets are new ones.
 my $hangs = 0;
@@ -31,7 +29,7 @@ my $hangs = 0;
 sub hang
 {
 	$hangs++;
-	sql("select net.http_get('$url/hang?$hangs', timeout_milliseconds := 300000) from generate_series(1, @{[IN_FLIGHT]})");
+	sql_in('served', "select net.http_get('$url/hang?$hangs', timeout_milliseconds := 300000) from generate_series(1, @{[IN_FLIGHT]})");
 	$server->wait_arrivals("/hang?$hangs", IN_FLIGHT);
 	return;
 }
@@ -39,7 +37,7 @@ sub hang
 # How many of them are queued still?
 sub hanging
 {
-	return sql("select count(*) from net.http_request_queue where url like '%/hang?$hangs'");
+	return sql_in('served', "select count(*) from net.http_request_queue where url like '%/hang?$hangs'");
 }
 
 # Does SQL succeed, and soon?
@@ -55,13 +53,6 @@ sub ends_soon
 	return $rc == 0;
 }
 
-sub is_served
-{
-	my ($what) = @_;
-	is(request($node, "select net.http_get('$url/echo/fine')", undef, 'served')->{status_code}, 200, $what);
-	return;
-}
-
 subtest 'set_durable behind a reader' => sub {
 	my $reader = $node->background_psql('served');
 	my ($out, $error) = ('', '');
@@ -70,14 +61,14 @@ subtest 'set_durable behind a reader' => sub {
 	$reader->query_safe('select count(*) from net._http_response');
 	my $waiter = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('served'), '-c', '\\set VERBOSITY verbose', '-c', 'select net.set_durable(true)' ],
 		'>', \$out, '2>', \$error);
-	wait_for('set_durable to be at it', sub { sql("select count(*) from pg_stat_activity where query like '%set_durable(true)' and pid <> pg_backend_pid()") == 1 });
-	is_served("requests are answered meanwhile, $_") for 1 .. 3;
+	wait_for('set_durable to be at it', sub { sql_in('served', "select count(*) from pg_stat_activity where query like '%set_durable(true)' and pid <> pg_backend_pid()") == 1 });
+	is_served($server, "requests are answered meanwhile, $_", 'served') for 1 .. 3;
 	$waiter->finish;
 	like($error, qr/ERROR:  55P03: could not lock the tables of pg_net/, 'it gives up');
 	$reader->query_safe('rollback');
 	$reader->quit;
-	sql('select net.set_durable(true); select net.set_durable(false)');
-	is_served('later it succeeds');
+	sql_in('served', 'select net.set_durable(true); select net.set_durable(false)');
+	is_served($server, 'later it succeeds', 'served');
 };
 
 subtest 'tables' => sub {
@@ -105,9 +96,9 @@ subtest 'tables' => sub {
 	  'checkpoint';
 	is(hanging(), IN_FLIGHT, 'the requests are in flight all the while');
 	is($server->arrivals_of("/hang?$hangs") + 0, IN_FLIGHT, 'and were sent once');
-	is_served('others are served');
+	is_served($server, 'others are served', 'served');
 	ends_soon('truncate net.http_request_queue');
-	is_served('and after a truncate');
+	is_served($server, 'and after a truncate', 'served');
 };
 
 subtest 'a lock that is held' => sub {
@@ -119,14 +110,14 @@ subtest 'a lock that is held' => sub {
 	ends_soon('checkpoint');
 	ends_soon('create database beside', 'template1');
 	ends_soon('drop database beside', 'template1');
-	sql('select net.wait_until_running()');
+	sql_in('served', 'select net.wait_until_running()');
 	# long enough for the new worker to meet the lock more than once
 	$session->query_safe('select pg_sleep(0.5)');
 	$session->query_safe('rollback');
 	$session->quit;
-	sql('select net.wait_until_running()');
+	sql_in('served', 'select net.wait_until_running()');
 	$server->wait_arrivals("/hang?$hangs", 2 * IN_FLIGHT);
-	is_served('served when it is gone');
+	is_served($server, 'served when it is gone', 'served');
 };
 
 subtest 'other databases' => sub {
@@ -146,19 +137,19 @@ subtest 'drop extension' => sub {
 	hang();
 	ends_soon('drop extension pg_net');
 	ends_soon('create extension pg_net');
-	is_served('served after it');
+	is_served($server, 'served after it', 'served');
 };
 
 subtest 'the database itself' => sub {
 	hang();
 	ends_soon('drop database served with (force)', 'template1');
-	is($node->safe_psql('template1', "select count(*) from pg_database where datname = 'served'"), '0', 'it is gone');
+	is(sql_in('template1', "select count(*) from pg_database where datname = 'served'"), '0', 'it is gone');
 
 	# Made again, it is served without a restart of the server.
 	ends_soon('create database served', 'template1');
-	sql('create extension pg_net');
-	wait_for('the worker', sub { $node->psql('served', 'select net.check_worker_is_up()') == 0 });
-	is_served('made again, it is served');
+	sql_in('served', 'create extension pg_net');
+	wait_for('the worker', sub { defined try_sql($node, 'served', 'select net.check_worker_is_up()') });
+	is_served($server, 'made again, it is served', 'served');
 };
 
 subtest 'the server' => sub {
@@ -173,11 +164,11 @@ subtest 'the server' => sub {
 		$node->start;
 		$server->wait_arrivals("/hang?$hangs", 2 * IN_FLIGHT);
 		pass('the requests are sent again afterwards');
-		sql('truncate net.http_request_queue');
+		sql_in('served', 'truncate net.http_request_queue');
 	}
 
 	hang();
-	my $pid = $node->safe_psql('template1', "select pid from pg_stat_activity where backend_type = 'pg_net worker'");
+	my $pid = sql_in('template1', "select pid from pg_stat_activity where backend_type = 'pg_net worker'");
 	my $start = time;
 	$node->kill9;
 	wait_for('the worker to end', sub { !is_alive($pid) }, 60);

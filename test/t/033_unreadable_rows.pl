@@ -14,8 +14,6 @@ my $server = start_http_server();
 my $url = $server->url;
 my $node = new_node('broken_rows');
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 # Insert rows that are not sent until somebody wakes the worker; their ids by
 # name.  A row is a name and the SQL of its headers and body.
 sub insert

@@ -17,8 +17,6 @@ my $server = start_http_server();
 my $other = start_http_server();
 my $node = new_node('recording');
 
-sub sql { return $node->safe_psql('postgres', join '', @_) }
-
 # Queue that many GETs of a target.
 sub queue
 {
@@ -26,12 +24,6 @@ sub queue
 
 	sql("select count(net.http_get('" . $server->url . "$target', timeout_milliseconds := @{[LONG_MS]})) from generate_series(1, $count)");
 	return;
-}
-
-# Wait until nothing is queued.
-sub wait_queue_empty
-{
-	return wait_for('the queue to be empty', sub { sql('select count(*) = 0 from net.http_request_queue') eq 't' });
 }
 
 sub responses { return sql('select count(*), count(distinct id), count(*) filter (where status_code = 200) from net._http_response') }

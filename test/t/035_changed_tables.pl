@@ -13,8 +13,6 @@ my $server = start_http_server();
 my $url = $server->url;
 my $node = new_node('changed');
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 # What a session with statements of the role "caller" prints and says.
 sub as_caller
 {
@@ -104,7 +102,7 @@ sub changed
 sub row_of_call
 {
 	my ($expression) = @_;
-	my ($out) = $node->safe_psql('postgres', "begin; select net.http_get('$url/echo/row') as id \\gset\n select $expression from $queue where id = :id; rollback");
+	my ($out) = sql("begin; select net.http_get('$url/echo/row') as id \\gset\n select $expression from $queue where id = :id; rollback");
 	return $out;
 }
 
@@ -264,10 +262,10 @@ END
 
 subtest 'queue: memory of calls, good ones and bad ones in turns' => sub {
 	# from 18 on contexts have a path, of numbers, in place of the parent's name
-	my $within = $node->safe_psql('postgres', 'show server_version_num') >= 180000
+	my $within = sql('show server_version_num') >= 180000
 	  ? "exists (select from contexts w where w.name = 'pg_net row writer' and c.path \@> w.path)"
 	  : "name = 'pg_net row writer' or parent = 'pg_net row writer'";
-	my $out = $node->safe_psql('postgres', <<"END");
+	my $out = sql(<<"END");
 alter table $queue add constraint not_bad check (url not like '%/bad');
 create trigger added before insert on $queue for each row execute function public.fire();
 begin;

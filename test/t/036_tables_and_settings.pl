@@ -17,8 +17,6 @@ my $server = start_http_server();
 my $url = $server->url;
 my $node = new_node('poison');
 
-sub sql { return $node->safe_psql('postgres', $_[0]) }
-
 # Queue GETs of these targets in one transaction, in this order; their ids.
 sub queue
 {
@@ -27,12 +25,6 @@ sub queue
 
 	return split /\n/, sql("select net.http_get('$url' || t, timeout_milliseconds := @{[LONG_MS]})"
 		  . " from unnest(array[$list]) with ordinality as u (t, n) order by n");
-}
-
-sub wait_queue_empty
-{
-	return wait_for('the queue to be empty',
-		sub { sql('select count(*) = 0 from net.http_request_queue') eq 't' });
 }
 
 # Each target arrived once.
@@ -88,7 +80,7 @@ sub comes_later
 	sql($poison);
 	append_to_file($file, '');
 	wait_for('the answers to come', sub {
-		$node->safe_psql('template1', "select state = 'idle' from pg_stat_activity where pid = $pid") eq 't';
+		sql_in($node, 'template1', "select state = 'idle' from pg_stat_activity where pid = $pid") eq 't';
 	});
 	sql($antidote);
 	answered($name, @ids);

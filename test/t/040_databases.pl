@@ -21,12 +21,6 @@ max_connections = 100
 END
 my @databases = map { "d$_" } 1 .. DATABASES;
 
-sub sql
-{
-	my ($sql, $database) = @_;
-	return $node->safe_psql($database // 'postgres', $sql);
-}
-
 # Run SQL in databases, in all at the same time; what each printed.
 sub sql_in_all
 {
@@ -59,7 +53,7 @@ sub set
 
 subtest 'a database without the extension costs nothing' => sub {
 	sql('create database plain');
-	sql('create table t (); drop table t', 'plain');
+	sql_in('plain', 'create table t (); drop table t');
 	$node->restart;
 	wait_for('every database to be looked at', sub {
 		sql("select count(*) from pg_stat_activity where backend_type = 'net look'") eq '0'
@@ -73,8 +67,8 @@ subtest 'a database without the extension costs nothing' => sub {
 
 subtest DATABASES . ' databases at once' => sub {
 	sql('create database d1');
-	sql('create extension pg_net; create table sent (n int, id bigint)', 'd1');
-	sql(join "\n", map { "create database d$_ template d1;" } 2 .. DATABASES);
+	sql_in('d1', 'create extension pg_net; create table sent (n int, id bigint)');
+	sql(map { "create database d$_ template d1;" } 2 .. DATABASES);
 
 	for my $round (1, 2)
 	{
@@ -98,7 +92,7 @@ subtest 'an idle worker leaves, and comes back' => sub {
 	set('pg_net.worker_idle_timeout', '100 ms');
 	wait_for('the workers to leave', sub { join(',', served()) eq 'postgres' });
 	pass('all but that of pg_net.database_name leave');
-	is(sql('select net.check_worker_is_up()', 'd1'), '', 'which is in order');
+	is(sql_in('d1', 'select net.check_worker_is_up()'), '', 'which is in order');
 	is(request($node, "select net.http_get('$url/echo/again')", undef, 'd1')->{status_code}, 200, 'a request has one started');
 	wait_for('the worker to leave', sub { join(',', served()) eq 'postgres' });
 	pass('which leaves again');
@@ -108,15 +102,15 @@ subtest 'responses expire without a worker' => sub {
 	my $count = 'select count(*) from net._http_response';
 
 	sql("alter database d2 set pg_net.ttl = '2 seconds'");
-	my $id = sql("select net.http_get('$url/echo/expires')", 'd2');
+	my $id = sql_in('d2', "select net.http_get('$url/echo/expires')");
 	wait_response($node, $id, undef, 'd2');
-	wait_for('the response to go', sub { sql("$count where id = $id", 'd2') eq '0' });
+	wait_for('the response to go', sub { sql_in('d2', "$count where id = $id") eq '0' });
 	pass('when it is due, by the setting of that database');
 	wait_for('the worker to leave', sub { join(',', served()) eq 'postgres' });
 
-	is(sql($count, 'd3'), 2 * REQUESTS, 'others are there still');
+	is(sql_in('d3', $count), 2 * REQUESTS, 'others are there still');
 	set('pg_net.ttl', '1 second');
-	wait_for('the responses to go', sub { sql($count, 'd3') eq '0' && sql($count, 'd' . DATABASES) eq '0' });
+	wait_for('the responses to go', sub { sql_in('d3', $count) eq '0' && sql_in('d' . DATABASES, $count) eq '0' });
 	pass('and when a reload makes them due');
 	wait_for('the workers to leave', sub { join(',', served()) eq 'postgres' });
 	set('pg_net.ttl', '6 hours');
@@ -124,7 +118,7 @@ subtest 'responses expire without a worker' => sub {
 
 subtest 'net is a schema of somebody else' => sub {
 	sql('create database theirs');
-	sql(<<"END", 'theirs');
+	sql_in('theirs', <<"END");
 create schema net;
 create table net.http_request_queue (id bigint primary key, method text, url text, headers jsonb,
                                      body bytea, timeout_milliseconds int, role regrole);
@@ -140,12 +134,12 @@ create function net.worker_restart() returns boolean language c as 'pg_net', 'pg
 END
 	my ($rc, undef, $stderr) = $node->psql('theirs', "\\set VERBOSITY verbose\nselect net.http_get('$url/echo/theirs')");
 	like($stderr, qr/ERROR:  42P01: the tables of extension "pg_net" are missing/, 'a request is an error');
-	is(sql("select net.$_()", 'theirs'), '', "$_() does no harm") for qw(wake wait_until_running check_worker_is_up);
-	is(sql('select net.worker_restart()', 'theirs'), 't', 'nor does worker_restart()');
+	is(sql_in('theirs', "select net.$_()"), '', "$_() does no harm") for qw(wake wait_until_running check_worker_is_up);
+	is(sql_in('theirs', 'select net.worker_restart()'), 't', 'nor does worker_restart()');
 	wait_for('the worker to leave', sub { join(',', served()) eq 'postgres' });
 	$node->restart;
 	is(request($node, "select net.http_get('$url/echo/beside')")->{status_code}, 200, 'others are served');
-	is( sql('select (select count(*) from net.http_request_queue), (select count(*) from net._http_response)', 'theirs'),
+	is( sql_in('theirs', 'select (select count(*) from net.http_request_queue), (select count(*) from net._http_response)'),
 		'1|1', 'their tables are left alone');
 	is($server->arrivals_of('/echo/theirs') + 0, 0, 'nothing of it is sent');
 };

@@ -17,12 +17,6 @@ my $server = start_http_server();
 my $url = $server->url;
 my $node = new_node('ddl', conf => 'max_worker_processes = 30');
 
-sub sql
-{
-	my ($sql, $database) = @_;
-	return $node->safe_psql($database // 'postgres', $sql);
-}
-
 # Does a statement succeed, and soon?
 sub ends_soon
 {
@@ -43,16 +37,8 @@ sub hang
 {
 	my ($database) = @_;
 	$hangs++;
-	sql("select net.http_get('$url/hang?$hangs', timeout_milliseconds := 300000) from generate_series(1, 5)", $database);
+	sql_in($database, "select net.http_get('$url/hang?$hangs', timeout_milliseconds := 300000) from generate_series(1, 5)");
 	$server->wait_arrivals("/hang?$hangs", 5);
-	return;
-}
-
-sub is_served
-{
-	my ($database, $what) = @_;
-	is(request($node, "select net.http_get('$url/echo/fine', timeout_milliseconds := 30000)", undef, $database)->{status_code},
-		200, $what // "$database is served");
 	return;
 }
 
@@ -62,35 +48,27 @@ sub workers_in
 	return sql("select count(*) from pg_stat_activity where backend_type = 'pg_net worker' and datname = '$database'");
 }
 
-sub create_served
-{
-	my ($database) = @_;
-	sql("create database $database");
-	sql('create extension pg_net', $database);
-	return;
-}
-
 subtest 'with requests in flight' => sub {
-	create_served('one');
+	create_databases('one');
 	hang('one');
 	ends_soon('alter database one rename to two');
 	$server->wait_arrivals("/hang?$hangs", 10);
 	pass('they are sent again after it');
 	ends_soon('create database copy template two');
 	$server->wait_arrivals("/hang?$hangs", 15);
-	is_served('two', 'the template is served after it');
-	is_served('copy', 'and so is the copy');
-	is(sql('select count(*) from net.http_request_queue', 'copy'), '0', 'which does not have what waits in its template');
+	is_served($server, 'the template is served after it', 'two');
+	is_served($server, 'and so is the copy', 'copy');
+	is(sql_in('copy', 'select count(*) from net.http_request_queue'), '0', 'which does not have what waits in its template');
 	is($server->arrivals_of("/hang?$hangs") + 0, 15, 'and did not send it');
-	sql('create database copy_of_itself template copy', 'copy');
-	is_served('copy_of_itself', 'a database copies itself, too');
+	sql_in('copy', 'create database copy_of_itself template copy');
+	is_served($server, 'a database copies itself, too', 'copy_of_itself');
 	ends_soon('drop database copy_of_itself');
 
 	my $dir = PostgreSQL::Test::Utils::tempdir('space');
 	sql("create tablespace space location '$dir'");
 	ends_soon('alter database two set tablespace space');
 	$server->wait_arrivals("/hang?$hangs", 20);
-	is_served('two');
+	is_served($server, 'two is served', 'two');
 	ends_soon('drop database two');
 	ends_soon('drop database copy');
 	is(sql("select count(*) from pg_database where datname in ('two', 'copy')"), '0', 'both are gone');
@@ -98,28 +76,28 @@ subtest 'with requests in flight' => sub {
 };
 
 subtest 'a rename that takes its time' => sub {
-	create_served('slow');
-	is_served('slow');
+	create_databases('slow');
+	is_served($server, 'slow is served', 'slow');
 	my $session = $node->background_psql('postgres');
 	$session->query_safe('begin; alter database slow rename to slower');
 	is(workers_in('slow'), '0', 'the worker leaves');
 	# somebody else's start goes on meanwhile
-	create_served('beside');
-	is_served('beside', 'other databases are served');
+	create_databases('beside');
+	is_served($server, 'other databases are served', 'beside');
 	is(workers_in('slow'), '0', 'it does not come back before the end');
 	$session->query_safe('rollback');
-	is_served('slow', 'after a rollback it is served');
+	is_served($server, 'after a rollback it is served', 'slow');
 
 	$session->query_safe('begin; alter database slow rename to slower');
 	my ($pid) = $session->query_safe('select pg_backend_pid()') =~ /(\d+)/;
 	sql("select pg_terminate_backend($pid)");
 	$session->{run}->finish;
-	is_served('slow', 'and when the session ends without one');
+	is_served($server, 'and when the session ends without one', 'slow');
 	sql("drop database $_") for qw(slow beside);
 };
 
 subtest 'who may not do it does not disturb' => sub {
-	create_served('owned');
+	create_databases('owned');
 	sql('create role somebody login');
 	hang('owned');
 	my $pid = current_worker($node, 'owned');
@@ -135,14 +113,14 @@ subtest 'who may not do it does not disturb' => sub {
 };
 
 subtest 'databases that take no connections' => sub {
-	create_served('closed');
+	create_databases('closed');
 	sql("alter database closed set pg_net.worker_idle_timeout = 0");
-	sql('select net.worker_restart()', 'closed');
+	sql_in('closed', 'select net.worker_restart()');
 	my $session = $node->background_psql('closed');
 	wait_for('the worker to leave', sub { workers_in('closed') eq '0' });
 	sql('alter database closed allow_connections false');
 	my $id = $session->query_safe("select net.http_get('$url/echo/closed', timeout_milliseconds := 60000)");
-	is_served('postgres', 'others are served');
+	is_served($server, 'others are served', 'postgres');
 	is($server->arrivals_of('/echo/closed') + 0, 0, 'nothing of it is sent');
 	sql('alter database closed allow_connections true');
 	$server->wait_arrivals('/echo/closed');
@@ -150,13 +128,13 @@ subtest 'databases that take no connections' => sub {
 	$session->quit;
 
 	sql('alter database closed connection limit 0');
-	is_served('postgres');
+	is_served($server, 'postgres is served', 'postgres');
 	my ($rc) = $node->psql('closed', 'select 1');
 	sql('alter database closed is_template true');
 	sql('select 1');
 	wait_for('the worker to leave', sub { workers_in('closed') eq '0' });
 	ends_soon('create database from_closed template closed');
-	is_served('from_closed');
+	is_served($server, 'from_closed is served', 'from_closed');
 	ends_soon('drop database from_closed');
 	ends_soon('alter database closed is_template false');
 	ends_soon('drop database closed');
@@ -164,25 +142,25 @@ subtest 'databases that take no connections' => sub {
 };
 
 subtest 'in a loop, under load' => sub {
-	create_served('steady');
+	create_databases('steady');
 	my $sent = 0;
 	for my $round (1 .. ROUNDS)
 	{
 		my $count = 20;
-		sql("select net.http_get('$url/delay/0.01?steady', timeout_milliseconds := 60000) from generate_series(1, $count)", 'steady');
+		sql_in('steady', "select net.http_get('$url/delay/0.01?steady', timeout_milliseconds := 60000) from generate_series(1, $count)");
 		$sent += $count;
-		create_served("loop$round");
-		sql("select net.http_get('$url/delay/0.01?loop$round', timeout_milliseconds := 60000) from generate_series(1, 200)", "loop$round");
+		create_databases("loop$round");
+		sql_in("loop$round", "select net.http_get('$url/delay/0.01?loop$round', timeout_milliseconds := 60000) from generate_series(1, 200)");
 		ends_soon("alter database loop$round rename to renamed$round");
-		sql("select net.http_get('$url/echo/renamed$round', timeout_milliseconds := 60000)", "renamed$round");
+		sql_in("renamed$round", "select net.http_get('$url/echo/renamed$round', timeout_milliseconds := 60000)");
 		ends_soon($round % 2 ? "drop database renamed$round" : "create database copy$round template renamed$round");
 		next if $round % 2;
-		wait_for('the queue to empty', sub { sql('select count(*) from net.http_request_queue', "renamed$round") eq '0' });
-		is(sql('select count(*) from net._http_response where status_code = 200', "renamed$round"), '201', 'every request is answered');
+		wait_queue_empty("renamed$round");
+		is(sql_in("renamed$round", 'select count(*) from net._http_response where status_code = 200'), '201', 'every request is answered');
 		ends_soon("drop database $_$round") for qw(renamed copy);
 	}
-	wait_for('the queue to empty', sub { sql('select count(*) from net.http_request_queue', 'steady') eq '0' });
-	is(sql('select count(*) from net._http_response where status_code = 200', 'steady'), $sent, 'those of the other database are');
+	wait_queue_empty('steady');
+	is(sql_in('steady', 'select count(*) from net._http_response where status_code = 200'), $sent, 'those of the other database are');
 	is($server->arrivals_of('/delay/0.01?steady') + 0, $sent, 'each was sent once');
 	wait_for('the workers to be gone', sub {
 		sql("select count(*) from pg_stat_activity where backend_type = 'pg_net worker' and datname not in ('postgres', 'steady')") eq '0';

@@ -13,25 +13,12 @@ my $url = $server->url;
 my $node = new_node('ends', conf => "max_worker_processes = 20\nrestart_after_crash = on");
 my @databases = qw(a b c);
 
-sub sql
-{
-	my ($sql, $database) = @_;
-	return $node->safe_psql($database // 'postgres', $sql);
-}
-
 # Queue a request that is not answered, and wait until it has arrived.
 sub hang
 {
 	my ($target, $database) = @_;
-	sql("select net.http_get('$url/hang?$target', timeout_milliseconds := 600000)", $database);
+	sql_in($database, "select net.http_get('$url/hang?$target', timeout_milliseconds := 600000)");
 	$server->wait_arrivals("/hang?$target");
-	return;
-}
-
-sub is_served
-{
-	my ($database, $what) = @_;
-	is(request($node, "select net.http_get('$url/echo/fine', timeout_milliseconds := 60000)", undef, $database)->{status_code}, 200, $what);
 	return;
 }
 
@@ -59,8 +46,8 @@ sub crash
 for my $database (@databases)
 {
 	sql("create database $database");
-	sql('create extension pg_net', $database);
-	sql('select net.set_durable(true)', $database);
+	sql_in($database, 'create extension pg_net');
+	sql_in($database, 'select net.set_durable(true)');
 }
 
 subtest 'the launcher is terminated' => sub {
@@ -71,14 +58,14 @@ subtest 'the launcher is terminated' => sub {
 	my $busy = current_worker($node, 'a');
 	sql("select pg_terminate_backend($old)");
 	isnt(launcher($old), $old, 'it comes back');
-	is_served('b', 'and starts workers');
-	is_served('a', 'beside those that were there');
+	is_served($server, 'and starts workers', 'b');
+	is_served($server, 'beside those that were there', 'a');
 	is(current_worker($node, 'a'), $busy, 'which are the same');
 	is(current_worker($node), $worker, 'as that of pg_net.database_name is');
 	is($server->arrivals_of('/hang?terminated') + 0, 1, 'what was in flight is in flight still');
 	is(sql("select count(*) - count(distinct datname) from pg_stat_activity where backend_type = 'pg_net worker'"),
 		'0', 'no database has two');
-	sql('truncate net.http_request_queue', 'a');
+	sql_in('a', 'truncate net.http_request_queue');
 };
 
 subtest 'the launcher is killed' => sub {
@@ -88,8 +75,8 @@ subtest 'the launcher is killed' => sub {
 	isnt(launcher($old), $old, 'it comes back');
 	$server->wait_arrivals('/hang?launcher', 2);
 	pass('what waited is sent, without a call in that database');
-	is_served('c', 'others are served');
-	sql('truncate net.http_request_queue', 'a');
+	is_served($server, 'others are served', 'c');
+	sql_in('a', 'truncate net.http_request_queue');
 };
 
 subtest 'a worker is killed' => sub {
@@ -97,14 +84,14 @@ subtest 'a worker is killed' => sub {
 	crash(current_worker($node, 'a'));
 	$server->wait_arrivals("/hang?$_", 2) for qw(a b);
 	pass('what waited in two databases is sent again');
-	is(sql('select count(*) from net._suspect where in_flight', 'a'), '1', 'with care where the worker was killed');
-	is(sql('select count(*) from net._suspect', 'b'), '0', 'and not where it lived when the server went down');
+	is(sql_in('a', 'select count(*) from net._suspect where in_flight'), '1', 'with care where the worker was killed');
+	is(sql_in('b', 'select count(*) from net._suspect'), '0', 'and not where it lived when the server went down');
 
 	# c had nothing waiting: what is queued there now is not suspect.
 	hang('c', 'c');
-	is(sql('select count(*) from net._suspect', 'c'), '0', 'where nothing waited, nothing is suspect');
-	is(sql('select count(*) from net._no_crash', $_), '1', "$_ knows of the crash") for @databases;
-	is_served($_, "$_ is served") for @databases;
+	is(sql_in('c', 'select count(*) from net._suspect'), '0', 'where nothing waited, nothing is suspect');
+	is(sql_in($_, 'select count(*) from net._no_crash'), '1', "$_ knows of the crash") for @databases;
+	is_served($server, "$_ is served", $_) for @databases;
 };
 
 subtest 'a worker is terminated' => sub {

@@ -16,16 +16,10 @@ my $node = new_node('preempt', conf => "max_worker_processes = 5\npg_net.databas
 my $files = PostgreSQL::Test::Utils::tempdir();
 my $held = qr/LOG:  pg_net worker keeps its process: requests in flight are taking long/;
 
-sub sql
-{
-	my ($sql, $database) = @_;
-	return $node->safe_psql($database // 'postgres', $sql);
-}
-
 sub queue
 {
 	my ($database, $path) = @_;
-	return sql("select net.http_get('$url$path', timeout_milliseconds := 3600000)", $database);
+	return sql_in($database, "select net.http_get('$url$path', timeout_milliseconds := 3600000)");
 }
 
 # Queue a request that is answered once the file of that name exists.
@@ -44,21 +38,6 @@ sub let_go
 	return;
 }
 
-# A request of a database is answered, as always.
-sub is_served
-{
-	my ($database, $when) = @_;
-	return is(request($node, "select net.http_get('$url/echo/served', timeout_milliseconds := 60000)", undef, $database)->{status_code},
-		200, "$database is served $when");
-}
-
-sub create_databases
-{
-	sql("create database $_") for @_;
-	sql('create extension pg_net', $_) for @_;
-	return;
-}
-
 create_databases(qw(a b c d));
 $node->restart;
 
@@ -70,14 +49,14 @@ subtest 'every process has a request that lasts' => sub {
 	wait_for('all workers to refuse', sub {
 		3 == (() = slurp_file($node->logfile, $log_offset) =~ /$held/g);
 	});
-	is_served($_, 'though its worker was asked to leave') for qw(a b c);
-	is(sql('select count(*) from net._http_response', 'd'), '0', 'd waits for a process');
+	is_served($server, "$_ is served though its worker was asked to leave", $_) for qw(a b c);
+	is(sql_in('d', 'select count(*) from net._http_response'), '0', 'd waits for a process');
 	is(sql("select count(*) from pg_stat_activity where backend_type = 'pg_net worker'"), '3', 'which nobody can leave');
 
 	let_go($lasts{b});
 	is(wait_response($node, $waits, undef, 'd')->{status_code}, 200, 'd is served when one can');
 	is(wait_response($node, $lasts{b}{id}, undef, 'b')->{status_code}, 200, 'what that one waited for is answered');
-	is_served($_, 'when its turn comes') for qw(b d a c);
+	is_served($server, "$_ is served when its turn comes", $_) for qw(b d a c);
 
 	let_go($lasts{$_}) for qw(a c);
 	is(wait_response($node, $lasts{$_}{id}, undef, $_)->{status_code}, 200, "what $_ waited for is answered, too") for qw(a c);
@@ -120,17 +99,17 @@ subtest 'requests that overlap keep no process for ever' => sub {
 	my $started = time;
 
 	# longer than the worker's patience at first
-	while (!$waits || sql("select count(*) from net._http_response where id = $waits", 'b') eq '0')
+	while (!$waits || sql_in('b', "select count(*) from net._http_response where id = $waits") eq '0')
 	{
 		queue('a', '/delay/8?overlaps');
 		$waits = queue('b', '/echo/between') if ++$sent == 6;
 		last if time > $started + 2 * $PostgreSQL::Test::Utils::timeout_default;
 		sleep 0.7;
 	}
-	is(sql("select status_code from net._http_response where id = $waits", 'b'), '200', 'another database has its turn');
-	wait_for('the queue to empty', sub { sql('select count(*) from net.http_request_queue', 'a') eq '0' });
+	is(sql_in('b', "select status_code from net._http_response where id = $waits"), '200', 'another database has its turn');
+	wait_queue_empty('a');
 	is($server->arrivals_of('/delay/8?overlaps') + 0, $sent, 'and nothing was sent twice');
-	cmp_ok(sql('select count(*) from net._http_response where status_code = 200', 'a'), '>=', $sent, 'or lost');
+	cmp_ok(sql_in('a', 'select count(*) from net._http_response where status_code = 200'), '>=', $sent, 'or lost');
 };
 
 subtest 'a row that somebody holds is as a request that lasts' => sub {
@@ -143,7 +122,7 @@ subtest 'a row that somebody holds is as a request that lasts' => sub {
 	my $waits = queue('b', '/echo/unlocked');
 
 	wait_for('the worker to refuse', sub { log_contains($node, $held, $log_offset) });
-	is_served('a', 'though its worker was asked to leave');
+	is_served($server, 'a is served though its worker was asked to leave', 'a');
 	$session->query_safe('commit');
 	is(wait_response($node, $waits, undef, 'b')->{status_code}, 200, 'b is served when the row is free');
 	is(wait_response($node, $lasts->{id}, undef, 'a')->{status_code}, 200, 'and what was answered is recorded');

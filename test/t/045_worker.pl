@@ -16,21 +16,6 @@ my $server = start_http_server();
 my $url = $server->url;
 my $node = new_node('worker');
 
-# Run SQL in the database postgres.
-sub sql
-{
-	my ($sql) = @_;
-	return $node->safe_psql('postgres', $sql);
-}
-
-# Run SQL that fails, and return its messages.
-sub failure
-{
-	my ($sql, $on) = @_;
-	my ($rc, $stdout, $stderr) = ($on // $node)->psql('postgres', "\\set VERBOSITY verbose\n$sql");
-	return $rc == 3 ? $stderr : "did not fail: $stdout";
-}
-
 # Queue a request, and wait until it has arrived at a route that does not
 # answer; its id.
 sub hang
@@ -41,22 +26,6 @@ sub hang
 
 	($on // $server)->wait_arrivals($target, $count + 1);
 	return $id;
-}
-
-# Is a request answered?
-sub is_served
-{
-	my ($what) = @_;
-	is(request($node, "select net.http_get('$url/healthz')")->{status_code}, 200, $what);
-	return;
-}
-
-# Wait until no request is left.
-sub wait_queue_empty
-{
-	wait_for('the queue to empty',
-		sub { sql('select count(*) = 0 from net.http_request_queue') eq 't' });
-	return;
 }
 
 # How many worker processes are there, as health checks see it?
@@ -104,10 +73,10 @@ subtest 'check_worker_is_up and wait_until_running' => sub {
 		"t\n\n\nt", 'wait_until_running after worker_restart waits for the new one');
 
 	# Another database has a worker while it needs one.
-	$node->safe_psql('postgres', 'create database beside');
-	$node->safe_psql('beside', 'create extension pg_net');
-	is($node->safe_psql('beside', 'select net.wait_until_running()'), '', 'wait_until_running has one started elsewhere');
-	$node->safe_psql('beside', 'select net.check_worker_is_up()');
+	sql_in($node, 'postgres', 'create database beside');
+	sql_in($node, 'beside', 'create extension pg_net');
+	is(sql_in($node, 'beside', 'select net.wait_until_running()'), '', 'wait_until_running has one started elsewhere');
+	sql_in($node, 'beside', 'select net.check_worker_is_up()');
 	is(current_worker($node), next_worker($node, $pid), 'beside the one that is there');
 	sql('drop database beside');
 	is(sql("select count(*) from pg_stat_activity where application_name = 'pg_net'"), '1', 'and it goes with its database');
@@ -117,10 +86,10 @@ subtest 'wake' => sub {
 	my $insert = "insert into net.http_request_queue (method, url, timeout_milliseconds)"
 	  . " values ('GET', '$url/echo/by-hand', 5000) returning id";
 	my $id = sql($insert);
-	is_served('a later request is answered');
+	is_served($server, 'a later request is answered');
 	is(sql("select count(*) from net.http_request_queue where id = $id"), '1', 'a row inserted by hand waits');
 	sql("begin; select net.wake(); rollback");
-	is_served('a later request is answered');
+	is_served($server, 'a later request is answered');
 	is(sql("select count(*) from net.http_request_queue where id = $id"), '1', 'also after a rollback');
 	sql('select net.wake()');
 	is(wait_response($node, $id)->{status_code}, 200, 'and is sent after wake and commit');
@@ -160,7 +129,7 @@ subtest 'pg_terminate_backend and pg_cancel_backend' => sub {
 	is(sql("select pg_terminate_backend($pid)"), 't', 'terminated');
 	my $new_pid = next_worker($node, $pid);
 	isnt($new_pid, $pid, 'the worker comes back by itself');
-	is_served('and serves');
+	is_served($server, 'and serves');
 };
 
 subtest 'pg_stat_user_tables' => sub {
@@ -183,7 +152,7 @@ subtest 'an idle worker and the launcher make no system calls' => sub {
 		'the launcher' => sql("select pid from pg_stat_activity where backend_type = 'net launcher'"));
 	my $output = PostgreSQL::Test::Utils::tempdir('strace') . '/out';
 
-	is_served('after work');
+	is_served($server, 'after work');
 	wait_queue_empty();
 	wait_for('the worker to be idle', sub { state() eq 'idle' });
 
@@ -217,7 +186,7 @@ subtest 'shutdown with a request in flight' => sub {
 		$server->wait_arrivals("/hang?$mode", 2);
 		pass("$mode: and is sent again");
 	}
-	is_served('a new request is served beside them');
+	is_served($server, 'a new request is served beside them');
 };
 
 subtest 'immediate shutdown' => sub {
@@ -242,7 +211,7 @@ subtest 'a crash of a backend' => sub {
 	my $log_offset = -s $node->logfile;
 	$node->psql('postgres', "select pg_backend_pid() as pid \\gset\n\\setenv BACKEND :pid\n\\! kill -9 \$BACKEND\nselect 1;");
 	wait_for('the crash', sub { log_contains($node, qr/terminated by signal 9/, $log_offset) });
-	wait_for('the server to be back', sub { try_query($node, 'select 1') });
+	wait_for('the server to be back', sub { try_sql('select 1') });
 	isnt(next_worker($node, $pid), $pid, 'the worker comes back');
 	sql('select net.wait_until_running()');
 	is(health(), '1|1', 'one worker');
@@ -289,7 +258,7 @@ subtest 'the extension is not installed' => sub {
 	is(health(), '1|1', 'one worker');
 
 	sql('create extension pg_net');
-	is_served('with the extension, requests are served');
+	is_served($server, 'with the extension, requests are served');
 	said_idle_once($log_offset, 'all the while');
 };
 
@@ -316,7 +285,7 @@ END
 	like(failure('create extension pg_net'), qr/ERROR:  42P06: schema "net" already exists/, 'create extension refuses');
 
 	sql('drop schema net cascade; create extension pg_net');
-	is_served('with the extension, requests are served');
+	is_served($server, 'with the extension, requests are served');
 	said_idle_once($log_offset, 'all the while');
 };
 
@@ -332,11 +301,11 @@ subtest 'without shared_preload_libraries' => sub {
 		'worker_restart()', 'check_worker_is_up()', 'wait_until_running()', '_await_response(1)',
 		'_http_collect_response(1, false)')
 	{
-		like(failure("select net.$call", $bare), qr/ERROR:  55000: $message/, $call);
+		like(failure("select net.$call", 'postgres', $bare), qr/ERROR:  55000: $message/, $call);
 	}
-	like(failure("insert into net.http_request_queue (method, url, timeout_milliseconds) values ('GET', '$url/', 1000)", $bare),
+	like(failure("insert into net.http_request_queue (method, url, timeout_milliseconds) values ('GET', '$url/', 1000)", 'postgres', $bare),
 		qr/ERROR:  55000: $message/, 'a row by hand');
-	is($bare->safe_psql('postgres', 'select count(*) from net.http_request_queue'), '0', 'nothing is queued');
+	is(sql_in($bare, 'postgres', 'select count(*) from net.http_request_queue'), '0', 'nothing is queued');
 	$bare->stop;
 };
 

@@ -158,15 +158,15 @@ sub answers_of
 	my $n = @urls;
 	my $values = join ',', map { "($_, '$urls[$_]')" } 0 .. $#urls;
 
-	$node->safe_psql($database, <<"END");
+	sql_in($database, <<"END");
 drop table if exists asked;
 create table asked as
 	select nr, net.http_get(url, timeout_milliseconds := ${\LONG_MS}) as id
 	from (values $values) as c(nr, url);
 END
 	wait_for("$n answers",
-		sub { return $node->safe_psql($database, 'select count(*) from asked join net._http_response using (id)') eq $n });
-	my $rows = $node->safe_psql($database, <<'END');
+		sub { return sql_in($database, 'select count(*) from asked join net._http_response using (id)') eq $n });
+	my $rows = sql_in($database, <<'END');
 select coalesce(encode(convert_to(content, getdatabaseencoding()::name), 'hex'), '-'),
 	coalesce(encode(content_bytes, 'hex'), '-'), coalesce(content_type, '-'), status_code
 from asked join net._http_response using (id) order by nr
@@ -216,7 +216,7 @@ sub check
 sub digest
 {
 	my ($database, $relation) = @_;
-	return $node->safe_psql($database,
+	return sql_in($database,
 		"select count(*), md5(string_agg(md5(r::text), ' ' order by id)) from $relation as r");
 }
 
@@ -227,7 +227,7 @@ sub check_copies
 	my $file = PostgreSQL::Test::Utils::tempdir() . "/$database";
 	my $before = digest($database, 'net._http_response');
 
-	$node->safe_psql($database, <<"END");
+	sql_in($database, <<"END");
 create table kept as table net._http_response;
 copy net._http_response to '$file.copy';
 truncate net._http_response;
@@ -237,7 +237,7 @@ END
 
 	$node->command_ok([ 'pg_dump', '-Fc', '-f', "$file.dump", $node->connstr($database) ],
 		"$database: pg_dump");
-	$node->safe_psql('postgres', "create database restored_$database template template0 encoding '$encoding' locale 'C'");
+	sql("create database restored_$database template template0 encoding '$encoding' locale 'C'");
 	$node->command_ok([ 'pg_restore', '--exit-on-error', '-d', $node->connstr("restored_$database"), "$file.dump" ],
 		"$database: pg_restore");
 	is(digest("restored_$database", 'kept'), $before, "$database: restored");
@@ -249,8 +249,8 @@ sub make_database
 {
 	my ($database, $encoding) = @_;
 
-	$node->safe_psql('postgres', "create database $database template template0 encoding '$encoding' locale 'C'");
-	$node->safe_psql($database, 'create extension pg_net');
+	sql("create database $database template template0 encoding '$encoding' locale 'C'");
+	sql_in($database, 'create extension pg_net');
 	return;
 }
 

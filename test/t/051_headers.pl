@@ -100,16 +100,15 @@ sub get_all
 	my $n = @urls;
 	my $values = join ',', map { "($_, '$urls[$_]')" } 0 .. $#urls;
 
-	$node->safe_psql('postgres', <<"END");
+	sql(<<"END");
 drop table if exists asked;
 create table asked as
 	select nr, net.http_get(url, timeout_milliseconds := ${\LONG_MS}) as id
 	from (values $values) as c(nr, url);
 END
 	wait_for("$n responses",
-		sub { return $node->safe_psql('postgres', 'select count(*) from asked join net._http_response using (id)') eq $n });
-	my $rows = $node->safe_psql('postgres',
-		'select json_build_object($$headers$$, headers, $$type$$, content_type, $$error$$, error_msg)'
+		sub { return sql('select count(*) from asked join net._http_response using (id)') eq $n });
+	my $rows = sql('select json_build_object($$headers$$, headers, $$type$$, content_type, $$error$$, error_msg)'
 		  . ' from asked join net._http_response using (id) order by nr');
 	return map { $json->decode($_) } split /\n/, $rows;
 }

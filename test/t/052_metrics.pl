@@ -23,8 +23,6 @@ my $http = "http://127.0.0.1:$nginx{http_port}";
 my $https = "https://localhost:$nginx{https_port}";
 my $h2 = "https://localhost:$nginx{h2_port}";
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 sub get
 {
 	my ($url, $timeout) = @_;

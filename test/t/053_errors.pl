@@ -23,8 +23,6 @@ my $base = $server->url;
 my $host = $base =~ s{http://}{}r;
 my $refused = 'http://127.0.0.1:' . PostgreSQL::Test::Cluster::get_free_port();
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 # A URL that is answered with these bytes.
 sub raw { return "$base/bytes?packed=1&base64=" . encode_base64url(compress($_[0])) }
 

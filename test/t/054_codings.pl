@@ -20,8 +20,6 @@ my %nginx = start_nginx();
 my $node = new_node('codings', conf => "pg_net.ca_file = '$nginx{ca_file}'");
 my $base = $server->url;
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 # SQL that sends with decompress; options are arguments of http_request.
 sub send_sql
 {

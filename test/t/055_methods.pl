@@ -42,8 +42,6 @@ sub lower
 	return { map { lc($_) => $headers->{$_} } keys %$headers };
 }
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 # The whole of several responses, by what their requests were.
 sub send_all
 {

@@ -17,8 +17,6 @@ my $node = new_node('redirects', conf => "pg_net.ca_file = '$nginx{ca_file}'");
 my ($base, $elsewhere) = ($server->url, $other->url);
 my $https = "https://127.0.0.1:$nginx{https_port}";
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 # SQL that sends; options are arguments of http_request.
 sub send_sql
 {

@@ -16,8 +16,6 @@ my $node = new_node('options', conf => "pg_net.ca_file = '$nginx{ca_file}'");
 my $base = $server->url;
 my $h2 = "https://127.0.0.1:$nginx{h2_port}";
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 # The response to a GET; options are arguments of http_request.
 sub get
 {

@@ -71,8 +71,6 @@ wait_for('the name server', sub { $dns->pump_nb; $said =~ /listening/ });
 local @ENV{qw(http_proxy HTTP_PROXY all_proxy ALL_PROXY)} = ('http://' . METADATA . ':' . PORT) x 4;
 my $node = new_node('networks', init => { extra => ['--locale=C.UTF-8'] });
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 sub get
 {
 	my ($url) = @_;

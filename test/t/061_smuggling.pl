@@ -16,8 +16,6 @@ my $server = start_http_server();
 my $url = $server->url;
 my $node = new_node('smuggling');
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 # The error of a statement, with its SQLSTATE.
 sub error_of
 {

@@ -38,8 +38,6 @@ create function evil.fire() returns trigger language plpgsql as $$ begin perform
 reset role;
 END
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 # What a role's statements print, or their error with its SQLSTATE.
 sub as
 {
@@ -59,8 +57,8 @@ sub denied
 sub loot
 {
 	my ($database) = @_;
-	my $loot = $node->safe_psql($database // 'postgres', "select distinct who, what from evil.loot order by 1, 2; truncate evil.loot");
-	$node->safe_psql('postgres', 'alter role mallory nosuperuser');
+	my $loot = sql_in($database // 'postgres', "select distinct who, what from evil.loot order by 1, 2; truncate evil.loot");
+	sql('alter role mallory nosuperuser');
 	return $loot;
 }
 
@@ -206,12 +204,12 @@ subtest 'triggers of an administrator' => sub {
 };
 
 subtest 'before the extension is there' => sub {
-	$node->safe_psql('postgres', "create database $_") for qw(squatted trapped);
-	$node->safe_psql('squatted', 'grant create on database squatted to mallory');
+	sql("create database $_") for qw(squatted trapped);
+	sql_in('squatted', 'grant create on database squatted to mallory');
 	is(as('mallory', 'create schema net; create table net.http_request_queue (id int)', database => 'squatted'), '', 'a schema of that name');
 	like(as('postgres', 'create extension pg_net', database => 'squatted'), qr/^42P06: schema "net" already exists/, 'is not taken over');
 
-	$node->safe_psql('trapped', "grant create on schema public to mallory; $trap");
+	sql_in('trapped', "grant create on schema public to mallory; $trap");
 	as('mallory', 'create function public.pg_has_role(regrole, text) returns boolean language plpgsql as'
 		  . q( $$ begin perform evil.take('pg_has_role'); return true; end $$;)
 		  . 'create function public.pg_has_role(text, text) returns boolean language plpgsql as'
@@ -234,7 +232,7 @@ subtest 'before the extension is there' => sub {
 
 subtest 'roles that are dropped' => sub {
 	# what they made themselves
-	$node->safe_psql($_, 'drop owned by mallory cascade') for qw(postgres squatted trapped);
+	sql_in($_, 'drop owned by mallory cascade') for qw(postgres squatted trapped);
 	is(as('postgres', 'drop role mallory, alice, reader, writer'), '', 'leave no trace that is in the way');
 };
 

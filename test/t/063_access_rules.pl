@@ -14,8 +14,6 @@ my $port = $server->port;
 my $url = $server->url;
 my $node = new_node('access', init => { extra => ['--locale=C.UTF-8'] });
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 # What a role's statements print, or their error with its SQLSTATE and detail.
 sub as
 {
@@ -231,9 +229,9 @@ subtest 'pg_dump' => sub {
 	rules([ 'true', role => 'staff', host => '*.test', ports => '[1,80]', methods => '{GET,POST}', scheme => 'http' ]);
 	my $file = PostgreSQL::Test::Utils::tempdir('dump') . '/dump';
 	$node->command_ok([ 'pg_dump', '-d', $node->connstr('postgres'), '-f', $file ], 'dumps them');
-	$node->safe_psql('postgres', 'create database restored');
+	sql('create database restored');
 	$node->command_ok([ 'psql', '-qX', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('restored'), '-f', $file ], 'and they are restored');
-	is($node->safe_psql('restored', 'table net.access_rule'), sql('table net.access_rule'), 'as they were');
+	is(sql_in('restored', 'table net.access_rule'), sql('table net.access_rule'), 'as they were');
 };
 
 subtest 'names' => sub {

@@ -17,8 +17,6 @@ my $node = new_node('secrets', preload => $statements ? 'pg_net, pg_stat_stateme
 
 use constant VALUE => 'sk_live_51H8xMagicValue';
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 sub as
 {
 	my ($role, $sql) = @_;

@@ -12,8 +12,6 @@ my $server = start_http_server();
 my $url = $server->url;
 my $node = new_node('quota', conf => "pg_net.max_in_flight = 1\nmax_prepared_transactions = 2");
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 sub as
 {
 	my ($role, $sql) = @_;
@@ -37,8 +35,6 @@ sub too_many
 	return like(queues($role, $count), qr/^53400: role "$role" has reached its limit of queued requests \d+ requests are queued, and pg_net\.max_waiting_per_role is \d+\.$/, $name);
 }
 
-sub empty { return wait_for('the queue to be empty', sub { sql('select count(*) from net.http_request_queue') == 0 }) }
-
 # The session's setting counts, so it is the role's.
 sql('create role alice; create role bob');
 sql('alter role postgres set pg_net.max_waiting_per_role = 10');
@@ -46,7 +42,7 @@ sql('alter role postgres set pg_net.max_waiting_per_role = 10');
 subtest 'without it' => sub {
 	is(sql("set pg_net.max_waiting_per_role = 0; select count(net.http_get('$url/status/200')) from generate_series(1, 500)"), 500,
 		'a role queues what it likes');
-	empty();
+	wait_queue_empty();
 };
 
 # Somebody's request that takes its time: all others wait.
@@ -66,9 +62,9 @@ subtest 'the number' => sub {
 	is(queues('bob', 10), 10, 'others have their own');
 	sql('delete from net.http_request_queue where role = $$bob$$::regrole');
 	append_to_file("$gate/number", '');
-	empty();
+	wait_queue_empty();
 	is(queues('alice', 10), 10, 'those that were sent do not count');
-	empty();
+	wait_queue_empty();
 };
 
 subtest 'transactions' => sub {
@@ -84,7 +80,7 @@ subtest 'transactions' => sub {
 	too_many('alice', 1, 'then there are ten');
 	is(as('alice', 'select count(*) from net.http_request_queue'), 10, 'as many as rows');
 	append_to_file("$gate/transactions", '');
-	empty();
+	wait_queue_empty();
 };
 
 subtest 'rows that are removed by hand' => sub {
@@ -97,7 +93,7 @@ subtest 'rows that are removed by hand' => sub {
 	sql('select net.wait_until_running()');
 	too_many('alice', 11, 'another worker counts them');
 	append_to_file("$gate/removed", '');
-	empty();
+	wait_queue_empty();
 };
 
 subtest 'the size' => sub {
@@ -108,9 +104,9 @@ subtest 'the size' => sub {
 	like(as('alice', $large), qr/^53400: role "alice" has reached its limit of queued requests 1 request with 58\d kB is queued, this one has 58\d kB, and pg_net\.max_waiting_size_per_role is 1 MB\.$/, 'more does not');
 	like(as('alice', "set pg_net.max_waiting_size_per_role = 0"), qr/^42501: /, 'nor can a role help itself');
 	append_to_file("$gate/size", '');
-	empty();
+	wait_queue_empty();
 	like(as('alice', $large), qr/^\d+$/, 'later it does');
-	empty();
+	wait_queue_empty();
 };
 
 $node->stop;

@@ -32,8 +32,8 @@ sub as
 sub make
 {
 	my ($database, @sql) = @_;
-	$source->safe_psql('postgres', "create database $database");
-	$source->safe_psql($database, join ";\n", 'create extension pg_net', @sql);
+	sql_in($source, 'postgres', "create database $database");
+	sql_in($source, $database, join ";\n", 'create extension pg_net', @sql);
 	return;
 }
 
@@ -49,7 +49,7 @@ sub restore
 		my $file = "$dir/$database.$way";
 		my $to = $restored{$way} = "${database}_$way";
 		$source->command_ok([ 'pg_dump', @options, '-F', $way, '-f', $file, '-d', $source->connstr($database) ], "pg_dump, $way");
-		$target->safe_psql('postgres', "create database $to template template0");
+		sql_in($target, 'postgres', "create database $to template template0");
 		my @command = $way eq 'plain' ? ('psql', '-qX', '-f', $file) : ('pg_restore', $file);
 		IPC::Run::run([ @command, '-d', $target->connstr($to) ], '>', \my $out, '2>', \my $err);
 		note($err);
@@ -69,8 +69,8 @@ my $without_role = documented('reference.md', 'position::text');
 my $who_may_call = documented('operations.md', 'public_may_call');
 
 # As many numbers of roles are given out there as here.
-$source->safe_psql('postgres', 'create role reporting; create role app; create role gone; create role bystander');
-$target->safe_psql('postgres', 'create role bystander');
+sql_in($source, 'postgres', 'create role reporting; create role app; create role gone; create role bystander');
+sql_in($target, 'postgres', 'create role bystander');
 
 subtest 'a denial alone' => sub {
 	make('alone', q(insert into net.access_rule (position, allow, role) values (10, false, 'reporting')));
@@ -78,55 +78,55 @@ subtest 'a denial alone' => sub {
 	for my $way (sort keys %restored)
 	{
 		my $database = $restored{$way};
-		is($target->safe_psql($database, 'select position, allow, role from net.access_rule'), '10|f|reporting', "$way: the rule is there");
+		is(sql_in($target, $database, 'select position, allow, role from net.access_rule'), '10|f|reporting', "$way: the rule is there");
 		like(as($target, $database, 'bystander', CALL), REFUSED, 'nothing is allowed, as before');
-		is($target->safe_psql($database, $without_role), 'access_rule|10|reporting', 'the name without a role is found');
+		is(sql_in($target, $database, $without_role), 'access_rule|10|reporting', 'the name without a role is found');
 	}
-	$target->safe_psql('postgres', 'create role reporting');
+	sql_in($target, 'postgres', 'create role reporting');
 	like(as($target, $restored{$_}, 'reporting', CALL), qr/Rule 10 of net\.access_rule denies it/, "$_: the role, when there is one, is denied") for sort keys %restored;
-	$target->safe_psql('postgres', 'drop role reporting');
+	sql_in($target, 'postgres', 'drop role reporting');
 };
 
 subtest 'a denial before what is allowed' => sub {
 	make('before', q(insert into net.access_rule (position, allow, role, host) values (10, false, 'reporting', '*'), (20, true, 'app', '*'), (30, true, null, 'api.test')));
 	my %restored = restore('before');
-	$target->safe_psql('postgres', 'create role reporting');
+	sql_in($target, 'postgres', 'create role reporting');
 	for my $way (sort keys %restored)
 	{
 		my $database = $restored{$way};
 		like(as($target, $database, 'reporting', CALL), REFUSED, "$way: the role is denied what it was");
 		like(as($target, $database, 'bystander', CALL), qr/^\d+$/, 'another may what it could');
 		like(as($target, $database, 'bystander', CALL =~ s/api/other/r), REFUSED, 'and not what app could');
-		is($target->safe_psql($database, $without_role), 'access_rule|20|app', 'the name without a role is found');
+		is(sql_in($target, $database, $without_role), 'access_rule|20|app', 'the name without a role is found');
 	}
-	$target->safe_psql('postgres', 'drop role reporting');
+	sql_in($target, 'postgres', 'drop role reporting');
 };
 
 subtest 'a role that was dropped' => sub {
-	my $number = $source->safe_psql('postgres', q(select oid from pg_roles where rolname = 'gone'));
+	my $number = sql_in($source, 'postgres', q(select oid from pg_roles where rolname = 'gone'));
 	make('dropped', q(insert into net.access_rule (position, allow, role) values (10, true, 'gone')),
 		q(insert into net.secret (name, value, roles, host) values ('key', 'x', '{gone}', 'api.test')));
-	$source->safe_psql('postgres', 'drop role gone');
+	sql_in($source, 'postgres', 'drop role gone');
 	my %restored = restore('dropped');
 
 	# another role gets the number of that one
 	$target->stop;
 	$target->command_ok([ 'pg_resetwal', '-o', $number, $target->data_dir ], 'the next number is that of the role');
 	$target->start;
-	$target->safe_psql('postgres', qq(create role stranger; create role "$number"));
-	is($target->safe_psql('postgres', q(select oid from pg_roles where rolname = 'stranger')), $number, 'which a stranger gets');
+	sql_in($target, 'postgres', qq(create role stranger; create role "$number"));
+	is(sql_in($target, 'postgres', q(select oid from pg_roles where rolname = 'stranger')), $number, 'which a stranger gets');
 	for my $way (sort keys %restored)
 	{
 		my $database = $restored{$way};
-		is($target->safe_psql($database, 'select role from net.access_rule'), 'gone', "$way: the rule has a name");
-		$target->safe_psql($database, q(insert into net.secret (name, value, roles, host) values ('key', 'x', '{gone}', 'api.test')));
+		is(sql_in($target, $database, 'select role from net.access_rule'), 'gone', "$way: the rule has a name");
+		sql_in($target, $database, q(insert into net.secret (name, value, roles, host) values ('key', 'x', '{gone}', 'api.test')));
 		my $with_secret = q(select net.http_get('https://api.test/', headers := jsonb_build_object('X', net.secret('key'))));
 		for my $role ('stranger', qq("$number"))
 		{
 			like(as($target, $database, $role, CALL), REFUSED, "$role is not taken for it");
-			$target->safe_psql($database, q(update net.access_rule set role = null));
+			sql_in($target, $database, q(update net.access_rule set role = null));
 			like(as($target, $database, $role, $with_secret), qr/^42501: secret "key" does not exist or is not granted to this role/, 'nor for the one of the secret');
-			$target->safe_psql($database, q(update net.access_rule set role = 'gone'));
+			sql_in($target, $database, q(update net.access_rule set role = 'gone'));
 		}
 	}
 };
@@ -138,15 +138,15 @@ subtest '--schema-only' => sub {
 	for my $way (sort keys %restored)
 	{
 		my $database = $restored{$way};
-		is($target->safe_psql($database, 'select count(*) from net.access_rule'), 0, "$way: there are no rules");
+		is(sql_in($target, $database, 'select count(*) from net.access_rule'), 0, "$way: there are no rules");
 		like(as($target, $database, 'stranger', CALL), qr/^42501: permission denied for function http_get/, 'a REVOKE is there');
 		like(as($target, $database, 'bystander', CALL), qr/^\d+$/, 'without rules what is granted is allowed');
-		$target->safe_psql('postgres', "alter database $database set pg_net.require_access_rule = on");
+		sql_in($target, 'postgres', "alter database $database set pg_net.require_access_rule = on");
 		like(as($target, $database, 'bystander', CALL), qr/^42501: .* No rule of net\.access_rule allows it\.$/, 'but not if a rule is required');
-		$target->safe_psql($database, 'select net.worker_restart()');
-		$target->safe_psql($database, 'select net.wait_until_running()');
-		my $id = $target->safe_psql($database, q(insert into net.http_request_queue (method, url, timeout_milliseconds) values ('GET', 'http://api.test/', 1000) returning id));
-		$target->safe_psql($database, 'select net.wake()');
+		sql_in($target, $database, 'select net.worker_restart()');
+		sql_in($target, $database, 'select net.wait_until_running()');
+		my $id = sql_in($target, $database, q(insert into net.http_request_queue (method, url, timeout_milliseconds) values ('GET', 'http://api.test/', 1000) returning id));
+		sql_in($target, $database, 'select net.wake()');
 		like(wait_response($target, $id, undef, $database)->{error_msg}, qr/No rule of net\.access_rule allows it\.$/, 'nor from the queue');
 	}
 };
@@ -158,13 +158,13 @@ subtest 'REVOKE, and GRANT to a role that is missing' => sub {
 	{
 		my $database = $restored{$way};
 		my $may = as($target, $database, 'bystander', CALL) =~ /^\d+$/;
-		is(!!($target->safe_psql($database, $who_may_call) =~ /^net\.http_get\(/m), !!$may, "$way: the query says who may call: " . ($may ? 'everybody' : 'not everybody'));
+		is(!!(sql_in($target, $database, $who_may_call) =~ /^net\.http_get\(/m), !!$may, "$way: the query says who may call: " . ($may ? 'everybody' : 'not everybody'));
 	}
-	$target->safe_psql('postgres', 'create role app');
+	sql_in($target, 'postgres', 'create role app');
 	my $database = 'acl_again';
-	$target->safe_psql('postgres', "create database $database template template0");
+	sql_in($target, 'postgres', "create database $database template template0");
 	$target->command_ok([ 'pg_restore', '--exit-on-error', '-d', $target->connstr($database), "$dir/acl.custom" ], 'with the role there first');
-	unlike($target->safe_psql($database, $who_may_call), qr/^net\.http_get\(/m, 'not everybody may');
+	unlike(sql_in($target, $database, $who_may_call), qr/^net\.http_get\(/m, 'not everybody may');
 	like(as($target, $database, 'app', CALL), qr/^\d+$/, 'but the role may');
 };
 

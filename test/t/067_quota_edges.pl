@@ -15,8 +15,6 @@ my $server = start_http_server();
 my $url = $server->url;
 my $node = new_node('quota', conf => "pg_net.max_in_flight = 1\nmax_prepared_transactions = 20\npg_net.max_waiting_per_role = 100");
 
-sub sql { return $node->safe_psql('postgres', join ";\n", @_) }
-
 # As a role; the answer, or the message.
 sub as
 {
@@ -52,9 +50,9 @@ sub gets_room
 sub prepared { return "prepare transaction '$_[0]'" }
 sub queued { return sql('select count(*) from net.http_request_queue') }
 
-sql('create role alice', 'create role bob', 'create role carol superuser');
-sql("create function as_bob(int) returns bigint language sql security definer as \$\$ select count(net.http_get('$url/status/200')) from generate_series(1, \$1) \$\$",
-	'alter function as_bob owner to bob', 'grant create on schema public to bob');
+sql('create role alice; create role bob; create role carol superuser');
+sql("create function as_bob(int) returns bigint language sql security definer as \$\$ select count(net.http_get('$url/status/200')) from generate_series(1, \$1) \$\$;",
+	'alter function as_bob owner to bob; grant create on schema public to bob');
 
 # Somebody's request that takes its time: all others wait.
 my $gate = PostgreSQL::Test::Utils::tempdir('gate');
@@ -111,7 +109,7 @@ subtest 'the worker counts anew' => sub {
 	sql('select net.worker_restart()');
 	next_worker($node, $old);
 	sql('select net.wait_until_running()');
-	sql("insert into net.http_request_queue (method, url, timeout_milliseconds, role) values ('GET', '$url/status/200', 1000, 'bob'::regrole)", 'select net.wake()');
+	sql("insert into net.http_request_queue (method, url, timeout_milliseconds, role) values ('GET', '$url/status/200', 1000, 'bob'::regrole);", 'select net.wake()');
 	sql("delete from net.http_request_queue where role = 'bob'::regrole");
 	wait_for('the worker to have counted', sub { as('bob', 'begin', calls(100), 'rollback') eq '100' });
 	has_room('alice', 40, 'what is prepared is counted');
@@ -136,7 +134,7 @@ subtest 'COMMIT PREPARED' => sub {
 
 subtest 'COMMIT PREPARED of nothing' => sub {
 	sql("insert into net.http_request_queue (method, url, timeout_milliseconds) values ('GET', '$url/status/200?unannounced', 2000)");
-	sql('begin', prepared('empty'), "commit prepared 'empty'");
+	sql('begin;', prepared('empty') . ';', "commit prepared 'empty'");
 	request($node, "select net.http_get('$url/status/200')");
 	is($server->arrivals_of('/status/200?unannounced') + 0, 0, 'the worker does not look at what nobody told it of');
 	sql('select net.wake()');
@@ -163,7 +161,7 @@ subtest 'the extension, made anew' => sub {
 	sql("select net.http_get('$url/wait?file=$gate/second', timeout_milliseconds := 170000)");
 	$server->wait_arrivals("/wait?file=$gate/second");
 	as('alice', calls(100));
-	sql('drop extension pg_net', 'create extension pg_net', 'select net.wait_until_running()');
+	sql('drop extension pg_net; create extension pg_net; select net.wait_until_running()');
 	gets_room('alice', 100, 'nothing waits there');
 	append_to_file("$gate/second", '');
 };
@@ -185,8 +183,8 @@ subtest 'a database that is dropped' => sub {
 	for my $round (1 .. 2)
 	{
 		sql('create database other');
-		$node->safe_psql('other', 'create extension pg_net');
-		$node->safe_psql('other', "select count(net.http_get('http://127.0.0.1:9/')) from generate_series(1, 100)");
+		sql_in('other', 'create extension pg_net');
+		sql_in('other', "select count(net.http_get('http://127.0.0.1:9/')) from generate_series(1, 100)");
 		sql('drop database other');
 	}
 	has_room('alice', 100, 'others are as before');

@@ -19,14 +19,6 @@ my $base = $server->url;
 my $node = new_node('servers');
 my $db = 'postgres';
 
-sub sql { return $node->safe_psql($db, join "\n", @_) }
-
-sub pid_of_worker
-{
-	return $node->safe_psql('postgres',
-		"select pid from pg_stat_activity where backend_type ilike '%pg_net%'");
-}
-
 # The SQL that queues a GET, of a target of the test server or of a whole URL.
 sub get
 {
@@ -49,20 +41,12 @@ sub echo
 	return $seen;
 }
 
-# Targets that arrived and match.
-sub arrived
-{
-	my ($regex, $at) = @_;
-	my @targets = grep { $_ =~ $regex } map { $_->[2] } ($at // $server)->arrivals;
-	return @targets;
-}
-
 # Wait for a response that is too large to be read.
 sub wait_stored
 {
 	my ($id) = @_;
 	return wait_for("the response to request $id",
-		sub { return sql("select 1 from net._http_response where id = $id") });
+		sub { return sql_in($db, "select 1 from net._http_response where id = $id") });
 }
 
 sub fails_like
@@ -99,15 +83,6 @@ sub answers_bytes
 	return;
 }
 
-# Of the worker, in MB: a field of /proc/PID/status, or undef.
-sub worker_memory
-{
-	my ($field) = @_;
-	my $status = '/proc/' . pid_of_worker() . '/status';
-	return undef unless -r $status;
-	return slurp_file($status) =~ /^$field:\s*(\d+) kB/m ? $1 / 1024 : undef;
-}
-
 subtest 'no answer' => sub {
 	my $refused = 'http://127.0.0.1:' . PostgreSQL::Test::Cluster::get_free_port();
 
@@ -126,10 +101,10 @@ subtest 'no answer' => sub {
 };
 
 subtest 'size' => sub {
-	my $pid = pid_of_worker();
-	my $id = sql(get('/huge?bytes=20000000'));
+	my $pid = current_worker($node);
+	my $id = sql_in($db, get('/huge?bytes=20000000'));
 	wait_stored($id);
-	is( sql("select status_code, length(content), md5(content) = md5(repeat('x', 20000000))"
+	is( sql_in($db, "select status_code, length(content), md5(content) = md5(repeat('x', 20000000))"
 			  . " from net._http_response where id = $id"),
 		'200|20000000|t',
 		'/huge: complete');
@@ -140,13 +115,13 @@ subtest 'size' => sub {
 		'/endless ends with an error') or diag(explain($row));
   SKIP:
 	{
-		my $peak = worker_memory('VmHWM');
+		my $peak = process_memory(current_worker($node), 'VmHWM');
 		skip 'no /proc', 2 unless defined $peak;
 		cmp_ok($peak, '<', 1200, 'the memory that took was bounded');
-		wait_for('it to be given back', sub { return worker_memory('VmRSS') < 500 });
-		cmp_ok(worker_memory('VmRSS'), '<', 500, 'and given back');
+		wait_for('it to be given back', sub { return process_memory(current_worker($node), 'VmRSS') < 500 });
+		cmp_ok(process_memory(current_worker($node), 'VmRSS'), '<', 500, 'and given back');
 	}
-	is(pid_of_worker(), $pid, 'by the same worker');
+	is(current_worker($node), $pid, 'by the same worker');
 };
 
 subtest 'time' => sub {
@@ -216,11 +191,11 @@ subtest 'any status is a success' => sub {
 		400, 401, 403, 404, 407, 408, 417, 418, 421, 425, 429, 451, 499, 500, 502,
 		503, 504, 511, 599)
 	{
-		my $id = sql(get("/status/$status"));
+		my $id = sql_in($db, get("/status/$status"));
 		my $row = wait_response($node, $id);
 		is( join('|', map { $_ // 'null' } @{$row}{qw(status_code error_msg)}),
 			"$status|null", "/status/$status");
-		is( sql("select status, message, (response).status_code from net._http_collect_response($id)"),
+		is( sql_in($db, "select status, message, (response).status_code from net._http_collect_response($id)"),
 			"SUCCESS|ok|$status",
 			"/status/$status collected");
 	}
@@ -241,20 +216,20 @@ subtest 'connections that end' => sub {
 	{
 		is(request($node, get($target))->{status_code}, 200, $target);
 	}
-	is_deeply([ arrived(qr{^/(close|close-after)\?|^/echo/reuse}) ],
+	is_deeply([ map { $_->[2] } $server->arrivals_of(qr{^/(close|close-after)\?|^/echo/reuse}) ],
 		\@targets, 'each arrived once, in order');
 
-	my @ids = map { sql(get("/close-after?many-$_")) . '' } 1 .. 50;
+	my @ids = map { sql_in($db, get("/close-after?many-$_")) . '' } 1 .. 50;
 	is(scalar(grep { wait_response($node, $_)->{status_code} == 200 } @ids),
 		50, 'many at once');
-	is(arrived(qr{^/close-after\?many}) + 0, 50, 'each arrived once');
+	is($server->targets(qr{^/close-after\?many}) + 0, 50, 'each arrived once');
 
 	# The server takes a POST and closes without an answer: it may have acted
 	# upon it, so it is not for us to send it again.
 	is(request($node, get('/close-on-reuse'))->{status_code}, 200, '/close-on-reuse');
 	my $row = request($node,
 		"select net.http_post('$base/echo/once', timeout_milliseconds := @{[LONG_MS]})");
-	is(arrived(qr{^/echo/once$}) + 0, 1, 'a POST that arrived is not sent again');
+	is($server->targets(qr{^/echo/once$}) + 0, 1, 'a POST that arrived is not sent again');
 	ok($row->{status_code} || $row->{error_msg}, 'it has its outcome');
 };
 
@@ -267,7 +242,7 @@ subtest 'redirects' => sub {
 	my $row = request($node, get('/redirect/5'));
 	is($row->{status_code}, 200, 'a chain');
 	is(JSON::PP::decode_json($row->{content})->{path}, '/echo', 'to its end');
-	is_deeply([ arrived(qr{^/redirect/}) ],
+	is_deeply([ map { $_->[2] } $server->arrivals_of(qr{^/redirect/}) ],
 		[ map { "/redirect/$_" } reverse 1 .. 5 ], 'step by step');
 	fails_like(request($node, get('/redirect-loop')), qr/redirects/, 'a loop');
 	fails_like(request($node, get($where->('file:///etc/passwd'))), qr/./, 'to file:');
@@ -280,7 +255,7 @@ subtest 'redirects' => sub {
 	my $elsewhere = $other->url;
 	$seen = echo(get($where->("$elsewhere/echo/other"), headers => $secret));
 	is($seen->{target}, '/echo/other', 'to another origin');
-	is(scalar arrived(qr{^/echo/other$}, $other), 1, 'which is another server');
+	is(scalar $other->targets(qr{^/echo/other$}), 1, 'which is another server');
 	is($seen->{lower}{authorization}, undef, 'Authorization does not go there');
 	is($seen->{lower}{cookie}, undef, 'Cookie neither');
 
@@ -296,7 +271,7 @@ subtest 'redirects' => sub {
 };
 
 subtest 'headers of a request' => sub {
-	my $version = sql("select extversion from pg_extension where extname = 'pg_net'");
+	my $version = sql_in($db, "select extversion from pg_extension where extname = 'pg_net'");
 	my $seen = echo(get('/echo'));
 	is($seen->{headers}{'User-Agent'}, "pg_net/$version", 'User-Agent, once');
 	is($seen->{lower}{'content-type'}, undef, 'GET has no Content-Type');
@@ -340,7 +315,7 @@ subtest 'headers of a request' => sub {
 		is($seen->{body}, '{"a": "GET / HTTP/1.1"}', "$framing: whole body");
 		echo(get('/echo/framing'));
 	}
-	is(arrived(qr{^/echo/framing$}) + 0, 8, 'and nothing but the requests arrived');
+	is($server->targets(qr{^/echo/framing$}) + 0, 8, 'and nothing but the requests arrived');
 };
 
 subtest 'encodings' => sub {
@@ -352,21 +327,21 @@ subtest 'encodings' => sub {
 	for my $encoding ('UTF8', 'LATIN1', 'EUC_JP', 'SQL_ASCII')
 	{
 		$db = 'in_' . lc $encoding;
-		$node->safe_psql('postgres',
+		sql_in($node, 'postgres',
 			"create database $db encoding '$encoding' locale 'C' template template0");
-		$node->safe_psql($db, 'create extension pg_net');
-		sql('select net.wait_until_running()');
+		sql_in($node, $db, 'create extension pg_net');
+		sql_in($db, 'select net.wait_until_running()');
 
 		# Bytes as the database has them: escapes of JSON need an encoding.
 		my $json = $word{$encoding}
 		  ? qq('{"k": "$word{$encoding}[0]"}'::jsonb)
 		  : q{('{"k": "' || E'caf\\303\\251' || '"}')::jsonb};
 		my $bytes = pack 'H*', $word{$encoding} ? $word{$encoding}[1] : '636166c3a9';
-		my $row = sql("select net.http_post('$base/echo/$encoding', $json,"
+		my $row = sql_in($db, "select net.http_post('$base/echo/$encoding', $json,"
 			  . " params := $json, timeout_milliseconds := @{[LONG_MS]})");
 		my $id = $row;
 		wait_stored($id);
-		my $content = sql("select content from net._http_response where id = $id");
+		my $content = sql_in($db, "select content from net._http_response where id = $id");
 		my $seen = JSON::PP::decode_json($content);
 		is(unpack('H*', decode_base64($seen->{body_base64})),
 			unpack('H*', qq({"k": "$bytes"})), "$encoding: JSON body, exact");
@@ -375,17 +350,17 @@ subtest 'encodings' => sub {
 		my $utf8 = { UTF8 => 'caf%C3%A9%20%E6%97%A5%E6%9C%AC', EUC_JP => '%E6%97%A5%E6%9C%AC' }->{$encoding} // 'caf%C3%A9';
 		is(uc $seen->{query}, uc "k=$utf8", "$encoding: params, in UTF-8");
 
-		$id = sql(get('/latin1'));
+		$id = sql_in($db, get('/latin1'));
 		wait_stored($id);
 		my $expected = $encoding eq 'LATIN1' ? '636166e90a' : $encoding eq 'UTF8' ? '636166c3a90a' : undef;
-		$row = sql("select coalesce(encode(convert_to(content, '$encoding'), 'hex'), 'bytes ' || encode(content_bytes, 'hex'))"
+		$row = sql_in($db, "select coalesce(encode(convert_to(content, '$encoding'), 'hex'), 'bytes ' || encode(content_bytes, 'hex'))"
 			  . " from net._http_response where id = $id");
 		$expected //= '(bytes )?636166e90a' if $encoding eq 'SQL_ASCII';
 		$expected //= '(bytes 636166e90a|6361668fabb10a)';
 		like($row, qr/^$expected$/, "$encoding: a latin-1 body");
-		$id = sql(get('/binary'));
+		$id = sql_in($db, get('/binary'));
 		wait_stored($id);
-		is(sql("select encode(content_bytes, 'hex') from net._http_response where id = $id"),
+		is(sql_in($db, "select encode(content_bytes, 'hex') from net._http_response where id = $id"),
 			join('', map { sprintf '%02x', $_ } 0 .. 255), "$encoding: a binary body");
 	}
 	$db = 'postgres';
@@ -411,7 +386,7 @@ subtest 'the environment decides nothing' => sub {
 			qr/\bhttp_proxy=\Q$dead\E/, 'a proxy in the environment of the server');
 	}
 	is(request($node, get('/echo/direct'))->{status_code}, 200, 'is not asked');
-	is(arrived(qr{^/echo/direct$}) + 0, 1, 'the request went straight to its host');
+	is($server->targets(qr{^/echo/direct$}) + 0, 1, 'the request went straight to its host');
 	$node->stop;
 };
 

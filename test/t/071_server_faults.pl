@@ -23,8 +23,6 @@ my $url = $server->url;
 my $node = new_node('server_faults');
 my $worker = current_worker($node);
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 sub get
 {
 	my ($target, $timeout) = @_;
@@ -36,15 +34,6 @@ sub post
 {
 	my ($whole) = @_;
 	return "select net.http_post('$whole', timeout_milliseconds := @{[LONG_MS]})";
-}
-
-# Of the worker, in MB: a field of /proc/PID/status, or undef.
-sub worker_memory
-{
-	my ($field) = @_;
-	my $status = "/proc/$worker/status";
-	return undef unless -r $status;
-	return slurp_file($status) =~ /^$field:\s*(\d+) kB/m ? $1 / 1024 : undef;
 }
 
 # Requests are answered while others are not.
@@ -122,7 +111,7 @@ subtest 'large answers' => sub {
 		'a gzip bomb is kept as it came');
   SKIP:
 	{
-		my $peak = worker_memory('VmHWM');
+		my $peak = process_memory($worker, 'VmHWM');
 		skip 'no /proc', 1 unless defined $peak;
 		cmp_ok($peak, '<', 1200, 'memory was bounded');
 	}

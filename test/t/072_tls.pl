@@ -39,8 +39,6 @@ my $node;
 	$node = new_node('tls', conf => "pg_net.http_version = '2'");
 }
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 sub get
 {
 	my ($url) = @_;

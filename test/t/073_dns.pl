@@ -55,8 +55,6 @@ my $port = $server->port;
 my $start = sub { new_node('dns') };
 my $node = $clock ? $clock->given_to($start) : $start->();
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 # Queue requests for names with these numbers; their ids.
 sub queue
 {

@@ -19,15 +19,13 @@ my %servers = (
 my %urls = map { $_ => "$_://localhost:" . $servers{$_}->port } keys %servers;
 
 my $node = new_node('kept_connections', conf => "pg_net.ca_file = '$nginx{ca_file}'");
-sql('create role a', 'create role b');
-
-sub sql { return $node->safe_psql('postgres', join ";\n", @_) }
+sql('create role a; create role b');
 
 # Send as a role, and return the response row.
 sub send_as
 {
 	my ($role, $method, $url) = @_;
-	my $id = sql("set role $role", "select net.http_request('$method', '$url', timeout_milliseconds := @{[LONG_MS]})");
+	my $id = sql("set role $role;", "select net.http_request('$method', '$url', timeout_milliseconds := @{[LONG_MS]})");
 	return wait_response($node, $id);
 }
 

@@ -17,8 +17,6 @@ my $node = new_node('routes', conf => "pg_net.ca_file = '$nginx{ca_file}'");
 my $base = $server->url;
 my $https = "https://127.0.0.1:$nginx{https_port}";
 
-sub sql { return $node->safe_psql('postgres', join "\n", @_) }
-
 sub get
 {
 	my ($url, %args) = @_;
