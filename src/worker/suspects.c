@@ -57,11 +57,13 @@ struct Suspects
 
 	dlist_head	taken;			/* requests to write down and send */
 	int			ntaken;
+	dlist_head	blamed;			/* the same, those with deaths */
 	int			in_flight;		/* and written down */
 
 	/* of these, those with deaths: others wait for them for a while */
 	int			blamed_taken;
 	int			blamed_in_flight;
+	bool		sends_blamed;	/* with what is written down now */
 	bool		alone;			/* with nobody else in flight */
 	TimestampTz patience_ends;	/* DT_NOBEGIN: nobody waits */
 
@@ -72,7 +74,10 @@ struct Suspects
 	bool		said_failed;	/* in the log */
 };
 
-static void send_taken(Suspects *suspects, HttpEngine *engine, TimestampTz now);
+static void send_blamed(Suspects *suspects, HttpEngine *engine,
+						TimestampTz now);
+static void send_list(Suspects *suspects, HttpEngine *engine, dlist_head *jobs);
+static bool sends_blamed(const Suspects *suspects, TimestampTz now);
 static void begin_patience(Suspects *suspects, TimestampTz now);
 static int	count_others(const Suspects *suspects);
 static bool waits_for_others(const Suspects *suspects, TimestampTz now);
@@ -85,9 +90,10 @@ static bool is_blamed(const Suspects *suspects, const Job *job);
 static bool is_suspect(const Suspects *suspects, const Job *job);
 static void forget_gone(Suspects *suspects);
 static void acquit(Suspects *suspects, int64 id);
-static bool has_to_write(const Suspects *suspects);
+static bool has_to_write(const Suspects *suspects, TimestampTz now);
 static bool write_down(Suspects *suspects, TableAccess *access);
 static void write_entry(void *suspects);
+static int64 *ids_of(const dlist_head *jobs, int njobs, int *nids);
 static void say_failed(Suspects *suspects, ErrorData *error);
 
 /* Suspect nobody yet. */
@@ -108,6 +114,7 @@ pgnet_suspects_create(MemoryContext parent, Jobs *jobs, Lanes *lanes)
 	suspects->cleared = MemoryContextAlloc(context,
 										   sizeof(int64) * MANY_CLEARED);
 	dlist_init(&suspects->taken);
+	dlist_init(&suspects->blamed);
 	pgnet_suspects_clear(suspects);
 	return suspects;
 }
@@ -118,6 +125,8 @@ pgnet_suspects_clear(Suspects *suspects)
 {
 	while (!dlist_is_empty(&suspects->taken))
 		pgnet_lanes_discard(suspects->lanes, pgnet_job_pop(&suspects->taken));
+	while (!dlist_is_empty(&suspects->blamed))
+		pgnet_lanes_discard(suspects->lanes, pgnet_job_pop(&suspects->blamed));
 	suspects->ntaken = suspects->in_flight = suspects->ncleared = 0;
 	suspects->blamed_taken = suspects->blamed_in_flight = 0;
 	suspects->patience_ends = DT_NOBEGIN;
@@ -193,10 +202,16 @@ pgnet_suspects_take(Suspects *suspects, Job *job)
 {
 	if (!is_suspect(suspects, job))
 		return false;
-	dlist_push_tail(&suspects->taken, &job->node);
-	suspects->ntaken++;
 	if (is_blamed(suspects, job))
+	{
+		dlist_push_tail(&suspects->blamed, &job->node);
 		suspects->blamed_taken++;
+	}
+	else
+	{
+		dlist_push_tail(&suspects->taken, &job->node);
+		suspects->ntaken++;
+	}
 	return true;
 }
 
@@ -220,35 +235,45 @@ pgnet_suspects_send(Suspects *suspects, TableAccess *access,
 		begin_patience(suspects, now);
 	if (has_to_join(suspects, now))
 		let_others_join(suspects, access);
-	if (!has_to_write(suspects) || waits_for_others(suspects, now) ||
+	if (!has_to_write(suspects, now) ||
 		!pgnet_backoff_over(&suspects->backoff, now))
 		return;
-	if (suspects->blamed_taken > 0)
+	suspects->sends_blamed = sends_blamed(suspects, now);
+	if (suspects->sends_blamed)
 		suspects->alone = count_others(suspects) == 0;
 	if (!write_down(suspects, access))
 		return;
 	suspects->ncleared = 0;
-	send_taken(suspects, engine, now);
+	send_list(suspects, engine, &suspects->taken);
+	suspects->ntaken = 0;
+	if (suspects->sends_blamed)
+		send_blamed(suspects, engine, now);
 }
 
-/* Those that are written down go. */
+/* Those with deaths that are written down go. */
 static void
-send_taken(Suspects *suspects, HttpEngine *engine, TimestampTz now)
+send_blamed(Suspects *suspects, HttpEngine *engine, TimestampTz now)
 {
 	if (!suspects->alone)
 		suspects->patience_ends = DT_NOBEGIN;
 	else if (suspects->blamed_in_flight == 0 && suspects->blamed_taken > 0)
 		begin_patience(suspects, now);
-	while (!dlist_is_empty(&suspects->taken))
+	send_list(suspects, engine, &suspects->blamed);
+	suspects->blamed_in_flight += suspects->blamed_taken;
+	suspects->blamed_taken = 0;
+}
+
+static void
+send_list(Suspects *suspects, HttpEngine *engine, dlist_head *jobs)
+{
+	while (!dlist_is_empty(jobs))
 	{
-		Job		   *job = pgnet_job_pop(&suspects->taken);
+		Job		   *job = pgnet_job_pop(jobs);
 
 		pgnet_job_move(suspects->jobs, job, PGNET_JOB_IN_FLIGHT);
 		pgnet_engine_start(engine, job);
 		suspects->in_flight++;
 	}
-	suspects->blamed_in_flight += suspects->blamed_taken;
-	suspects->ntaken = suspects->blamed_taken = 0;
 }
 
 /* Others wait from now on: the longer, the more often that was in vain. */
@@ -276,6 +301,13 @@ waits_for_others(const Suspects *suspects, TimestampTz now)
 {
 	return suspects->blamed_taken > 0 && now < suspects->patience_ends &&
 		count_others(suspects) > 0;
+}
+
+/* Are there some to send now? */
+static bool
+sends_blamed(const Suspects *suspects, TimestampTz now)
+{
+	return suspects->blamed_taken > 0 && !waits_for_others(suspects, now);
 }
 
 /* Is it time for others to go on? */
@@ -351,7 +383,7 @@ pgnet_suspects_due(Suspects *suspects, TimestampTz now)
 	if (waits_for_others(suspects, now) ||
 		(suspects->blamed_in_flight > 0 && suspects->alone))
 		due = suspects->patience_ends;
-	if (has_to_write(suspects) && !waits_for_others(suspects, now))
+	if (has_to_write(suspects, now))
 		due = Min(due, pgnet_backoff_after(&suspects->backoff, DT_NOBEGIN));
 	return due;
 }
@@ -421,9 +453,10 @@ acquit(Suspects *suspects, int64 id)
 
 /* Is there something to write, or much to remove, or time to? */
 static bool
-has_to_write(const Suspects *suspects)
+has_to_write(const Suspects *suspects, TimestampTz now)
 {
-	return suspects->ntaken > 0 || suspects->ncleared >= MANY_CLEARED ||
+	return suspects->ntaken > 0 || sends_blamed(suspects, now) ||
+		suspects->ncleared >= MANY_CLEARED ||
 		(suspects->ncleared > 0 && suspects->in_flight == 0);
 }
 
@@ -456,14 +489,28 @@ static void
 write_entry(void *arg)
 {
 	Suspects   *suspects = arg;
-	int64	   *ids = palloc(sizeof(int64) * Max(suspects->ntaken, 1));
-	int			nids = 0;
+	int			nids;
+	int64	   *ids = ids_of(&suspects->taken, suspects->ntaken, &nids);
+
+	pgnet_suspect_rows_write(ids, nids, false, suspects->cleared,
+							 suspects->ncleared);
+	if (!suspects->sends_blamed)
+		return;
+	ids = ids_of(&suspects->blamed, suspects->blamed_taken, &nids);
+	pgnet_suspect_rows_write(ids, nids, suspects->alone, NULL, 0);
+}
+
+/* The ids of a list of so many jobs. */
+static int64 *
+ids_of(const dlist_head *jobs, int njobs, int *nids)
+{
+	int64	   *ids = palloc(sizeof(int64) * Max(njobs, 1));
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &suspects->taken)
-		ids[nids++] = dlist_container(Job, node, iter.cur)->id;
-	pgnet_suspect_rows_write(ids, nids, suspects->alone, suspects->cleared,
-							 suspects->ncleared);
+	*nids = 0;
+	dlist_foreach(iter, unconstify(dlist_head *, jobs))
+		ids[(*nids)++] = dlist_container(Job, node, iter.cur)->id;
+	return ids;
 }
 
 /* Say once that suspects are sent without being written down. */
