@@ -197,7 +197,7 @@ is_in_one_form(const char *key)
 	if (length == 0 || host[length] != ':' || host[length - 1] == '.')
 		return false;
 	port = host + length + 1;
-	if (*port == '0' || strspn(port, "0123456789") != strlen(port))
+	if (*port == '0' || *port == '\0' || strspn(port, "0123456789") != strlen(port))
 		return false;
 	if (!isdigit((unsigned char) *host))
 		return true;

@@ -112,6 +112,8 @@ pgnet_body_budget_resume(BodyBudget *budget)
 
 		if (left-- == 0)
 			break;
+		if (receiver->evicted)
+			continue;
 		if (!has_share(budget, receiver, receiver->wanted))
 		{
 			if (first != NULL && !has_stopped(first))
@@ -257,6 +259,8 @@ make_room(BodyBudget *budget, const BodyReceiver *receiver, size_t bytes)
 static void
 evict(BodyBudget *budget, BodyReceiver *receiver)
 {
+	if (receiver->evicted)
+		return;
 	receiver->evicted = true;
 	dlist_push_tail(&budget->evicted, &receiver->evicted_node);
 	budget->promised += receiver->taken;

@@ -114,7 +114,7 @@ pgnet_transfer_evicted(BodyReceiver *receiver, CURL **easy)
 	Transfer   *transfer = (Transfer *) start;
 
 	/* it may be known why it cannot go on */
-	if (!transfer->body.broken)
+	if (!transfer->body.broken && transfer->decoder.problem == NULL)
 		transfer->body.broken = transfer->body.no_room = true;
 	*easy = transfer->setup.easy;
 	return transfer;
@@ -165,7 +165,10 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 		pgnet_metrics_add(job, easy);
 	/* others may have that memory */
 	if (job->outcome.kind != PGNET_OUTCOME_ANSWERED)
+	{
+		pgnet_decoder_free(&transfer->decoder, &transfer->body);
 		pgnet_body_free(&transfer->body);
+	}
 	end_transfer(transfer, easy);
 	return job;
 }

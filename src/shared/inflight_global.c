@@ -81,6 +81,13 @@ pgnet_inflight_is_left(WorkerState *worker, int limit)
 	return reserve(worker, limit);
 }
 
+void
+pgnet_inflight_wait(WorkerState *worker)
+{
+	refused = true;
+	set_waits(worker, true);
+}
+
 int64
 pgnet_inflight_share(WorkerState *worker, int limit)
 {

@@ -24,6 +24,9 @@ extern void pgnet_inflight_join(WorkerState *worker);
  */
 extern bool pgnet_inflight_is_left(WorkerState *worker, int limit);
 
+/* It has less than it could use: wake it when another gives back. */
+extern void pgnet_inflight_wait(WorkerState *worker);
+
 /* How many the worker may have in flight now, of so many in all. */
 extern int64 pgnet_inflight_share(WorkerState *worker, int limit);
 

@@ -55,10 +55,12 @@ pgnet_batch_fill(Batch *batch, const dlist_head *list, int max,
 		Job		   *job = dlist_container(Job, node, iter.cur);
 		int		   *of_holder = &taken[share_of(job->holder)];
 
-		if (batch->count == max || !fits(batch, job, &bytes))
+		if (batch->count == max)
 			break;
 		if (*of_holder == share)
 			continue;
+		if (!fits(batch, job, &bytes))
+			break;
 		(*of_holder)++;
 		batch->jobs[batch->count++] = job;
 	}

@@ -158,6 +158,9 @@ pgnet_intake_load(Intake *intake, TableAccess *access, TimestampTz now)
 	rows.nids = pgnet_lanes_to_load(intake->lanes, rows.ids,
 									pgnet_pace_rows(&intake->load_pace,
 													MAX_LOAD_ROWS));
+	/* another worker may have taken the place meanwhile */
+	if (rows.nids == 0)
+		return;
 	pgnet_pace_begin(&run, &intake->load_pace);
 	if (pgnet_access_try(access, &intake->load_backoff, "load queued requests",
 						 load_rows, &rows))

@@ -6,7 +6,9 @@
 #include "postgres.h"
 
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
+#include "clock.h"
 #include "shared/inflight_global.h"
 #include "worker/jobs.h"
 
@@ -27,11 +29,15 @@
 /* Rows that are known; some 50 bytes each. */
 #define MAX_IDS 1000000
 
+/* What counts as running may be something else than a lookup. */
+#define LONGEST_LOOKUP_MS (10 * 60 * 1000)
+
 /* A lookup that goes on without its job. */
 typedef struct Lookup
 {
 	dlist_node	node;
 	Holder	   *holder;
+	TimestampTz ends;			/* at the latest */
 } Lookup;
 
 /* To which states a job may go. */
@@ -70,10 +76,10 @@ pgnet_job_move(Jobs *jobs, Job *job, JobState state)
 	JobState	before = job->state;
 
 	Assert((next_states[before] & (1 << state)) != 0);
-	/* rows that are known are counted as ids in the account */
+	/* what is known is counted as ids in the account; what is recorded ends */
 	if (before != PGNET_JOB_KNOWN)
 		jobs->count[before]--;
-	if (state != PGNET_JOB_KNOWN)
+	if (state != PGNET_JOB_KNOWN && state != PGNET_JOB_RECORDED)
 		jobs->count[state]++;
 	job->state = state;
 
@@ -125,6 +131,8 @@ keep_lookup(Jobs *jobs, const Job *job)
 	if (lookup == NULL)
 		return false;
 	lookup->holder = job->holder;
+	lookup->ends = TimestampTzPlusMilliseconds(pgnet_clock_now(),
+											   LONGEST_LOOKUP_MS);
 	dlist_push_tail(&jobs->lookups, &lookup->node);
 	jobs->nlookups++;
 	return true;
@@ -136,9 +144,12 @@ pgnet_jobs_end_lookup(Jobs *jobs, int running)
 	Lookup	   *lookup;
 	Holder	   *holder;
 
-	if (jobs->nlookups <= running)
+	if (jobs->nlookups == 0)
 		return NULL;
-	lookup = dlist_container(Lookup, node, dlist_pop_head_node(&jobs->lookups));
+	lookup = dlist_head_element(Lookup, node, &jobs->lookups);
+	if (jobs->nlookups <= running && pgnet_clock_now() < lookup->ends)
+		return NULL;
+	dlist_delete(&lookup->node);
 	jobs->nlookups--;
 	holder = lookup->holder;
 	pfree(lookup);

@@ -27,7 +27,7 @@
 typedef struct Jobs
 {
 	Account		account;
-	int			count[PGNET_JOB_NSTATES];	/* but for KNOWN */
+	int			count[PGNET_JOB_NSTATES];	/* but for KNOWN and RECORDED */
 	WorkerState *worker;		/* counts those in flight of all workers */
 	dlist_head	lookups;		/* that outlive their jobs, oldest first */
 	int			nlookups;

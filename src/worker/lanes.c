@@ -77,6 +77,7 @@ static LaneQueue *queue_with(const Resume *resume);
 static Role *role_with(const Resume *resume);
 static bool is_low(const Lanes *lanes, const Resume *resume);
 static LaneQueue *choose(Lanes *lanes, QueueState state);
+static LaneQueue *try_to_choose(Lanes *lanes, QueueState state);
 static void set_in_flight_limit(Lanes *lanes);
 static void unblock(Lanes *lanes);
 static bool role_may_send(const Lanes *lanes, const Role *role);
@@ -574,10 +575,15 @@ remember(Lanes *lanes, Job *job, LaneQueue *queue)
 {
 	bool		found;
 
-	known_insert(lanes->known, job->id, &found)->queue = queue;
-	Assert(!found);
-	pgnet_account_take(&lanes->jobs->account, &queue->holder, PGNET_POOL_IDS,
-					   1);
+	KnownId    *known = known_insert(lanes->known, job->id, &found);
+
+	/* without a primary key there may be two rows with an id */
+	if (!found)
+	{
+		known->queue = queue;
+		pgnet_account_take(&lanes->jobs->account, &queue->holder,
+						   PGNET_POOL_IDS, 1);
+	}
 	job->holder = &queue->holder;
 }
 
@@ -676,9 +682,28 @@ is_low(const Lanes *lanes, const Resume *resume)
 		pgnet_account_may(account, &queue->holder, PGNET_POOL_IDS, has);
 }
 
-/* The queue in a state, of those by role, whose turn it is; or NULL. */
+/*
+ * The queue in a state, of those by role, whose turn it is; or NULL.  If that
+ * is for want of what other workers have, they wake us when they give back.
+ */
 static LaneQueue *
 choose(Lanes *lanes, QueueState state)
+{
+	LaneQueue  *queue = try_to_choose(lanes, state);
+
+	if (queue != NULL ||
+		lanes->jobs->account.limit[PGNET_POOL_IN_FLIGHT] >=
+			lanes->limits.in_flight ||
+		(dlist_is_empty(&lanes->having[state]) &&
+		 dlist_is_empty(&lanes->blocked)))
+		return queue;
+	pgnet_inflight_wait(lanes->jobs->worker);
+	/* whoever gave back before that did not see us wait */
+	return try_to_choose(lanes, state);
+}
+
+static LaneQueue *
+try_to_choose(Lanes *lanes, QueueState state)
 {
 	dlist_mutable_iter roles;
 	dlist_mutable_iter queues;
@@ -709,11 +734,15 @@ choose(Lanes *lanes, QueueState state)
 static void
 set_in_flight_limit(Lanes *lanes)
 {
-	int64	   *limit = &lanes->jobs->account.limit[PGNET_POOL_IN_FLIGHT];
+	Account    *account = &lanes->jobs->account;
+	int64		share = pgnet_inflight_share(lanes->jobs->worker,
+											 pgnet_setting_max_in_flight_total);
+	int64		limit = Min(share, lanes->limits.in_flight);
 
-	*limit = pgnet_inflight_share(lanes->jobs->worker,
-								  pgnet_setting_max_in_flight_total);
-	*limit = Min(*limit, lanes->limits.in_flight);
+	/* others gave back, which is as good as if we had */
+	if (limit > account->limit[PGNET_POOL_IN_FLIGHT])
+		account->gives++;
+	account->limit[PGNET_POOL_IN_FLIGHT] = limit;
 }
 
 /* Somebody gave something back: have those that are blocked try again. */
@@ -768,7 +797,11 @@ has_request_room(const Lanes *lanes, LaneQueue *queue)
 	bytes = pgnet_job_request_bytes(pgnet_lane_queue_at(queue, 0)->size);
 	if (bytes == 0 || queue->holder.role->has[PGNET_POOL_REQUEST_BYTES] == 0)
 		return true;
-	return (in_lane == 0 || in_lane + bytes <= MAX_LANE_REQUEST_BYTES) &&
+	if (in_lane == 0)
+		return pgnet_account_role_may(&lanes->jobs->account,
+									  queue->holder.role,
+									  PGNET_POOL_REQUEST_BYTES, bytes);
+	return in_lane + bytes <= MAX_LANE_REQUEST_BYTES &&
 		pgnet_account_may(&lanes->jobs->account, &queue->holder,
 						  PGNET_POOL_REQUEST_BYTES, bytes);
 }
@@ -879,6 +912,9 @@ queue_turn(Lanes *lanes, LaneQueue *queue)
 	queue_enter(lanes, queue, state);
 	dlist_delete(role_node);
 	dlist_push_tail(&lanes->having[state], role_node);
+	/* the next place in the lane is offered to its queues in this order */
+	dlist_delete(&queue->lane_node);
+	dlist_push_tail(&queue->lane->queues, &queue->lane_node);
 }
 
 /* Nothing is left of a queue. */

@@ -353,6 +353,7 @@ follow_tables(Loop *loop)
 	loop->access.changed = false;
 	pgnet_suspects_clear(loop->suspects);
 	pgnet_lanes_clear(loop->lanes);
+	loop->intake.refilling = false;
 	pgnet_recorder_clear(&loop->recorder);
 	while (!dlist_is_empty(&loop->recorder.recorded))
 		pgnet_lanes_end(loop->lanes, pgnet_job_pop(&loop->recorder.recorded),
@@ -374,7 +375,6 @@ rest(Loop *loop)
 	bool		quiet = loop->jobs.count[PGNET_JOB_IN_FLIGHT] == 0;
 	TimestampTz due;
 
-	pgnet_inflight_settle(loop->worker);
 	if (is_mark_passed(loop))
 	{
 		pgnet_engine_mark(loop->engine);
@@ -383,6 +383,8 @@ rest(Loop *loop)
 	pgnet_stay_refuse(&loop->stay, loop->now);
 	pgnet_reporting_activity(&loop->reporting, !quiet);
 	due = next_due(loop);
+	/* last: to look whether more could be sent may keep a place */
+	pgnet_inflight_settle(loop->worker);
 	if (loop->busy || due <= loop->now)
 		return;
 

@@ -11,7 +11,7 @@ use IO::Socket::INET;
 use PgNetTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(time);
+use Time::HiRes qw(sleep time);
 
 use constant HOUR_MS => 3_600_000;
 
@@ -126,6 +126,19 @@ subtest 'requests in flight to one host' => sub {
 	cmp_ok(scalar $server->arrivals_of('/hang?hog'), '<=', 32, 'however the host is written');
 };
 
+start_node('one_per_host', "pg_net.max_in_flight_per_host = 1");
+
+subtest 'one request at a time to one host' => sub {
+	sql('create role third');
+	send_as('hog', 200, "$url/delay/0.1?hog");
+	$server->wait_arrivals('/delay/0.1?hog', 1);
+	my $other = send_as('other', 1, "$url/echo/turn");
+	my $third = send_as('third', 1, "$url/echo/turn");
+	answered($_, 'roles take turns') for $other, $third;
+	cmp_ok(sql("select count(*) from net.http_request_queue where role = 'hog'::regrole"), '>', 0,
+		'before the one that came first is through');
+};
+
 start_node('ids', 'pg_net.batch_size = 1000');
 
 subtest 'rows that are known' => sub {
@@ -148,6 +161,28 @@ subtest 'rows that were not known at first' => sub {
 	is(sql("select count(*), count(*) filter (where status_code = 200) from net._http_response where url ~ 'flood'"),
 		"$count|$count", 'each has its answer');
 	is(scalar $server->arrivals_of('/echo/flood'), $count, 'each was sent once');
+};
+
+subtest 'the extension is dropped while rows are not known' => sub {
+	my $worker = current_worker($node);
+	my $transactions = sub {
+		return sql("select xact_commit + xact_rollback from pg_stat_database where datname = 'postgres'", 'template1');
+	};
+
+	send_as('hog', 40_000, "$url/echo/dropped");
+	$server->wait_arrivals('/echo/dropped', 8_000);
+	sql('drop extension pg_net');
+	# statistics may still be under way at first
+	my ($before, $after) = (0, 1);
+	for (1 .. 10)
+	{
+		$before = $transactions->();
+		sleep 1;
+		$after = $transactions->();
+		last if $before == $after;
+	}
+	is($after, $before, 'the worker rests');
+	is(current_worker($node), $worker, 'and lives');
 };
 
 start_node('bodies');
