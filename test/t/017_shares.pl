@@ -166,7 +166,7 @@ subtest 'rows that were not known at first' => sub {
 subtest 'the extension is dropped while rows are not known' => sub {
 	my $worker = current_worker($node);
 	my $transactions = sub {
-		return sql("select xact_commit + xact_rollback from pg_stat_database where datname = 'postgres'", 'template1');
+		return sql_in('template1', "select xact_commit + xact_rollback from pg_stat_database where datname = 'postgres'");
 	};
 
 	send_as('hog', 40_000, "$url/echo/dropped");
