@@ -4,7 +4,7 @@
  * Runs in: workers.
  *
  * A request that finds no descriptor has to wait, and so do others with it
- * (restraint.c): better have no more in flight than there are descriptors for.
+ * (throttle.c): better have no more in flight than there are descriptors for.
  * PostgreSQL counts on max_safe_fds of them (storage/file/fd.c); what the
  * process may open beyond is ours.  Where that is not enough, some of
  * PostgreSQL's are reserved, by its own accounting.

@@ -122,7 +122,7 @@ loop_init(Loop *loop, WorkerState *worker)
 		.suspects = loop->suspects,
 		.requests = requests
 	};
-	loop->restraint = (Restraint) {
+	loop->throttle = (Throttle) {
 		.jobs = &loop->jobs,
 		.lanes = loop->lanes,
 		.engine = loop->engine,
@@ -234,7 +234,7 @@ send_requests(Loop *loop)
 	bool		sends = sends_more(loop);
 	Job		   *job;
 
-	pgnet_restraint_relax(&loop->restraint, loop->now);
+	pgnet_throttle_relax(&loop->throttle, loop->now);
 	while (sends && (job = pgnet_lanes_next(loop->lanes)) != NULL)
 		if (!pgnet_suspects_take(loop->suspects, job))
 		{
@@ -260,7 +260,7 @@ collect_finished(Loop *loop)
 	dlist_head	finished;
 
 	/* first: what there was too little of, those that finished had until now */
-	pgnet_restraint_collect(&loop->restraint, loop->access.queue, loop->now);
+	pgnet_throttle_collect(&loop->throttle, loop->access.queue, loop->now);
 
 	dlist_init(&finished);
 	if (pgnet_engine_take_finished(loop->engine, &finished) == 0)
@@ -411,7 +411,7 @@ next_due(Loop *loop)
 	due = Min(due, pgnet_expiry_due(&loop->expiry, loop->now, 0));
 	due = Min(due, pgnet_recount_due(&loop->recount, &loop->access));
 	due = Min(due, pgnet_suspects_due(loop->suspects, loop->now));
-	due = Min(due, pgnet_restraint_due(&loop->restraint));
+	due = Min(due, pgnet_throttle_due(&loop->throttle));
 	if (loop->jobs.nlookups > 0)
 		due = Min(due, loop->lookups_due);
 	if (!sends_more(loop))

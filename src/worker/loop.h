@@ -6,9 +6,8 @@
 #ifndef PGNET_LOOP_H
 #define PGNET_LOOP_H
 
-#include "postgres.h"
-
 #include "http/engine.h"
+#include "postgres.h"
 #include "shared/worker_state.h"
 #include "worker/access.h"
 #include "worker/expiry.h"
@@ -17,9 +16,9 @@
 #include "worker/recorder.h"
 #include "worker/recount.h"
 #include "worker/reporting.h"
-#include "worker/restraint.h"
 #include "worker/stay.h"
 #include "worker/suspects.h"
+#include "worker/throttle.h"
 
 typedef struct Loop
 {
@@ -33,7 +32,7 @@ typedef struct Loop
 	Lanes	   *lanes;
 	HttpEngine *engine;
 	Recorder	recorder;
-	Restraint	restraint;
+	Throttle	throttle;
 	Suspects   *suspects;
 	Expiry		expiry;
 	Recount		recount;

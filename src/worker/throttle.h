@@ -1,10 +1,10 @@
 /*
- * restraint.h -- sending less while this machine is short of something.
+ * throttle.h -- sending less while this machine is short of something.
  *
  * Runs in: workers.
  */
-#ifndef PGNET_RESTRAINT_H
-#define PGNET_RESTRAINT_H
+#ifndef PGNET_THROTTLE_H
+#define PGNET_THROTTLE_H
 
 #include "postgres.h"
 
@@ -16,7 +16,7 @@
 #include "worker/recorder.h"
 #include "worker/suspects.h"
 
-typedef struct Restraint
+typedef struct Throttle
 {
 	Jobs	   *jobs;
 	Lanes	   *lanes;			/* what cannot be sent waits here again */
@@ -30,19 +30,19 @@ typedef struct Restraint
 	uint32		said;			/* shortages that are in the log, as bits */
 	Backoff		backoff;		/* until there is more room */
 	TimestampTz calm;			/* when it is over, if full */
-} Restraint;
+} Throttle;
 
 /*
  * Take back requests that the engine could not send, and send no more at a
  * time than goes now.  Those of other tables than queue are forgotten.
  */
-extern void pgnet_restraint_collect(Restraint *restraint, Oid queue,
-									TimestampTz now);
+extern void pgnet_throttle_collect(Throttle *throttle, Oid queue,
+								   TimestampTz now);
 
 /* Send more again, when it is time. */
-extern void pgnet_restraint_relax(Restraint *restraint, TimestampTz now);
+extern void pgnet_throttle_relax(Throttle *throttle, TimestampTz now);
 
 /* When that is; DT_NOEND while all goes well. */
-extern TimestampTz pgnet_restraint_due(const Restraint *restraint);
+extern TimestampTz pgnet_throttle_due(const Throttle *throttle);
 
-#endif							/* PGNET_RESTRAINT_H */
+#endif							/* PGNET_THROTTLE_H */

@@ -1,5 +1,5 @@
 /*
- * restraint.c -- sending less while this machine is short of something.
+ * throttle.c -- sending less while this machine is short of something.
  *
  * Runs in: workers.
  *
@@ -19,7 +19,7 @@
 
 #include "job.h"
 #include "url.h"
-#include "worker/restraint.h"
+#include "worker/throttle.h"
 
 /* With nothing else in flight nobody gives memory back: try so often. */
 #define LONE_TRIES 8
@@ -35,30 +35,30 @@ typedef struct Returned
 	const Job  *first;
 } Returned;
 
-static void take_back(Restraint *restraint, dlist_head *unsent, Oid queue,
+static void take_back(Throttle *throttle, dlist_head *unsent, Oid queue,
 					  TimestampTz now);
 static bool is_hopeless(Job *job, bool alone);
 static void wait_again(Lanes *lanes, Job *job, bool lone);
-static void begin_or_go_on(Restraint *restraint, const Returned *returned);
-static void report(const Restraint *restraint, HttpShortage shortage,
+static void begin_or_go_on(Throttle *throttle, const Returned *returned);
+static void report(const Throttle *throttle, HttpShortage shortage,
 				   const Returned *returned);
 static const char *name_of(HttpShortage shortage);
 static const char *hint_for(HttpShortage shortage);
 
 /* See whether there is something. */
 void
-pgnet_restraint_collect(Restraint *restraint, Oid queue, TimestampTz now)
+pgnet_throttle_collect(Throttle *throttle, Oid queue, TimestampTz now)
 {
 	dlist_head	unsent;
 
 	dlist_init(&unsent);
-	if (pgnet_engine_take_unsent(restraint->engine, &unsent))
-		take_back(restraint, &unsent, queue, now);
+	if (pgnet_engine_take_unsent(throttle->engine, &unsent))
+		take_back(throttle, &unsent, queue, now);
 }
 
 /* Take back what was not sent, the last one first. */
 static void
-take_back(Restraint *restraint, dlist_head *unsent, Oid queue, TimestampTz now)
+take_back(Throttle *throttle, dlist_head *unsent, Oid queue, TimestampTz now)
 {
 	Returned	returned[PGNET_SHORT_OF_THREADS + 1] = {{0}};
 	int			nunsent = 0;
@@ -67,65 +67,65 @@ take_back(Restraint *restraint, dlist_head *unsent, Oid queue, TimestampTz now)
 
 	dlist_foreach(iter, unsent)
 		nunsent++;
-	alone = pgnet_jobs_in_flight(restraint->jobs) == nunsent;
+	alone = pgnet_jobs_in_flight(throttle->jobs) == nunsent;
 	while (!dlist_is_empty(unsent))
 	{
 		Job		   *job = pgnet_job_pop(unsent);
 		Returned   *like = &returned[job->outcome.shortage];
 
 		if (job->table != queue)
-			pgnet_lanes_discard(restraint->lanes, job);
+			pgnet_lanes_discard(throttle->lanes, job);
 		else if (is_hopeless(job, alone))
 		{
-			pgnet_lanes_finished(restraint->lanes, job);
-			pgnet_suspects_finished(restraint->suspects, job);
-			pgnet_recorder_add(restraint->recorder, job, now);
+			pgnet_lanes_finished(throttle->lanes, job);
+			pgnet_suspects_finished(throttle->suspects, job);
+			pgnet_recorder_add(throttle->recorder, job, now);
 		}
 		else
 		{
-			pgnet_suspects_not_sent(restraint->suspects, job);
+			pgnet_suspects_not_sent(throttle->suspects, job);
 			like->count++;
 			like->error = job->outcome.shortage_errno;
 			like->first = job;
-			wait_again(restraint->lanes, job, alone && nunsent == 1);
+			wait_again(throttle->lanes, job, alone && nunsent == 1);
 		}
 	}
-	begin_or_go_on(restraint, returned);
+	begin_or_go_on(throttle, returned);
 }
 
 /* Relax step by step; it is over some time after the last. */
 void
-pgnet_restraint_relax(Restraint *restraint, TimestampTz now)
+pgnet_throttle_relax(Throttle *throttle, TimestampTz now)
 {
-	if (!restraint->lasts)
+	if (!throttle->lasts)
 		return;
-	if (!restraint->full && pgnet_backoff_over(&restraint->backoff, now))
+	if (!throttle->full && pgnet_backoff_over(&throttle->backoff, now))
 	{
 		/* a second pause without trouble: go on quickly */
-		if (restraint->quiet)
-			pgnet_backoff_succeeded(&restraint->backoff);
-		restraint->quiet = true;
-		pgnet_backoff_again(&restraint->backoff);
-		restraint->full = pgnet_lanes_relax(restraint->lanes);
-		restraint->calm = TimestampTzPlusMilliseconds(now, CALM_MS);
+		if (throttle->quiet)
+			pgnet_backoff_succeeded(&throttle->backoff);
+		throttle->quiet = true;
+		pgnet_backoff_again(&throttle->backoff);
+		throttle->full = pgnet_lanes_relax(throttle->lanes);
+		throttle->calm = TimestampTzPlusMilliseconds(now, CALM_MS);
 	}
-	if (!restraint->full || now < restraint->calm)
+	if (!throttle->full || now < throttle->calm)
 		return;
 
-	restraint->lasts = false;
-	restraint->said = 0;
-	pgnet_backoff_succeeded(&restraint->backoff);
-	pgnet_engine_set_frugal(restraint->engine, false);
+	throttle->lasts = false;
+	throttle->said = 0;
+	pgnet_backoff_succeeded(&throttle->backoff);
+	pgnet_engine_set_frugal(throttle->engine, false);
 	ereport(LOG, errmsg("pg_net is sending at full rate again"));
 }
 
 /* When is the next step? */
 TimestampTz
-pgnet_restraint_due(const Restraint *restraint)
+pgnet_throttle_due(const Throttle *throttle)
 {
-	if (!restraint->lasts)
+	if (!throttle->lasts)
 		return DT_NOEND;
-	return restraint->full ? restraint->calm : restraint->backoff.until;
+	return throttle->full ? throttle->calm : throttle->backoff.until;
 }
 
 /*
@@ -171,7 +171,7 @@ wait_again(Lanes *lanes, Job *job, bool lone)
 
 /* Pause, and say why if that is new. */
 static void
-begin_or_go_on(Restraint *restraint, const Returned *returned)
+begin_or_go_on(Throttle *throttle, const Returned *returned)
 {
 	bool		any = false;
 
@@ -180,24 +180,24 @@ begin_or_go_on(Restraint *restraint, const Returned *returned)
 		if (returned[i].count == 0)
 			continue;
 		any = true;
-		if ((restraint->said & (1 << i)) == 0)
-			report(restraint, i, &returned[i]);
-		restraint->said |= 1 << i;
+		if ((throttle->said & (1 << i)) == 0)
+			report(throttle, i, &returned[i]);
+		throttle->said |= 1 << i;
 	}
 	if (!any)
 		return;
 	if (returned[PGNET_SHORT_OF_DESCRIPTORS].count > 0)
-		pgnet_engine_set_frugal(restraint->engine, true);
+		pgnet_engine_set_frugal(throttle->engine, true);
 	/* within a pause it is no new failure: there is just less room yet */
-	if (!restraint->lasts || restraint->quiet)
-		pgnet_backoff_failed(&restraint->backoff);
-	restraint->lasts = true;
-	restraint->quiet = restraint->full = false;
+	if (!throttle->lasts || throttle->quiet)
+		pgnet_backoff_failed(&throttle->backoff);
+	throttle->lasts = true;
+	throttle->quiet = throttle->full = false;
 }
 
 /* The line in the log. */
 static void
-report(const Restraint *restraint, HttpShortage shortage,
+report(const Throttle *throttle, HttpShortage shortage,
 	   const Returned *returned)
 {
 	char	   *whose = "";
@@ -218,7 +218,7 @@ report(const Restraint *restraint, HttpShortage shortage,
 			errdetail("Requests waiting: %d, in flight: %d."
 					  " Timeouts do not run while requests wait.",
 					  returned->count,
-					  restraint->jobs->count[PGNET_JOB_IN_FLIGHT]),
+					  throttle->jobs->count[PGNET_JOB_IN_FLIGHT]),
 			errhint("%s", hint_for(shortage)));
 }
 
