@@ -28,7 +28,7 @@
 #include "shared/inflight_global.h"
 #include "shared/quota.h"
 #include "tables/transaction.h"
-#include "worker/configuration.h"
+#include "worker/engine_settings.h"
 #include "worker/descriptors.h"
 #include "worker/loop.h"
 
@@ -134,7 +134,7 @@ loop_init(Loop *loop, WorkerState *worker)
 
 	pgnet_transaction_prepare_session();
 	apply_settings(loop);
-	pgnet_reporting_init(&loop->reporting);
+	pgnet_activity_init(&loop->activity);
 	pgnet_stay_init(&loop->stay, worker, pgnet_clock_now());
 	pgnet_worker_set_ready(worker);
 }
@@ -190,7 +190,7 @@ apply_settings(Loop *loop)
 		.in_flight_per_lane = pgnet_setting_max_in_flight_per_host,
 	};
 
-	pgnet_configuration_apply(loop->engine);
+	pgnet_engine_settings_apply(loop->engine);
 	pgnet_engine_set_max_in_flight(loop->engine, limits.in_flight);
 	pgnet_lanes_set_limits(loop->lanes, limits);
 	pgnet_expiry_look_now(&loop->expiry);
@@ -316,7 +316,7 @@ forget_recorded(Loop *loop)
 	pgnet_database_broadcast(pgnet_worker_database(loop->worker));
 	pgnet_stay_note_work(&loop->stay, loop->now);
 	pgnet_expiry_note_recorded(&loop->expiry);
-	pgnet_reporting_note_written(&loop->reporting, loop->now);
+	pgnet_activity_note_written(&loop->activity, loop->now);
 }
 
 /* See which lookups have ended, of those that outlived their requests. */
@@ -338,7 +338,7 @@ do_duties(Loop *loop)
 
 	if (pgnet_expiry_due(&loop->expiry, loop->now, patience_ms) <= loop->now &&
 		pgnet_expiry_run(&loop->expiry, &loop->access))
-		pgnet_reporting_note_written(&loop->reporting, loop->now);
+		pgnet_activity_note_written(&loop->activity, loop->now);
 	if (!loop->busy && !loop->access.changed &&
 		pgnet_recount_due(&loop->recount, &loop->access) <= loop->now)
 		pgnet_recount_run(&loop->recount, &loop->access);
@@ -381,14 +381,14 @@ rest(Loop *loop)
 		pgnet_stay_note_progress(&loop->stay, loop->now);
 	}
 	pgnet_stay_refuse(&loop->stay, loop->now);
-	pgnet_reporting_activity(&loop->reporting, !quiet);
+	pgnet_activity_show(&loop->activity, !quiet);
 	due = next_due(loop);
 	/* last: to look whether more could be sent may keep a place */
 	pgnet_inflight_settle(loop->worker);
 	if (loop->busy || due <= loop->now)
 		return;
 
-	pgnet_reporting_flush(&loop->reporting, loop->now, quiet);
+	pgnet_activity_flush(&loop->activity, loop->now, quiet);
 	if (quiet)
 	{
 		pgnet_transaction_settle(loop->now);
@@ -397,7 +397,7 @@ rest(Loop *loop)
 	pgnet_stay_rest(&loop->stay, loop->now, state_of(loop));
 	if (loop->stay.over)
 		return;
-	due = Min(due, loop->reporting.due);
+	due = Min(due, loop->activity.due);
 	due = Min(due, loop->stay.due);
 	pgnet_engine_wait(loop->engine, wait_ms(loop->now, due));
 }
@@ -487,7 +487,7 @@ leave(Loop *loop)
 			pgnet_engine_wait(loop->engine, left_ms);
 	}
 	record_the_rest(loop);
-	pgnet_reporting_flush(&loop->reporting, loop->now, true);
+	pgnet_activity_flush(&loop->activity, loop->now, true);
 	pgnet_suspects_leave(loop->suspects);
 	/* who is asked to restart comes back in any case */
 	if (!ShutdownRequestPending && is_idle(state_of(loop)))

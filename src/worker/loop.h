@@ -15,7 +15,7 @@
 #include "worker/lanes.h"
 #include "worker/recorder.h"
 #include "worker/recount.h"
-#include "worker/reporting.h"
+#include "worker/activity.h"
 #include "worker/stay.h"
 #include "worker/suspects.h"
 #include "worker/throttle.h"
@@ -36,7 +36,7 @@ typedef struct Loop
 	Suspects   *suspects;
 	Expiry		expiry;
 	Recount		recount;
-	Reporting	reporting;
+	Activity	activity;
 	Stay		stay;
 	TimestampTz lookups_due;	/* when to count lookups that go on */
 

@@ -1,5 +1,5 @@
 /*
- * configuration.c -- the settings as the engine wants them.
+ * engine_settings.c -- the settings as the engine wants them.
  *
  * Runs in: workers.
  */
@@ -9,7 +9,7 @@
 
 #include "policy/routes.h"
 #include "settings.h"
-#include "worker/configuration.h"
+#include "worker/engine_settings.h"
 
 static HttpDefaults read_settings(void);
 static const Routes *read_routes(int max_values, const char *list);
@@ -19,7 +19,7 @@ static const Routes *read_routes(int max_values, const char *list);
  * frees the strings of settings.c before we come to look.
  */
 void
-pgnet_configuration_apply(HttpEngine *engine)
+pgnet_engine_settings_apply(HttpEngine *engine)
 {
 	static MemoryContext current = NULL;
 	MemoryContext old = current;
