@@ -28,8 +28,8 @@
 #include "shared/inflight_global.h"
 #include "shared/quota.h"
 #include "tables/transaction.h"
-#include "worker/engine_settings.h"
 #include "worker/descriptors.h"
+#include "worker/engine_settings.h"
 #include "worker/loop.h"
 
 /* After SIGTERM, how long requests in flight may still finish. */

@@ -6,16 +6,17 @@
 #ifndef PGNET_LOOP_H
 #define PGNET_LOOP_H
 
-#include "http/engine.h"
 #include "postgres.h"
+
+#include "http/engine.h"
 #include "shared/worker_state.h"
 #include "worker/access.h"
+#include "worker/activity.h"
 #include "worker/expiry.h"
 #include "worker/intake.h"
 #include "worker/lanes.h"
 #include "worker/recorder.h"
 #include "worker/recount.h"
-#include "worker/activity.h"
 #include "worker/stay.h"
 #include "worker/suspects.h"
 #include "worker/throttle.h"
