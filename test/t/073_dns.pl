@@ -217,7 +217,10 @@ subtest 'lookups that go on after their requests' => sub {
 		200, 'another role is served by an address');
 	is(request($node, "set role other; select net.http_get('http://fine-1.test:$port/echo/name', timeout_milliseconds := @{[LONG_MS]})")->{status_code},
 		200, 'and by name');
-	cmp_ok(threads_of($worker), '<=', 70, 'lookups are limited as requests in flight are');
+  SKIP: {
+		skip 'libcurl limits its threads itself from 8.20 on', 1 if libcurl_version() >= 0x081400;
+		cmp_ok(threads_of($worker), '<=', 70, 'lookups are limited as requests in flight are');
+	}
 	is(current_worker($node), $worker, 'one worker did it');
 	$node->stop('immediate');
 };
