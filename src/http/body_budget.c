@@ -18,7 +18,7 @@
 
 #include "http/body_budget.h"
 
-/* A response that is no larger does not pause. */
+/* A response up to this size never pauses. */
 #define SMALL_BYTES ((size_t) 64 * 1024)
 
 /* Less than this within its patience is not going on. */

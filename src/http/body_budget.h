@@ -58,8 +58,8 @@ typedef struct BodyBudget
 extern void pgnet_body_budget_init(BodyBudget *budget, Account *account);
 
 /*
- * Take memory; false when there is none for this one.  If somebody else has
- * more, that one is evicted instead.
+ * Take memory; false when all is in use and this transfer has most of it.  If
+ * another has more, that one is evicted instead.
  */
 extern bool pgnet_body_budget_take(BodyBudget *budget, BodyReceiver *receiver,
 								   size_t bytes);
