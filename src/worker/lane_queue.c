@@ -1,5 +1,5 @@
 /*
- * lane_queue.c -- the row rows of one role in one lane, first come first
+ * lane_queue.c -- the waiting rows of one role in one lane, first come first
  * served.
  *
  * Runs in: workers.

@@ -2,7 +2,7 @@
  * lane_queue.h -- the waiting rows of one role in one lane, first come first
  * served.
  *
- * Runs in: workers.  A ring that grows; only lanes.c uses it.
+ * Runs in: workers.  A ring that grows; only lanes.c and its parts use it.
  */
 #ifndef PGNET_LANE_QUEUE_H
 #define PGNET_LANE_QUEUE_H

@@ -1,0 +1,114 @@
+/*
+ * lane_table.c -- the lanes, roles and lane queues that there are, by key.
+ *
+ * Runs in: workers.
+ */
+#include "postgres.h"
+
+#include "lib/ilist.h"
+
+#include "worker/lane_table.h"
+
+static HTAB *make_hash(const char *name, MemoryContext context, Size key,
+					   Size entry);
+static Lane *get_lane(LaneTable *table, uint64 key);
+
+void
+pgnet_lane_table_init(LaneTable *table, MemoryContext context,
+					  Account *account)
+{
+	table->account = account;
+	table->lanes = make_hash("pg_net lanes", context, sizeof(uint64),
+							 sizeof(Lane));
+	table->roles = make_hash("pg_net roles", context, sizeof(Oid),
+							 sizeof(Role));
+	table->queues = make_hash("pg_net lane queues", context,
+							  sizeof(LaneQueueKey), sizeof(LaneQueue));
+}
+
+static HTAB *
+make_hash(const char *name, MemoryContext context, Size key, Size entry)
+{
+	HASHCTL		control = {
+		.keysize = key,
+		.entrysize = entry,
+		.hcxt = context
+	};
+
+	return hash_create(name, 64, &control,
+					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+Role *
+pgnet_lane_table_role(LaneTable *table, Oid oid)
+{
+	bool		found;
+	Role	   *role = hash_search(table->roles, &oid, HASH_ENTER, &found);
+
+	if (!found)
+	{
+		*role = (Role) {.oid = oid, .resume.of_role = true};
+		for (int i = 0; i < QUEUE_NLISTS; i++)
+			dlist_init(&role->queues[i]);
+	}
+	return role;
+}
+
+LaneQueue *
+pgnet_lane_table_queue(LaneTable *table, uint64 lane_key, Oid role)
+{
+	LaneQueueKey key = {.lane = lane_key, .role = role};
+	bool		found;
+	LaneQueue  *queue = hash_search(table->queues, &key, HASH_ENTER, &found);
+
+	if (found)
+		return queue;
+	*queue = (LaneQueue) {
+		.key = key,
+		.lane = get_lane(table, lane_key),
+		.role = pgnet_lane_table_role(table, role),
+		.state = QUEUE_IDLE
+	};
+	queue->holder.lane = &queue->lane->party;
+	queue->holder.role = &queue->role->party;
+	dlist_push_tail(&queue->lane->queues, &queue->lane_node);
+	queue->lane->nqueues++;
+	if (queue->role->party.nholders++ == 0)
+		table->account->nroles++;
+	return queue;
+}
+
+static Lane *
+get_lane(LaneTable *table, uint64 key)
+{
+	bool		found;
+	Lane	   *lane = hash_search(table->lanes, &key, HASH_ENTER, &found);
+
+	if (!found)
+	{
+		*lane = (Lane) {.key = key, .restricted_to = PGNET_UNRESTRICTED};
+		dlist_init(&lane->queues);
+	}
+	return lane;
+}
+
+Lane *
+pgnet_lane_table_find_lane(LaneTable *table, uint64 key)
+{
+	return hash_search(table->lanes, &key, HASH_FIND, NULL);
+}
+
+void
+pgnet_lane_table_remove(LaneTable *table, LaneQueue *queue)
+{
+	Lane	   *lane = queue->lane;
+
+	dlist_delete(&queue->lane_node);
+	if (--queue->role->party.nholders == 0)
+		table->account->nroles--;
+	/* with fewer parties the share of each is larger */
+	table->account->gives++;
+	hash_search(table->queues, &queue->key, HASH_REMOVE, NULL);
+	if (--lane->nqueues == 0)
+		hash_search(table->lanes, &lane->key, HASH_REMOVE, NULL);
+}

@@ -1,0 +1,328 @@
+/*
+ * schedule.c -- which lane queue sends next, within the limits and shares.
+ *
+ * Runs in: workers.
+ */
+#include "postgres.h"
+
+#include "utils/hsearch.h"
+
+#include "settings.h"
+#include "share.h"
+#include "shared/inflight_global.h"
+#include "worker/schedule.h"
+
+/* Large requests in flight in one lane, beyond the first. */
+#define MAX_LANE_REQUEST_BYTES ((int64) 64 * 1024 * 1024)
+
+static LaneQueue *choose(Schedule *schedule, QueueState state);
+static void set_in_flight_limit(Schedule *schedule);
+static void unblock(Schedule *schedule);
+static bool role_may_send(const Schedule *schedule, const Role *role);
+static bool queue_may_send(const Schedule *schedule, LaneQueue *queue);
+static bool has_request_room(const Schedule *schedule, LaneQueue *queue);
+static QueueState state_for(const Schedule *schedule, LaneQueue *queue);
+static void update_all(Schedule *schedule);
+static void enter(Schedule *schedule, LaneQueue *queue, QueueState state);
+static void leave(LaneQueue *queue);
+
+void
+pgnet_schedule_init(Schedule *schedule, Jobs *jobs, LaneTable *table)
+{
+	*schedule = (Schedule) {
+		.jobs = jobs,
+		.table = table,
+		.restricted_to = PGNET_UNRESTRICTED
+	};
+	for (int i = 0; i < QUEUE_NLISTS; i++)
+		dlist_init(&schedule->having[i]);
+	dlist_init(&schedule->blocked);
+}
+
+void
+pgnet_schedule_set_limits(Schedule *schedule, int in_flight,
+						  int in_flight_per_lane)
+{
+	schedule->max_in_flight = in_flight;
+	schedule->max_in_flight_per_lane = in_flight_per_lane;
+	schedule->jobs->account.gives++;
+	update_all(schedule);
+}
+
+/*
+ * If none may go because other workers have all of their common limit in
+ * flight, they wake us when they give something back.
+ */
+LaneQueue *
+pgnet_schedule_next(Schedule *schedule, QueueState state)
+{
+	LaneQueue  *queue = choose(schedule, state);
+
+	if (queue != NULL ||
+		schedule->jobs->account.limit[PGNET_POOL_IN_FLIGHT] >=
+			schedule->max_in_flight ||
+		(dlist_is_empty(&schedule->having[state]) &&
+		 dlist_is_empty(&schedule->blocked)))
+		return queue;
+	pgnet_inflight_wait(schedule->jobs->worker);
+	/* one that gave back before that did not see us wait */
+	return choose(schedule, state);
+}
+
+/* The first queue of the first role that may send; others become blocked. */
+static LaneQueue *
+choose(Schedule *schedule, QueueState state)
+{
+	dlist_mutable_iter roles;
+	dlist_mutable_iter queues;
+
+	set_in_flight_limit(schedule);
+	unblock(schedule);
+	if (dlist_is_empty(&schedule->having[state]) ||
+		!pgnet_schedule_has_room(schedule))
+		return NULL;
+	dlist_foreach_modify(roles, &schedule->having[state])
+	{
+		Role	   *role = dlist_container(Role, nodes[state], roles.cur);
+
+		if (!role_may_send(schedule, role))
+			continue;
+		dlist_foreach_modify(queues, &role->queues[state])
+		{
+			LaneQueue  *queue = dlist_container(LaneQueue, node, queues.cur);
+
+			if (queue_may_send(schedule, queue))
+				return queue;
+			enter(schedule, queue, QUEUE_BLOCKED);
+		}
+	}
+	return NULL;
+}
+
+/* Roles share what this worker may have in flight of all workers' limit. */
+static void
+set_in_flight_limit(Schedule *schedule)
+{
+	Account    *account = &schedule->jobs->account;
+	int64		share = pgnet_inflight_share(schedule->jobs->worker,
+											 pgnet_setting_max_in_flight_total);
+	int64		limit = Min(share, schedule->max_in_flight);
+
+	/* other workers gave back: have those that are blocked try again */
+	if (limit > account->limit[PGNET_POOL_IN_FLIGHT])
+		account->gives++;
+	account->limit[PGNET_POOL_IN_FLIGHT] = limit;
+}
+
+/* Have those that are blocked try again if something was given back. */
+static void
+unblock(Schedule *schedule)
+{
+	uint64		gives = schedule->jobs->account.gives;
+	dlist_mutable_iter iter;
+
+	if (schedule->gives_seen == gives)
+		return;
+	schedule->gives_seen = gives;
+	dlist_foreach_modify(iter, &schedule->blocked)
+	{
+		LaneQueue  *queue = dlist_container(LaneQueue, node, iter.cur);
+
+		enter(schedule, queue, state_for(schedule, queue));
+	}
+}
+
+/* Is there something left for a role, in all lanes? */
+static bool
+role_may_send(const Schedule *schedule, const Role *role)
+{
+	const Account *account = &schedule->jobs->account;
+	const Party *party = &role->party;
+
+	return pgnet_account_role_may(account, party, PGNET_POOL_IN_FLIGHT, 1) &&
+		pgnet_account_role_may(account, party, PGNET_POOL_UNRECORDED, 1);
+}
+
+/* Is there something left for the role in this lane, and for the first row? */
+static bool
+queue_may_send(const Schedule *schedule, LaneQueue *queue)
+{
+	const Account *account = &schedule->jobs->account;
+	const Holder *holder = &queue->holder;
+
+	return pgnet_account_may(account, holder, PGNET_POOL_IN_FLIGHT, 1) &&
+		pgnet_account_may(account, holder, PGNET_POOL_UNRECORDED, 1) &&
+		pgnet_account_receives(account, holder, 1) &&
+		has_request_room(schedule, queue);
+}
+
+/* May its first row go, large as it is?  The first of a role always may. */
+static bool
+has_request_room(const Schedule *schedule, LaneQueue *queue)
+{
+	int64		bytes;
+	int64		in_lane = queue->holder.lane->has[PGNET_POOL_REQUEST_BYTES];
+
+	bytes = pgnet_job_request_bytes(pgnet_lane_queue_at(queue, 0)->size);
+	if (bytes == 0 || queue->holder.role->has[PGNET_POOL_REQUEST_BYTES] == 0)
+		return true;
+	if (in_lane == 0)
+		return pgnet_account_role_may(&schedule->jobs->account,
+									  queue->holder.role,
+									  PGNET_POOL_REQUEST_BYTES, bytes);
+	return in_lane + bytes <= MAX_LANE_REQUEST_BYTES &&
+		pgnet_account_may(&schedule->jobs->account, &queue->holder,
+						  PGNET_POOL_REQUEST_BYTES, bytes);
+}
+
+bool
+pgnet_schedule_has_room(const Schedule *schedule)
+{
+	int			limit = Min(schedule->max_in_flight, schedule->restricted_to);
+
+	return schedule->jobs->account.used[PGNET_POOL_IN_FLIGHT] < limit &&
+		pgnet_inflight_is_left(schedule->jobs->worker,
+							   pgnet_setting_max_in_flight_total);
+}
+
+void
+pgnet_schedule_end_turn(Schedule *schedule, LaneQueue *queue)
+{
+	QueueState	state = queue->state;
+	dlist_node *role_node = &queue->role->nodes[state];
+
+	leave(queue);
+	enter(schedule, queue, state);
+	dlist_delete(role_node);
+	dlist_push_tail(&schedule->having[state], role_node);
+	/* the next place in the lane is offered to its queues in this order */
+	dlist_delete(&queue->lane_node);
+	dlist_push_tail(&queue->lane->queues, &queue->lane_node);
+}
+
+void
+pgnet_schedule_update(Schedule *schedule, LaneQueue *queue)
+{
+	QueueState	state = state_for(schedule, queue);
+
+	/* one that is blocked stays so, unless it has nothing to send */
+	if (queue->state != QUEUE_BLOCKED || state == QUEUE_IDLE)
+		enter(schedule, queue, state);
+	if (queue->count > 0)
+		return;
+	pgnet_lane_queue_free_ring(queue);
+	if (pgnet_party_is_empty(&queue->holder.own) && !queue->resume.active)
+		pgnet_lane_table_remove(schedule->table, queue);
+}
+
+void
+pgnet_schedule_update_lane(Schedule *schedule, Lane *lane)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &lane->queues)
+	{
+		pgnet_schedule_update(schedule,
+							  dlist_container(LaneQueue, lane_node, iter.cur));
+	}
+}
+
+static void
+update_all(Schedule *schedule)
+{
+	HASH_SEQ_STATUS all;
+	LaneQueue  *queue;
+
+	hash_seq_init(&all, schedule->table->queues);
+	while ((queue = hash_seq_search(&all)) != NULL)
+		pgnet_schedule_update(schedule, queue);
+}
+
+/*
+ * The list in which a queue belongs as far as its lane is concerned.  That it
+ * is blocked turns out when its role and it are about to send.
+ */
+static QueueState
+state_for(const Schedule *schedule, LaneQueue *queue)
+{
+	const Lane *lane = queue->lane;
+	int64		has = queue->holder.own.has[PGNET_POOL_IN_FLIGHT];
+	int64		others = lane->party.has[PGNET_POOL_IN_FLIGHT] - has;
+	int			limit = Min(schedule->max_in_flight_per_lane,
+							lane->restricted_to);
+	int			rest = lane->nqueues <= 1 ? PGNET_REST_OF_ONE :
+									PGNET_REST_OF_ROLES;
+
+	if (queue->count == 0 ||
+		has >= pgnet_share(limit, others, rest))
+		return QUEUE_IDLE;
+	return pgnet_lane_queue_at(queue, 0)->job ? QUEUE_READY : QUEUE_NEEDS_LOAD;
+}
+
+/* Put a queue at the end of the list for a state, if it is not in it. */
+static void
+enter(Schedule *schedule, LaneQueue *queue, QueueState state)
+{
+	Role	   *role = queue->role;
+
+	if (queue->state == state)
+		return;
+	leave(queue);
+	queue->state = state;
+	if (state == QUEUE_BLOCKED)
+		dlist_push_tail(&schedule->blocked, &queue->node);
+	if (state >= QUEUE_NLISTS)
+		return;
+	if (dlist_is_empty(&role->queues[state]))
+		dlist_push_tail(&schedule->having[state], &role->nodes[state]);
+	dlist_push_tail(&role->queues[state], &queue->node);
+}
+
+/* Take a queue from its list, and its role from those that have such queues. */
+static void
+leave(LaneQueue *queue)
+{
+	Role	   *role = queue->role;
+	QueueState	state = queue->state;
+
+	queue->state = QUEUE_IDLE;
+	if (state == QUEUE_IDLE)
+		return;
+	dlist_delete(&queue->node);
+	if (state < QUEUE_NLISTS && dlist_is_empty(&role->queues[state]))
+		dlist_delete(&role->nodes[state]);
+}
+
+void
+pgnet_schedule_restrict(Schedule *schedule)
+{
+	schedule->restricted_to = pgnet_jobs_in_flight(schedule->jobs);
+}
+
+void
+pgnet_schedule_restrict_lane(Schedule *schedule, Lane *lane)
+{
+	lane->restricted_to = lane->party.has[PGNET_POOL_IN_FLIGHT];
+	pgnet_schedule_update_lane(schedule, lane);
+}
+
+/*
+ * A lane is short of ports, which come back with time and not when a request
+ * ends: it has all its room at once.
+ */
+bool
+pgnet_schedule_relax(Schedule *schedule)
+{
+	HASH_SEQ_STATUS all;
+	Lane	   *lane;
+
+	hash_seq_init(&all, schedule->table->lanes);
+	while ((lane = hash_seq_search(&all)) != NULL)
+		lane->restricted_to = PGNET_UNRESTRICTED;
+	if (schedule->restricted_to < schedule->max_in_flight / 2)
+		schedule->restricted_to = Max(schedule->restricted_to * 2, 1);
+	else
+		schedule->restricted_to = PGNET_UNRESTRICTED;
+	update_all(schedule);
+	return schedule->restricted_to == PGNET_UNRESTRICTED;
+}
