@@ -439,7 +439,8 @@ static bool
 is_mark_passed(const Loop *loop)
 {
 	return pgnet_engine_mark_passed(loop->engine) &&
-		loop->recorder.nlocked == 0 && loop->recorder.backoff.pause_ms == 0;
+		loop->recorder.locked.count == 0 &&
+		loop->recorder.backoff.pause_ms == 0;
 }
 
 /* Is the worker needed? */
@@ -447,7 +448,7 @@ static StayState
 state_of(const Loop *loop)
 {
 	if (loop->jobs.count[PGNET_JOB_IN_FLIGHT] > 0 ||
-		loop->recorder.nfinished > 0 || loop->recorder.nlocked > 0)
+		loop->recorder.nfinished > 0 || loop->recorder.locked.count > 0)
 		return PGNET_STAY_WORKING;
 	if (loop->intake.more || pgnet_lanes_known(loop->lanes) > 0 ||
 		pgnet_lanes_overflow(loop->lanes) ||

@@ -20,7 +20,7 @@
 #include "tables/responses/record.h"
 #include "tables/transaction.h"
 #include "worker/batch.h"
-#include "worker/complaints.h"
+#include "worker/locked_jobs.h"
 #include "worker/recorder.h"
 
 /* How long a finished request may wait for the rest of its batch. */
@@ -39,48 +39,50 @@
 /* What finishes so long after a slow one goes before it. */
 #define SLOW_PATIENCE_MS 1000
 
-/* Rows that somebody holds locked are looked at again after this long. */
-#define LOCKED_ROW_MS 1000
-
-/* Those whose rows may be free. */
-typedef struct Rows
+/* What to do about a job that could not be recorded alone. */
+typedef enum NextStep
 {
-	Job		  **jobs;
-	int			count;
-	int			nfree;			/* those at the front nobody holds locked */
-} Rows;
+	STEP_LAST,					/* it took too long: others go first */
+	STEP_WAIT,					/* the error passes: try again in this mode */
+	STEP_GIVE_UP_MORE,			/* try again in the next mode */
+	STEP_LEAVE_ROW				/* not even the row could be removed */
+} NextStep;
 
 static dlist_node *place_of_next(Recorder *recorder, TimestampTz now);
 static TimestampTz batch_due(const Recorder *recorder, bool busy);
 static void drop_stale(Recorder *recorder, TableAccess *access);
-static void recheck_locked(Recorder *recorder, TableAccess *access,
-						   TimestampTz now);
-static void settle(Recorder *recorder, Batch *batch);
-static void settle_failed(Recorder *recorder, Batch *batch, ErrorData *error);
-static void settle_failures(Recorder *recorder, Batch *batch, TimestampTz now);
-static void park_locked(Recorder *recorder, Batch *batch, TimestampTz now);
+static void take_released(Recorder *recorder, TableAccess *access,
+						  TimestampTz now);
+static void batch_done(Recorder *recorder, Batch *batch);
+static void batch_failed(Recorder *recorder, Batch *batch, ErrorData *error);
+static void record_failures(Recorder *recorder, Batch *batch, TimestampTz now);
+static void set_locked_aside(Recorder *recorder, Batch *batch,
+							 TimestampTz now);
+static bool record_each_alone(Recorder *recorder, Batch *batch,
+							  const ErrorData **passing);
 static bool record_alone(Recorder *recorder, const Batch *batch,
 						 BatchFailure *failure);
+static NextStep next_step(const Job *job, RecordMode mode,
+						  const ErrorData *error);
 static AccessResult try_alone(const Batch *batch, BatchFailure *failure,
 							  RecordMode mode);
 static bool is_too_long(const ErrorData *error);
 static void put_last(Recorder *recorder, Job *job);
-static void find_free_work(void *rows);
-static void take_out(Recorder *recorder, Job *job);
-static void put_locked(Recorder *recorder, Job *job,
-					   TimestampTz now);
+static void remove_finished(Recorder *recorder, Job *job);
+static void put_recorded(Recorder *recorder, Job *job);
+static void report_passing(const ErrorData *error);
+static void report_failure(const Job *job, RecordMode mode,
+						   const ErrorData *error);
 
-/* Start with nothing. */
 void
 pgnet_recorder_init(Recorder *recorder)
 {
 	*recorder = (Recorder) {0};
 	dlist_init(&recorder->finished);
-	dlist_init(&recorder->locked);
+	pgnet_locked_jobs_init(&recorder->locked);
 	dlist_init(&recorder->recorded);
 }
 
-/* Take a decided request. */
 void
 pgnet_recorder_add(Recorder *recorder, Job *job, TimestampTz now)
 {
@@ -91,7 +93,7 @@ pgnet_recorder_add(Recorder *recorder, Job *job, TimestampTz now)
 	recorder->finished_bytes += job->outcome.content_len;
 }
 
-/* The end of the list, or for a while the slow ones there. */
+/* The end of the list; for a while after one was slow, before the slow ones. */
 static dlist_node *
 place_of_next(Recorder *recorder, TimestampTz now)
 {
@@ -107,20 +109,20 @@ place_of_next(Recorder *recorder, TimestampTz now)
 	return place;
 }
 
-/* Record when a batch is full, when it has waited, or nothing else is to do. */
 TimestampTz
 pgnet_recorder_due(const Recorder *recorder, bool busy)
 {
-	TimestampTz due = DT_NOEND;
+	TimestampTz due = pgnet_locked_jobs_due(&recorder->locked);
 
-	if (recorder->nlocked > 0)
-		due = recorder->locked_due;
 	if (recorder->nfinished > 0)
 		due = Min(due, batch_due(recorder, busy));
 	return pgnet_backoff_after(&recorder->backoff, due);
 }
 
-/* When is the next batch to be recorded? */
+/*
+ * A batch is due when it is full, when its first job has waited, or when there
+ * is nothing else to do.
+ */
 static TimestampTz
 batch_due(const Recorder *recorder, bool busy)
 {
@@ -133,7 +135,6 @@ batch_due(const Recorder *recorder, bool busy)
 									   BATCH_DELAY_MS);
 }
 
-/* Record one batch. */
 void
 pgnet_recorder_flush(Recorder *recorder, TableAccess *access, TimestampTz now)
 {
@@ -141,8 +142,8 @@ pgnet_recorder_flush(Recorder *recorder, TableAccess *access, TimestampTz now)
 	ErrorData  *error = NULL;
 
 	drop_stale(recorder, access);
-	if (recorder->nlocked > 0 && now >= recorder->locked_due)
-		recheck_locked(recorder, access, now);
+	if (now >= pgnet_locked_jobs_due(&recorder->locked))
+		take_released(recorder, access, now);
 	*batch = (Batch) {
 		.access = access,
 		.pace = &recorder->pace,
@@ -159,8 +160,8 @@ pgnet_recorder_flush(Recorder *recorder, TableAccess *access, TimestampTz now)
 	switch (pgnet_batch_record(batch, &error))
 	{
 		case PGNET_ACCESS_DONE:
-			settle(recorder, batch);
-			settle_failures(recorder, batch, now);
+			batch_done(recorder, batch);
+			record_failures(recorder, batch, now);
 			break;
 		case PGNET_ACCESS_BUSY:
 			pgnet_backoff_failed(&recorder->backoff);
@@ -169,35 +170,36 @@ pgnet_recorder_flush(Recorder *recorder, TableAccess *access, TimestampTz now)
 			drop_stale(recorder, access);
 			break;
 		case PGNET_ACCESS_FAILED:
-			settle_failed(recorder, batch, error);
-			settle_failures(recorder, batch, now);
+			batch_failed(recorder, batch, error);
+			record_failures(recorder, batch, now);
 			break;
 	}
 }
 
-/* Leave the triggers out. */
 void
 pgnet_recorder_hurry(Recorder *recorder)
 {
 	if (recorder->mode == PGNET_RECORD_NORMAL && recorder->nfinished > 0)
-		pgnet_complain_hurry(recorder->nfinished);
+		ereport(WARNING,
+				errmsg("pg_net records %d responses without triggers because the worker must exit",
+					   recorder->nfinished),
+				errhint("Make the triggers on net._http_response and net.http_request_queue faster."));
 	recorder->mode = PGNET_RECORD_NO_TRIGGERS;
 }
 
-/* Forget what is there. */
 void
 pgnet_recorder_clear(Recorder *recorder)
 {
-	dlist_head *lists[] = {&recorder->finished, &recorder->locked};
+	dlist_head *lists[] = {&recorder->finished, &recorder->locked.jobs};
 
 	for (int i = 0; i < (int) lengthof(lists); i++)
 		while (!dlist_is_empty(lists[i]))
 			dlist_push_tail(&recorder->recorded, dlist_pop_head_node(lists[i]));
-	recorder->nfinished = recorder->nlocked = 0;
+	recorder->nfinished = recorder->locked.count = 0;
 	recorder->finished_bytes = 0;
 }
 
-/* Requests of a table that is gone have nowhere to be recorded. */
+/* Jobs of a table that was dropped since have nowhere to be recorded. */
 static void
 drop_stale(Recorder *recorder, TableAccess *access)
 {
@@ -208,42 +210,31 @@ drop_stale(Recorder *recorder, TableAccess *access)
 		Job		   *job = dlist_container(Job, node, iter.cur);
 
 		if (job->table != access->queue)
-			take_out(recorder, job);
+			put_recorded(recorder, job);
 	}
 }
 
-/* Take back those whose rows are locked no more. */
+/* Take back the jobs whose rows are no longer locked. */
 static void
-recheck_locked(Recorder *recorder, TableAccess *access, TimestampTz now)
+take_released(Recorder *recorder, TableAccess *access, TimestampTz now)
 {
-	Batch	   *batch = palloc0(sizeof(Batch));
-	Rows		rows = {.jobs = batch->jobs};
-	ErrorData  *error = NULL;
+	dlist_head	freed;
 
-	pgnet_batch_fill(batch, &recorder->locked, PGNET_BATCH_REQUESTS, NULL);
-	rows.count = batch->count;
-	if (pgnet_access_run(access, find_free_work, &rows, &error) !=
-		PGNET_ACCESS_DONE)
-		rows.nfree = 0;
-	for (int i = 0; i < rows.count; i++)
-	{
-		/* those that are locked still go to the end of their list */
-		dlist_delete(&rows.jobs[i]->node);
-		recorder->nlocked--;
-		if (i < rows.nfree)
-			pgnet_recorder_add(recorder, rows.jobs[i], now);
-		else
-			put_locked(recorder, rows.jobs[i], now);
-	}
-	recorder->locked_due = TimestampTzPlusMilliseconds(now, LOCKED_ROW_MS);
+	dlist_init(&freed);
+	pgnet_locked_jobs_release(&recorder->locked, access, now, &freed);
+	while (!dlist_is_empty(&freed))
+		pgnet_recorder_add(recorder,
+						   dlist_container(Job, node,
+										   dlist_pop_head_node(&freed)),
+						   now);
 }
 
-/* A batch was committed. */
+/* A batch was committed, but for its failures. */
 static void
-settle(Recorder *recorder, Batch *batch)
+batch_done(Recorder *recorder, Batch *batch)
 {
 	for (int i = 0; i < batch->nrecorded; i++)
-		take_out(recorder, batch->jobs[i]);
+		put_recorded(recorder, batch->jobs[i]);
 	if (batch->nrecorded > 0)
 	{
 		recorder->last = batch->jobs[batch->nrecorded - 1]->holder;
@@ -255,7 +246,7 @@ settle(Recorder *recorder, Batch *batch)
 
 /* A batch failed as a whole: a smaller one is next. */
 static void
-settle_failed(Recorder *recorder, Batch *batch, ErrorData *error)
+batch_failed(Recorder *recorder, Batch *batch, ErrorData *error)
 {
 	batch->nfailures = batch->nrecorded = 0;
 	if (batch->count > 1)
@@ -265,72 +256,81 @@ settle_failed(Recorder *recorder, Batch *batch, ErrorData *error)
 			(BatchFailure) {batch->jobs[0], error};
 }
 
-/* Record those that could not be recorded with others, each for itself. */
+/* Record those that could not be recorded with others. */
 static void
-settle_failures(Recorder *recorder, Batch *batch, TimestampTz now)
+record_failures(Recorder *recorder, Batch *batch, TimestampTz now)
 {
-	TimestampTz until = TimestampTzPlusMilliseconds(pgnet_clock_now(),
-													ONE_BY_ONE_MS);
 	const ErrorData *passing = NULL;
-	bool		progress = batch->nrecorded > 0;
 
 	if (batch->nfailures == 0)
 		return;
-	park_locked(recorder, batch, now);
-	progress = progress || batch->nfailures == 0;
-	for (int i = 0; i < batch->nfailures; i++)
-	{
-		BatchFailure *failure = &batch->failures[i];
-
-		/* one for which there is no time is tried again with others */
-		if (i > 0 && pgnet_clock_now() >= until)
-			break;
-		if (record_alone(recorder, batch, failure))
-			progress = true;
-		else
-			passing = failure->error;
-	}
-	if (progress)
+	set_locked_aside(recorder, batch, now);
+	if (batch->nfailures == 0 ||
+		record_each_alone(recorder, batch, &passing) ||
+		batch->nrecorded > 0)
 	{
 		pgnet_backoff_succeeded(&recorder->backoff);
 		return;
 	}
+	/* once for a series of failures */
 	if (passing != NULL && recorder->backoff.pause_ms == 0)
-		pgnet_complain_passing(passing);
+		report_passing(passing);
 	pgnet_backoff_failed(&recorder->backoff);
 }
 
-/* Those that failed because somebody holds their rows wait for that. */
+/* Keep those apart whose rows are locked; the others stay failures. */
 static void
-park_locked(Recorder *recorder, Batch *batch, TimestampTz now)
+set_locked_aside(Recorder *recorder, Batch *batch, TimestampTz now)
 {
 	Job		  **jobs = palloc(sizeof(Job *) * batch->nfailures);
-	Rows		rows = {.jobs = jobs, .count = batch->nfailures};
-	ErrorData  *error = NULL;
+	int			nfree;
 	int			left = 0;
 
-	for (int i = 0; i < rows.count; i++)
+	for (int i = 0; i < batch->nfailures; i++)
 		jobs[i] = batch->failures[i].job;
-	if (pgnet_access_run(batch->access, find_free_work, &rows, &error) !=
-		PGNET_ACCESS_DONE)
+	if (!pgnet_locked_jobs_find(batch->access, jobs, batch->nfailures, &nfree))
 		return;
-	for (int i = rows.nfree; i < rows.count; i++)
+	for (int i = nfree; i < batch->nfailures; i++)
 	{
-		dlist_delete(&jobs[i]->node);
-		recorder->nfinished--;
-		recorder->finished_bytes -= jobs[i]->outcome.content_len;
-		put_locked(recorder, jobs[i], now);
+		remove_finished(recorder, jobs[i]);
+		pgnet_locked_jobs_add(&recorder->locked, jobs[i], now);
 	}
 	/* those that are free are in their old order */
 	for (int i = 0; i < batch->nfailures; i++)
-		if (left < rows.nfree && batch->failures[i].job == jobs[left])
+		if (left < nfree && batch->failures[i].job == jobs[left])
 			batch->failures[left++] = batch->failures[i];
 	batch->nfailures = left;
 }
 
 /*
+ * Record each failure alone, at least one, and more while there is time; those
+ * that are left are tried again with others.  False if that was of no use, with
+ * the error if that is one that passes.
+ */
+static bool
+record_each_alone(Recorder *recorder, Batch *batch, const ErrorData **passing)
+{
+	TimestampTz until = TimestampTzPlusMilliseconds(pgnet_clock_now(),
+													ONE_BY_ONE_MS);
+	bool		progress = false;
+
+	for (int i = 0; i < batch->nfailures; i++)
+	{
+		BatchFailure *failure = &batch->failures[i];
+
+		if (i > 0 && pgnet_clock_now() >= until)
+			break;
+		if (record_alone(recorder, batch, failure))
+			progress = true;
+		else
+			*passing = failure->error;
+	}
+	return progress;
+}
+
+/*
  * Record one that failed, giving up more with each try; false: not now, with
- * the error that passes if that is why.  Others go first then.
+ * the error that passes if that is why, otherwise with none.
  */
 static bool
 record_alone(Recorder *recorder, const Batch *batch, BatchFailure *failure)
@@ -343,41 +343,47 @@ record_alone(Recorder *recorder, const Batch *batch, BatchFailure *failure)
 	if (failure->error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
 		result = try_alone(batch, failure, mode);
 	while (result == PGNET_ACCESS_FAILED)
-	{
-		bool		first = mode == PGNET_RECORD_NORMAL && !job->slow;
-
-		if (first && is_too_long(failure->error))
+		switch (next_step(job, mode, failure->error))
 		{
-			job->slow = true;
-			put_last(recorder, job);
-			/* it took its time until now */
-			recorder->slow_since = pgnet_clock_now();
-			return true;
+			case STEP_LAST:
+				job->slow = true;
+				put_last(recorder, job);
+				/* it took its time until now */
+				recorder->slow_since = pgnet_clock_now();
+				return true;
+			case STEP_WAIT:
+				put_last(recorder, job);
+				return false;
+			case STEP_GIVE_UP_MORE:
+				report_failure(job, mode, failure->error);
+				result = try_alone(batch, failure, ++mode);
+				break;
+			case STEP_LEAVE_ROW:
+				report_failure(job, mode, failure->error);
+				put_last(recorder, job);
+				failure->error = NULL;
+				return false;
 		}
-		if (pgnet_trouble_passes(failure->error->sqlerrcode))
-		{
-			put_last(recorder, job);
-			return false;
-		}
-		pgnet_complain_failure(job, mode, failure->error);
-		if (mode == PGNET_RECORD_REMOVE_ONLY)
-		{
-			put_last(recorder, job);
-			failure->error = NULL;
-			return false;
-		}
-		result = try_alone(batch, failure, ++mode);
-	}
 	if (result != PGNET_ACCESS_DONE)
 	{
 		failure->error = NULL;
 		return false;
 	}
-	take_out(recorder, job);
+	put_recorded(recorder, job);
 	return true;
 }
 
-/* Try to record one in a mode. */
+static NextStep
+next_step(const Job *job, RecordMode mode, const ErrorData *error)
+{
+	if (mode == PGNET_RECORD_NORMAL && !job->slow && is_too_long(error))
+		return STEP_LAST;
+	if (pgnet_trouble_passes(error->sqlerrcode))
+		return STEP_WAIT;
+	return mode == PGNET_RECORD_REMOVE_ONLY ? STEP_LEAVE_ROW :
+											  STEP_GIVE_UP_MORE;
+}
+
 static AccessResult
 try_alone(const Batch *batch, BatchFailure *failure, RecordMode mode)
 {
@@ -397,14 +403,14 @@ try_alone(const Batch *batch, BatchFailure *failure, RecordMode mode)
 	return result;
 }
 
-/* Did it take too long? */
+/* The transaction was canceled by our own limit: pgnet_transaction_allow(). */
 static bool
 is_too_long(const ErrorData *error)
 {
 	return error->sqlerrcode == ERRCODE_QUERY_CANCELED;
 }
 
-/* Have a request recorded after the others; a slow one alone. */
+/* Have a job recorded after the others; a slow one alone. */
 static void
 put_last(Recorder *recorder, Job *job)
 {
@@ -412,31 +418,55 @@ put_last(Recorder *recorder, Job *job)
 	dlist_push_tail(&recorder->finished, &job->node);
 }
 
-/* TableWork: find out which rows nobody holds. */
+/* Take a job from the list of those that are finished. */
 static void
-find_free_work(void *arg)
-{
-	Rows	   *rows = arg;
-
-	rows->nfree = pgnet_responses_recordable(rows->jobs, rows->count);
-}
-
-/* A finished request is done with. */
-static void
-take_out(Recorder *recorder, Job *job)
+remove_finished(Recorder *recorder, Job *job)
 {
 	dlist_delete(&job->node);
-	dlist_push_tail(&recorder->recorded, &job->node);
 	recorder->nfinished--;
 	recorder->finished_bytes -= job->outcome.content_len;
 }
 
-/* A request's row is in somebody's hands. */
+/* The row of a finished job is gone: it is the caller's. */
 static void
-put_locked(Recorder *recorder, Job *job, TimestampTz now)
+put_recorded(Recorder *recorder, Job *job)
 {
-	if (recorder->nlocked == 0)
-		recorder->locked_due = TimestampTzPlusMilliseconds(now, LOCKED_ROW_MS);
-	dlist_push_tail(&recorder->locked, &job->node);
-	recorder->nlocked++;
+	remove_finished(recorder, job);
+	dlist_push_tail(&recorder->recorded, &job->node);
+}
+
+static void
+report_passing(const ErrorData *error)
+{
+	ereport(WARNING,
+			errcode(error->sqlerrcode),
+			errmsg("pg_net could not record responses: %s", error->message),
+			errdetail("They are kept in memory. The worker retries until it succeeds."),
+			error->context ? errcontext("%s", error->context) : 0);
+}
+
+static void
+report_failure(const Job *job, RecordMode mode, const ErrorData *error)
+{
+	const char *consequence = NULL;
+
+	switch (mode)
+	{
+		case PGNET_RECORD_NORMAL:
+			consequence = "The worker retries it once without triggers.";
+			break;
+		case PGNET_RECORD_NO_TRIGGERS:
+			consequence = "The response is lost; the request is not sent again.";
+			break;
+		case PGNET_RECORD_REMOVE_ONLY:
+			consequence = "The request stays in net.http_request_queue.";
+			break;
+	}
+	ereport(WARNING,
+			errcode(error->sqlerrcode),
+			errmsg("could not record the response of request " INT64_FORMAT
+				   ": %s",
+				   job->id, error->message),
+			errdetail("%s", consequence),
+			error->context ? errcontext("%s", error->context) : 0);
 }

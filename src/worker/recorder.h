@@ -15,6 +15,7 @@
 #include "job.h"
 #include "tables/responses/record.h"
 #include "worker/access.h"
+#include "worker/locked_jobs.h"
 #include "worker/pace.h"
 
 typedef struct Recorder
@@ -25,11 +26,7 @@ typedef struct Recorder
 	TimestampTz waiting_since;	/* the first of them */
 	TimestampTz slow_since;		/* the last one became slow */
 
-	/* their rows are locked by somebody; looked at again at locked_due */
-	dlist_head	locked;
-	int			nlocked;
-	TimestampTz locked_due;
-
+	LockedJobs	locked;
 	Pace		pace;			/* of batches */
 	const Holder *last;			/* recorded; others come first next time */
 	RecordMode	mode;			/* of the first try */
@@ -48,7 +45,10 @@ extern void pgnet_recorder_add(Recorder *recorder, Job *job,
  */
 extern TimestampTz pgnet_recorder_due(const Recorder *recorder, bool busy);
 
-/* Record one batch, moving its requests to recorded. */
+/*
+ * Record one batch, moving its jobs to recorded, and take back those whose rows
+ * are no longer locked.
+ */
 extern void pgnet_recorder_flush(Recorder *recorder, TableAccess *access,
 								 TimestampTz now);
 
