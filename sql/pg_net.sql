@@ -62,7 +62,7 @@ CREATE UNLOGGED TABLE net.http_request_queue (
   max_response_bytes bigint,
   decompress boolean,
   http_version text,
-  secret_headers text[],
+  same_origin_headers text[],
   queued timestamptz NOT NULL DEFAULT now()
 );
 -- Bodies are short-lived here: compression costs more than the space it saves.
@@ -92,7 +92,7 @@ COMMENT ON COLUMN net.http_request_queue.decompress IS
   'Whether to request a compressed response and decompress it; null for pg_net.decompress';
 COMMENT ON COLUMN net.http_request_queue.http_version IS
   'Highest HTTP version to use: 1.0, 1.1 or 2; null for pg_net.http_version';
-COMMENT ON COLUMN net.http_request_queue.secret_headers IS
+COMMENT ON COLUMN net.http_request_queue.same_origin_headers IS
   'Names of headers not to send to another origin after a redirect, in addition to those that look like credentials';
 COMMENT ON COLUMN net.http_request_queue.queued IS
   'When the transaction that queued the request began';
@@ -683,7 +683,7 @@ CREATE FUNCTION net.http_request(
   max_response_bytes bigint DEFAULT NULL,
   decompress boolean DEFAULT NULL,
   http_version text DEFAULT NULL,
-  secret_headers text[] DEFAULT NULL
+  same_origin_headers text[] DEFAULT NULL
 )
 RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE

@@ -139,8 +139,8 @@ typedef struct HttpOptions
 	int			decompress;		/* false or true */
 	HttpVersion http_version;
 	/* names of headers for the origin alone, in order of pg_strcasecmp() */
-	const char **secret_headers;
-	int			nsecret_headers;
+	const char **same_origin_headers;
+	int			nsame_origin_headers;
 } HttpOptions;
 
 #define PGNET_OPTIONS_UNSET \

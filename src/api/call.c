@@ -57,7 +57,7 @@ pgnet_call_queue(const RequestCall *call)
 		.headers = call->headers,
 		.role = GetUserId(),
 		.options = call->options,
-		.secret_headers = call->secret_headers
+		.same_origin_headers = call->same_origin_headers
 	};
 	if (call->url == NULL)
 		refuse_null("url");

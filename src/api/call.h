@@ -32,7 +32,7 @@ typedef struct RequestCall
 
 	HttpOptions options;		/* but for the two below */
 	text	   *http_version;
-	ArrayType  *secret_headers;
+	ArrayType  *same_origin_headers;
 } RequestCall;
 
 /*

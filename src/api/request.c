@@ -88,7 +88,7 @@ pgnet_http_delete(PG_FUNCTION_ARGS)
 /*
  * http_request(method, url, params, headers, body, timeout_milliseconds,
  * connect_timeout_milliseconds, max_redirects, max_response_bytes, decompress,
- * http_version, secret_headers)
+ * http_version, same_origin_headers)
  */
 Datum
 pgnet_http_request(PG_FUNCTION_ARGS)
@@ -186,5 +186,5 @@ read_options(FunctionCallInfo fcinfo, int first, RequestCall *call)
 	if (!PG_ARGISNULL(first + 4))
 		call->http_version = text_argument(fcinfo, first + 4);
 	if (!PG_ARGISNULL(first + 5))
-		call->secret_headers = PG_GETARG_ARRAYTYPE_P(first + 5);
+		call->same_origin_headers = PG_GETARG_ARRAYTYPE_P(first + 5);
 }

@@ -43,9 +43,9 @@ pgnet_credential_looks_like(const char *name)
 bool
 pgnet_credential_is(const HttpRequest *request, const char *name)
 {
-	return (request->options.nsecret_headers > 0 &&
-			bsearch(name, request->options.secret_headers,
-					request->options.nsecret_headers, sizeof(const char *),
+	return (request->options.nsame_origin_headers > 0 &&
+			bsearch(name, request->options.same_origin_headers,
+					request->options.nsame_origin_headers, sizeof(const char *),
 					compare_names) != NULL) ||
 		pgnet_credential_looks_like(name);
 }

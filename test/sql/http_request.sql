@@ -104,9 +104,9 @@ begin;
 select net.http_request('GET', 'http://example.com/') > 0 as id,
        net.http_request('GET', 'http://example.com/', connect_timeout_milliseconds := 100, max_redirects := 0,
                         max_response_bytes := 1000000, decompress := true, http_version := '1.1',
-                        secret_headers := array['X-Mine', 'X-Yours']) > 0 as id,
+                        same_origin_headers := array['X-Mine', 'X-Yours']) > 0 as id,
        net.http_get('http://example.com/') > 0 as id;
-select connect_timeout_milliseconds, max_redirects, max_response_bytes, decompress, http_version, secret_headers
+select connect_timeout_milliseconds, max_redirects, max_response_bytes, decompress, http_version, same_origin_headers
 from net.http_request_queue
 order by id;
 rollback;
@@ -117,7 +117,7 @@ select net.http_request('PUT', 'http://example.com/', '{"a": 1}', '{"X-Name": "v
                         array['X-Mine', null]) > 0 as id,
        net.http_request('GET', 'http://example.com/') > 0 as id;
 select method, url, headers, body, timeout_milliseconds, role = current_user::regrole as mine, connect_timeout_milliseconds,
-       max_redirects, max_response_bytes, decompress, http_version, secret_headers
+       max_redirects, max_response_bytes, decompress, http_version, same_origin_headers
 from net.http_request_queue
 order by id;
 rollback;

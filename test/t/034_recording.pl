@@ -190,7 +190,7 @@ subtest 'text in another charset' => sub {
 subtest 'headers for the origin alone' => sub {
 	my $row = request($node, "select net.http_request('GET', '" . $server->url . "/redirect-to?url=" . $other->url . "/echo/elsewhere',"
 		  . ' headers := (select jsonb_object_agg(format(\'X-%s\', i), i) from generate_series(1, 50) as i),'
-		  . " secret_headers := (select array_agg(format('x-%s', i) order by i % 7) from generate_series(1, 49) as i))");
+		  . " same_origin_headers := (select array_agg(format('x-%s', i) order by i % 7) from generate_series(1, 49) as i))");
 	my $echo = JSON::PP::decode_json($row->{content});
 	is_deeply([ grep { /^x-\d/i } keys %{ $echo->{headers} } ], ['X-50'], 'in any order and case') or diag(explain($echo));
 };

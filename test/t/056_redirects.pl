@@ -220,9 +220,9 @@ subtest 'credentials' => sub {
 	is($seen->{lower}{ lc $_ }, undef, "$_ does not go to another") for @secret;
 	is($seen->{lower}{ lc $_ }, 's3cret', "$_ does") for @open, 'X-Mine', 'x-yours';
 
-	$seen = echo('GET', via("$elsewhere/echo/marked"), headers => "'$all'", secret_headers => "array['x-mine', null, 'X-Yours']");
+	$seen = echo('GET', via("$elsewhere/echo/marked"), headers => "'$all'", same_origin_headers => "array['x-mine', null, 'X-Yours']");
 	is($seen->{lower}{$_}, undef, "$_, which the caller marked, does not") for 'x-mine', 'x-yours', 'authorization';
-	$seen = echo('GET', via('/echo/marked'), headers => "'$all'", secret_headers => "array['x-mine']");
+	$seen = echo('GET', via('/echo/marked'), headers => "'$all'", same_origin_headers => "array['x-mine']");
 	is($seen->{lower}{'x-mine'}, 's3cret', 'but to the same origin');
 
 	$seen = echo('GET', via(via("$base/echo/back", 302, $elsewhere)), headers => "'$all'");

@@ -121,7 +121,7 @@ subtest 'a burst over HTTP/2' => sub {
 
 subtest 'a row by hand' => sub {
 	sql("insert into net.http_request_queue (id, method, url, timeout_milliseconds, max_redirects, max_response_bytes, decompress,"
-		  . " http_version, connect_timeout_milliseconds, secret_headers) values"
+		  . " http_version, connect_timeout_milliseconds, same_origin_headers) values"
 		  . " (1000001, 'GET', '$base/redirect/1', @{[LONG_MS]}, 0, null, null, null, null, null),"
 		  . " (1000002, 'GET', '$base/huge?bytes=20', @{[LONG_MS]}, null, 10, null, null, null, null),"
 		  . " (1000003, 'GET', '$base/compressed', @{[LONG_MS]}, null, null, true, null, null, null),"

@@ -58,7 +58,7 @@ typedef struct RowReader
 	" q.max_redirects::pg_catalog.int4," \
 	" q.max_response_bytes::pg_catalog.int8," \
 	" q.decompress::pg_catalog.bool, q.http_version::pg_catalog.text," \
-	" q.secret_headers::pg_catalog.text[]," \
+	" q.same_origin_headers::pg_catalog.text[]," \
 	" q.queued::pg_catalog.timestamptz, q.ctid" \
 	" FROM net.http_request_queue AS q"
 

@@ -26,7 +26,7 @@ const ShapeColumn pgnet_queue_shape[QUEUE_NCOLUMNS] = {
 	[QUEUE_MAX_RESPONSE_BYTES] = {"max_response_bytes", INT8OID},
 	[QUEUE_DECOMPRESS] = {"decompress", BOOLOID},
 	[QUEUE_HTTP_VERSION] = {"http_version", TEXTOID},
-	[QUEUE_SECRET_HEADERS] = {"secret_headers", TEXTARRAYOID},
+	[QUEUE_SAME_ORIGIN_HEADERS] = {"same_origin_headers", TEXTARRAYOID},
 	[QUEUE_QUEUED] = {"queued", TIMESTAMPTZOID, .by_default = true, .filled = true},
 };
 
@@ -37,7 +37,7 @@ static char *read_headers(HttpRequest *request, const Datum *values,
 static char *read_options(HttpOptions *options, const Datum *values,
 						  const bool *nulls);
 static char *read_http_version(HttpOptions *options, Datum value);
-static void read_secret_headers(HttpOptions *options, Datum value);
+static void read_same_origin_headers(HttpOptions *options, Datum value);
 static int	compare_names(const void *one, const void *other);
 
 /* Make values. */
@@ -70,8 +70,8 @@ pgnet_queue_row_write(const QueueRow *row, Datum *values, bool *nulls)
 		  BoolGetDatum(options->decompress));
 	WRITE(QUEUE_HTTP_VERSION, options->http_version != PGNET_HTTP_UNSET,
 		  CStringGetTextDatum(pgnet_http_version_name(options->http_version)));
-	WRITE(QUEUE_SECRET_HEADERS, row->secret_headers,
-		  PointerGetDatum(row->secret_headers));
+	WRITE(QUEUE_SAME_ORIGIN_HEADERS, row->same_origin_headers,
+		  PointerGetDatum(row->same_origin_headers));
 #undef WRITE
 }
 
@@ -144,7 +144,7 @@ read_options(HttpOptions *options, const Datum *values, const bool *nulls)
 	*options = PGNET_OPTIONS_UNSET;
 	/* nearly always there is nothing */
 	if (memchr(&nulls[QUEUE_CONNECT_TIMEOUT], 0,
-			   QUEUE_SECRET_HEADERS + 1 - QUEUE_CONNECT_TIMEOUT) == NULL)
+			   QUEUE_SAME_ORIGIN_HEADERS + 1 - QUEUE_CONNECT_TIMEOUT) == NULL)
 		return NULL;
 
 	if (!nulls[QUEUE_CONNECT_TIMEOUT])
@@ -160,8 +160,8 @@ read_options(HttpOptions *options, const Datum *values, const bool *nulls)
 		options->decompress = DatumGetBool(values[QUEUE_DECOMPRESS]);
 	if (!nulls[QUEUE_HTTP_VERSION])
 		problem = read_http_version(options, values[QUEUE_HTTP_VERSION]);
-	if (!nulls[QUEUE_SECRET_HEADERS])
-		read_secret_headers(options, values[QUEUE_SECRET_HEADERS]);
+	if (!nulls[QUEUE_SAME_ORIGIN_HEADERS])
+		read_same_origin_headers(options, values[QUEUE_SAME_ORIGIN_HEADERS]);
 	return problem ? problem : pgnet_options_problem(options);
 }
 
@@ -175,7 +175,7 @@ read_http_version(HttpOptions *options, Datum value)
 
 /* Names of headers in order, nulls left out. */
 static void
-read_secret_headers(HttpOptions *options, Datum value)
+read_same_origin_headers(HttpOptions *options, Datum value)
 {
 	Datum	   *elements;
 	bool	   *nulls;
@@ -183,12 +183,12 @@ read_secret_headers(HttpOptions *options, Datum value)
 
 	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false,
 					  TYPALIGN_INT, &elements, &nulls, &count);
-	options->secret_headers = palloc(sizeof(char *) * Max(count, 1));
+	options->same_origin_headers = palloc(sizeof(char *) * Max(count, 1));
 	for (int i = 0; i < count; i++)
 		if (!nulls[i])
-			options->secret_headers[options->nsecret_headers++] =
+			options->same_origin_headers[options->nsame_origin_headers++] =
 				TextDatumGetCString(elements[i]);
-	qsort(options->secret_headers, options->nsecret_headers,
+	qsort(options->same_origin_headers, options->nsame_origin_headers,
 		  sizeof(const char *), compare_names);
 }
 

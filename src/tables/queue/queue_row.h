@@ -29,7 +29,7 @@ enum QueueColumn
 	QUEUE_MAX_RESPONSE_BYTES,
 	QUEUE_DECOMPRESS,
 	QUEUE_HTTP_VERSION,
-	QUEUE_SECRET_HEADERS,
+	QUEUE_SAME_ORIGIN_HEADERS,
 	QUEUE_QUEUED,
 	QUEUE_NCOLUMNS
 };
@@ -44,8 +44,8 @@ typedef struct QueueRow
 	size_t		body_len;
 	int			timeout_ms;
 	Oid			role;
-	HttpOptions options;		/* but for its secret headers */
-	ArrayType  *secret_headers; /* of text */
+	HttpOptions options;		/* but for same_origin_headers */
+	ArrayType  *same_origin_headers;	/* of text */
 } QueueRow;
 
 /* What we read and write, by name. */
