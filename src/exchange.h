@@ -55,6 +55,8 @@ typedef struct HttpOutcome
 	int			nheaders;
 	const char *content;		/* exact bytes; NULL unless answered */
 	size_t		content_len;
+	struct varlena *content_datum; /* content is the data of that, whose header
+									* is free; NULL: of none */
 	const char *error;			/* NULL when answered */
 	bool		lookup_goes_on; /* of its host, without it */
 	bool		bad_url;		/* libcurl did not take the request's URL */

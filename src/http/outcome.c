@@ -36,6 +36,7 @@ pgnet_outcome_answered(Job *job, CURL *easy,
 	outcome->content_type = find_content_type(outcome);
 	outcome->status_code = (int) status;
 	outcome->content = body->bytes ? body->bytes : "";
+	outcome->content_datum = pgnet_body_datum(body);
 	outcome->content_len = body->length;
 	outcome->kind = PGNET_OUTCOME_ANSWERED;
 }

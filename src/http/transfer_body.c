@@ -62,11 +62,19 @@ pgnet_body_release(TransferBody *body, size_t bytes)
 	pgnet_body_budget_give(body->budget, &body->receiver, bytes);
 }
 
+struct varlena *
+pgnet_body_datum(const TransferBody *body)
+{
+	if (body->bytes == NULL)
+		return NULL;
+	return (struct varlena *) (body->bytes - VARHDRSZ);
+}
+
 /* Free a body. */
 void
 pgnet_body_free(TransferBody *body)
 {
-	free(body->bytes);
+	free(pgnet_body_datum(body));
 	pgnet_body_budget_give(body->budget, &body->receiver,
 						   body->allocated + body->reserved);
 	body->bytes = NULL;
@@ -81,14 +89,14 @@ grow(TransferBody *body, size_t needed)
 
 	if (!take_memory(body, size - body->allocated))
 		return false;
-	larger = realloc(body->bytes, size);
+	larger = realloc(pgnet_body_datum(body), VARHDRSZ + size);
 	if (larger == NULL)
 	{
 		pgnet_body_budget_give(body->budget, &body->receiver,
 							   size - body->allocated);
 		return false;
 	}
-	body->bytes = larger;
+	body->bytes = larger + VARHDRSZ;
 	body->allocated = size;
 	return true;
 }

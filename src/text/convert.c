@@ -23,6 +23,8 @@
 #define MAX_CONVERTED_BYTES ((size_t) 16 * 1024 * 1024)
 #define PIECE_BYTES (1024 * 1024)
 
+static text *text_of_body(const char *body, size_t length, int encoding,
+						  struct varlena *in_place);
 static text *text_from_utf16(const char *bytes, size_t length,
 							 bool big_endian);
 static char *utf8_from_utf16(const char *bytes, size_t length,
@@ -42,7 +44,8 @@ static char *ascii_only(const char *bytes);
  * which hardly anything else is by chance.
  */
 text *
-pgnet_text_from_body(const char *body, size_t length, const char *content_type)
+pgnet_text_from_body(const char *body, size_t length, const char *content_type,
+					 struct varlena *in_place)
 {
 	size_t		mark_length;
 	int			marked;
@@ -51,7 +54,7 @@ pgnet_text_from_body(const char *body, size_t length, const char *content_type)
 
 	/* a database without an encoding converts nothing */
 	if (GetDatabaseEncoding() == PG_SQL_ASCII)
-		return text_from(body, length, PG_SQL_ASCII);
+		return text_of_body(body, length, PG_SQL_ASCII, in_place);
 	marked = pgnet_charset_marked(body, length, content_type, &mark_length);
 	if (marked == PGNET_CHARSET_UTF16LE || marked == PGNET_CHARSET_UTF16BE)
 	{
@@ -70,8 +73,9 @@ pgnet_text_from_body(const char *body, size_t length, const char *content_type)
 	/* where there is no such character, the mark has done its work */
 	if (marked == PG_UTF8 && GetDatabaseEncoding() != PG_UTF8)
 		return text_from(body + mark_length, length - mark_length, PG_UTF8);
-	return text_from(body, length,
-					 charset == PGNET_CHARSET_NONE ? PG_UTF8 : charset);
+	return text_of_body(body, length,
+						charset == PGNET_CHARSET_NONE ? PG_UTF8 : charset,
+						in_place);
 }
 
 /* Make a bytea; it is the same bytes behind the same header as a text. */
@@ -96,6 +100,19 @@ pgnet_text_from_header(const char *field)
 		return field;
 	converted = convert(field, length, PG_LATIN1);
 	return converted ? VARDATA(converted) : ascii_only(field);
+}
+
+/* Text of a body in an encoding, without a copy if that is possible. */
+static text *
+text_of_body(const char *body, size_t length, int encoding,
+			 struct varlena *in_place)
+{
+	if (in_place == NULL || encoding != GetDatabaseEncoding())
+		return text_from(body, length, encoding);
+	if (!is_valid(body, length))
+		return NULL;
+	SET_VARSIZE(in_place, VARHDRSZ + length);
+	return in_place;
 }
 
 /* Text of UTF-16 without its mark; NULL when it is none. */

@@ -13,10 +13,13 @@
  * its byte order mark, its Content-Type or its XML declaration names, UTF-8 if
  * none does.  NULL when it cannot be text: it is not valid in that charset, has
  * a NUL or another character that the database cannot hold, or would have to be
- * converted and is over 16 MB.
+ * converted and is over 16 MB.  in_place, unless that is NULL, is a varlena
+ * without header of which body is the data: it is the result when nothing has
+ * to be changed.
  */
 extern text *pgnet_text_from_body(const char *body, size_t length,
-								  const char *content_type);
+								  const char *content_type,
+								  struct varlena *in_place);
 
 /* Bytes as a bytea. */
 extern Datum pgnet_bytes_datum(const char *bytes, size_t length);

@@ -20,7 +20,7 @@ fuzz_body(const uint8 *data, size_t size)
 		return;
 	FUZZ_CHECK(fuzz_is_text(pgnet_text_from_header(content_type)));
 	content = pgnet_text_from_body((const char *) data, size,
-								   *content_type ? content_type : NULL);
+								   *content_type ? content_type : NULL, NULL);
 	if (content == NULL)
 		return;
 	FUZZ_CHECK(pg_verify_mbstr(GetDatabaseEncoding(), VARDATA(content),

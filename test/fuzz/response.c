@@ -216,5 +216,6 @@ check_outcome(const HttpOutcome *outcome)
 	if (outcome->content_type != NULL)
 		FUZZ_CHECK(fuzz_is_text(pgnet_text_from_header(outcome->content_type)));
 	(void) pgnet_text_from_body(outcome->content, outcome->content_len,
-								outcome->content_type);
+								outcome->content_type,
+								outcome->content_datum);
 }

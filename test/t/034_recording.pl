@@ -187,6 +187,47 @@ subtest 'text in another charset' => sub {
 	sql('truncate net._http_response');
 };
 
+# The worker does nothing else meanwhile, and most of the time would go by for
+# memory that it has not had before.
+subtest 'a large response is not copied to and fro' => sub {
+	plan skip_all => 'no /proc' unless -r '/proc/self/status';
+
+	sql("alter system set pg_net.max_response_size = '256MB'; select pg_reload_conf(); select net.worker_restart(); select net.wait_until_running()");
+	my $worker = current_worker($node);
+	my $before = process_memory($worker, 'VmHWM');
+	for ('text/plain', 'application/octet-stream')
+	{
+		queue("/huge?bytes=200000000&type=$_", 1);
+		wait_queue_empty();
+		is(sql('select coalesce(status_code::text, error_msg), octet_length(content) from net._http_response'), '200|200000000', "$_: it is there");
+		is(sql("select content = repeat('x', 200000000) from net._http_response"), 't', 'as it was sent');
+		sql('truncate net._http_response');
+	}
+	is(current_worker($node), $worker, 'stored by one worker');
+	my $taken = process_memory($worker, 'VmHWM') - $before;
+	note("it took $taken MB");
+	cmp_ok($taken, '<', 2.5 * 200, 'it was in memory twice');
+	sql('alter system reset pg_net.max_response_size; select pg_reload_conf()');
+};
+
+subtest 'a large response in a changed table' => sub {
+	sql('alter table net._http_response add column first text generated always as (left(content, 3)) stored, add column seen int, add check (octet_length(content) > 0)');
+	sql('create function look() returns trigger language plpgsql as $$ begin new.seen := length(new.content); return new; end $$');
+	sql('create trigger look before insert on net._http_response for each row execute function look()');
+	sql('create function look_again() returns trigger language plpgsql as $$ begin insert into public.seen values (length(new.content)); return null; end $$');
+	sql('create table seen (n int); create trigger look_again after insert on net._http_response for each row execute function look_again()');
+	queue('/huge?bytes=3000000', 1);
+	wait_queue_empty();
+	is(sql("select first, seen, n, content = repeat('x', 3000000) from net._http_response, seen"), 'xxx|3000000|3000000|t', 'triggers and expressions see all of it');
+	sql('create domain body as text check (length(value) > 1); drop trigger look on net._http_response');
+	sql('alter table net._http_response drop column first, alter column content type body');
+	sql('truncate net._http_response; truncate seen');
+	queue('/huge?bytes=3000000', 1);
+	wait_queue_empty();
+	is(sql("select n, content = repeat('x', 3000000) from net._http_response, seen"), '3000000|t', 'and a statement does');
+	sql('alter table net._http_response alter column content type text, drop column seen; drop function look; drop function look_again cascade; drop table seen; truncate net._http_response');
+};
+
 subtest 'headers for the origin alone' => sub {
 	my $row = request($node, "select net.http_request('GET', '" . $server->url . "/redirect-to?url=" . $other->url . "/echo/elsewhere',"
 		  . ' headers := (select jsonb_object_agg(format(\'X-%s\', i), i) from generate_series(1, 50) as i),'

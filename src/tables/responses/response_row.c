@@ -8,11 +8,13 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
+#include "access/detoast.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "compat.h"
 #include "tables/responses/response_row.h"
 #include "text/convert.h"
 #include "text/json_fields.h"
@@ -46,7 +48,12 @@ const ShapeColumn pgnet_outcome_rows_shape[RESPONSE_COLUMNS] = {
 	[RESPONSE_REMOTE_PORT] = {"remote_port", INT4OID},
 };
 
+/* Values from here on are not copied before they are stored. */
+#define LARGE_BYTES (64 * 1024)
+
 static void fill_answer(OutcomeRows *rows, const HttpOutcome *outcome);
+static struct varlena *bytes_of(const HttpOutcome *outcome);
+static Datum large_datum(struct varlena *value);
 static void fill_request(OutcomeRows *rows, const Job *job);
 static void fill_metrics(OutcomeRows *rows, const HttpMetrics *metrics);
 static void fill_remote(OutcomeRows *rows, const HttpMetrics *metrics);
@@ -97,7 +104,8 @@ fill_answer(OutcomeRows *rows, const HttpOutcome *outcome)
 {
 	text	   *content = pgnet_text_from_body(outcome->content,
 											   outcome->content_len,
-											   outcome->content_type);
+											   outcome->content_type,
+											   outcome->content_datum);
 
 	set(rows, RESPONSE_STATUS_CODE, Int32GetDatum(outcome->status_code));
 	set(rows, RESPONSE_HEADERS,
@@ -106,10 +114,43 @@ fill_answer(OutcomeRows *rows, const HttpOutcome *outcome)
 	if (outcome->content_type != NULL)
 		set(rows, RESPONSE_CONTENT_TYPE, text_datum(outcome->content_type));
 	if (content != NULL)
-		set(rows, RESPONSE_CONTENT, PointerGetDatum(content));
+		set(rows, RESPONSE_CONTENT, large_datum(content));
 	else
-		set(rows, RESPONSE_CONTENT_BYTES,
-			pgnet_bytes_datum(outcome->content, outcome->content_len));
+		set(rows, RESPONSE_CONTENT_BYTES, large_datum(bytes_of(outcome)));
+}
+
+/* The body as a bytea, without a copy if that is possible. */
+static struct varlena *
+bytes_of(const HttpOutcome *outcome)
+{
+	struct varlena *bytes = outcome->content_datum;
+
+	if (bytes == NULL)
+		return (struct varlena *)
+			DatumGetPointer(pgnet_bytes_datum(outcome->content,
+											  outcome->content_len));
+	SET_VARSIZE(bytes, VARHDRSZ + outcome->content_len);
+	return bytes;
+}
+
+/*
+ * A value that may be large.  The executor copies values from slot to slot to
+ * tuple, and to have so much new memory costs more than to store it.  So it
+ * gets a pointer to follow, as logical decoding gives to what it reassembles,
+ * until it comes to storing.
+ */
+static Datum
+large_datum(struct varlena *value)
+{
+	struct varatt_indirect redirect = {.pointer = value};
+	struct varlena *pointer;
+
+	if (VARSIZE(value) < LARGE_BYTES)
+		return PointerGetDatum(value);
+	pointer = palloc(INDIRECT_POINTER_SIZE);
+	SET_VARTAG_EXTERNAL(pointer, VARTAG_INDIRECT);
+	memcpy(VARDATA_EXTERNAL(pointer), &redirect, sizeof(redirect));
+	return PointerGetDatum(pointer);
 }
 
 /* What was asked; a row made by hand may lack anything. */
