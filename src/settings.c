@@ -32,6 +32,9 @@
 #define DEFAULT_IP_VERSION PGNET_IP_ANY
 #define DEFAULT_TLS_MIN_VERSION PGNET_TLS_1_2
 
+/* To store that much takes 100 ms, in which the worker does nothing else. */
+#define DEFAULT_MAX_RESPONSE_KB (32 * 1024)
+
 /*
  * Link-local addresses, which are where clouds serve the credentials of the
  * machine, and the addresses outside of these where some do: AWS, Google,
@@ -227,7 +230,7 @@ pgnet_settings_init(void)
 							"Sets the maximum size of a response body.",
 							"A request can lower this limit but not raise it.",
 							&pgnet_setting_max_response_size,
-							PGNET_MAX_RESPONSE_BYTES / 1024,
+							DEFAULT_MAX_RESPONSE_KB,
 							1, PGNET_MAX_RESPONSE_BYTES / 1024,
 							PGC_SUSET, GUC_UNIT_KB,
 							check_worker_int, NULL, NULL);

@@ -13,7 +13,7 @@
  * its byte order mark, its Content-Type or its XML declaration names, UTF-8 if
  * none does.  NULL when it cannot be text: it is not valid in that charset, has
  * a NUL or another character that the database cannot hold, or would have to be
- * converted and is over 16 MB.  in_place, unless that is NULL, is a varlena
+ * converted and is over 4 MB.  in_place, unless that is NULL, is a varlena
  * without header of which body is the data: it is the result when nothing has
  * to be changed.
  */

@@ -202,7 +202,7 @@ subtest 'large requests' => sub {
 	nothing_ended();
 };
 
-start_node('responses');
+start_node('responses', "pg_net.max_response_size = '256MB'");
 
 subtest 'large responses' => sub {
 	my $half = 250_000_000;

@@ -186,7 +186,7 @@ subtest 'no memory in the worker' => sub {
 	plan skip_all => 'no /proc' unless -r '/proc/self/status';
 	plan skip_all => 'no prlimit' unless has_tool('prlimit');
 
-	$node = new_node('memory');
+	$node = new_node('memory', conf => "pg_net.max_response_size = '256MB'");
 	my $worker = current_worker($node);
 	my $start = -s $node->logfile;
 	is(request($node, get('/echo/warm'))->{status_code}, 200, 'a request before');

@@ -18,7 +18,7 @@ use constant LONG_MS => 120_000;
 
 my $server = start_http_server();
 my %nginx = start_nginx();
-my $node = new_node('errors', conf => "pg_net.ca_file = '$nginx{ca_file}'\npg_net.http_version = '2'");
+my $node = new_node('errors', conf => "pg_net.ca_file = '$nginx{ca_file}'\npg_net.http_version = '2'\npg_net.max_response_size = '256MB'");
 my $base = $server->url;
 my $host = $base =~ s{http://}{}r;
 my $refused = 'http://127.0.0.1:' . PostgreSQL::Test::Cluster::get_free_port();

@@ -103,7 +103,7 @@ subtest 'large answers' => sub {
 	$server->wait_arrivals("/huge?bytes=$bytes");
 	beside('huge', 20);
 	my $row = wait_response($node, $huge);
-	is($row->{error_msg}, 'response body is larger than 268435456 bytes', '1.1 GB is an error');
+	is($row->{error_msg}, 'response body is larger than 33554432 bytes', '1.1 GB is an error');
 	is($row->{content}, undef, 'without a body');
 	wait_for('the answer to the bomb', sub { sql("select 1 from net._http_response where id = $bomb") });
 	is( sql("select status_code, length(content_bytes) between 3800000 and 4200000, content is null from net._http_response where id = $bomb"),
