@@ -56,7 +56,7 @@ typedef struct DatabaseState
 	bool		ids_renewed;	/* see tables/recovery/installation.h */
 	bool		prepared_known; /* see prepared.c: none is from before */
 	bool		prepared_unnamed;	/* there was one whose name we missed */
-	TimestampTz said_refused;	/* when a worker last logged it: see stay.c */
+	TimestampTz said_refused;	/* when a worker last logged it: lifetime.c */
 
 	slock_t		mutex;			/* protects all from here to worker.status */
 	int			blockers;		/* processes that keep workers out */

@@ -68,8 +68,8 @@ static void rest(Loop *loop);
 static TimestampTz next_due(Loop *loop);
 static long wait_ms(TimestampTz now, TimestampTz due);
 static bool is_mark_passed(const Loop *loop);
-static StayState state_of(const Loop *loop);
-static bool is_idle(StayState state);
+static LifetimeState state_of(const Loop *loop);
+static bool is_idle(LifetimeState state);
 static void leave(Loop *loop);
 static void record_the_rest(Loop *loop);
 
@@ -80,7 +80,7 @@ pgnet_loop_run(WorkerState *worker)
 	Loop		loop;
 
 	loop_init(&loop, worker);
-	while (!ShutdownRequestPending && !loop.stay.over)
+	while (!ShutdownRequestPending && !loop.lifetime.over)
 	{
 		begin_cycle(&loop);
 		take_wakeup(&loop);
@@ -135,7 +135,7 @@ loop_init(Loop *loop, WorkerState *worker)
 	pgnet_transaction_prepare_session();
 	apply_settings(loop);
 	pgnet_activity_init(&loop->activity);
-	pgnet_stay_init(&loop->stay, worker, pgnet_clock_now());
+	pgnet_lifetime_init(&loop->lifetime, worker, pgnet_clock_now());
 	pgnet_worker_set_ready(worker);
 }
 
@@ -178,7 +178,7 @@ begin_cycle(Loop *loop)
 	MemoryContextReset(loop->cycle);
 	MemoryContextSwitchTo(loop->cycle);
 	loop->now = pgnet_clock_now();
-	pgnet_stay_obey(&loop->stay);
+	pgnet_lifetime_obey(&loop->lifetime);
 }
 
 /* Hand settings that may have changed to those they concern. */
@@ -218,7 +218,7 @@ take_wakeup(Loop *loop)
 static void
 read_queue(Loop *loop)
 {
-	if (loop->stay.finishing)
+	if (loop->lifetime.finishing)
 		return;
 	if (pgnet_intake_read_due(&loop->intake, loop->busy) <= loop->now)
 		pgnet_intake_read(&loop->intake, &loop->access, loop->now);
@@ -249,7 +249,7 @@ send_requests(Loop *loop)
 static bool
 sends_more(const Loop *loop)
 {
-	return !loop->stay.finishing &&
+	return !loop->lifetime.finishing &&
 		!pgnet_suspects_hold_up(loop->suspects, loop->now);
 }
 
@@ -314,7 +314,7 @@ forget_recorded(Loop *loop)
 	}
 	pgnet_quota_give(gone.role, gone.rows, gone.bytes);
 	pgnet_database_broadcast(pgnet_worker_database(loop->worker));
-	pgnet_stay_note_work(&loop->stay, loop->now);
+	pgnet_lifetime_note_work(&loop->lifetime, loop->now);
 	pgnet_expiry_note_recorded(&loop->expiry);
 	pgnet_activity_note_written(&loop->activity, loop->now);
 }
@@ -378,9 +378,9 @@ rest(Loop *loop)
 	if (is_mark_passed(loop))
 	{
 		pgnet_engine_mark(loop->engine);
-		pgnet_stay_note_progress(&loop->stay, loop->now);
+		pgnet_lifetime_note_progress(&loop->lifetime, loop->now);
 	}
-	pgnet_stay_refuse(&loop->stay, loop->now);
+	pgnet_lifetime_refuse(&loop->lifetime, loop->now);
 	pgnet_activity_show(&loop->activity, !quiet);
 	due = next_due(loop);
 	/* last: to look whether more could be sent may keep a place */
@@ -394,11 +394,11 @@ rest(Loop *loop)
 		pgnet_transaction_settle(loop->now);
 		due = Min(due, pgnet_transaction_settle_due());
 	}
-	pgnet_stay_rest(&loop->stay, loop->now, state_of(loop));
-	if (loop->stay.over)
+	pgnet_lifetime_step(&loop->lifetime, loop->now, state_of(loop));
+	if (loop->lifetime.over)
 		return;
 	due = Min(due, loop->activity.due);
-	due = Min(due, loop->stay.due);
+	due = Min(due, loop->lifetime.due);
 	pgnet_engine_wait(loop->engine, wait_ms(loop->now, due));
 }
 
@@ -444,24 +444,24 @@ is_mark_passed(const Loop *loop)
 }
 
 /* Is the worker needed? */
-static StayState
+static LifetimeState
 state_of(const Loop *loop)
 {
 	if (loop->jobs.count[PGNET_JOB_IN_FLIGHT] > 0 ||
 		loop->recorder.nfinished > 0 || loop->recorder.locked.count > 0)
-		return PGNET_STAY_WORKING;
+		return PGNET_LIFETIME_WORKING;
 	if (loop->intake.more || pgnet_lanes_known(loop->lanes) > 0 ||
 		pgnet_lanes_overflow(loop->lanes) ||
 		pgnet_expiry_is_pending(&loop->expiry))
-		return PGNET_STAY_WAITING;
-	return OidIsValid(loop->access.queue) ? PGNET_STAY_IDLE :
-											PGNET_STAY_USELESS;
+		return PGNET_LIFETIME_WAITING;
+	return OidIsValid(loop->access.queue) ? PGNET_LIFETIME_IDLE :
+											PGNET_LIFETIME_NO_EXTENSION;
 }
 
 static bool
-is_idle(StayState state)
+is_idle(LifetimeState state)
 {
-	return state == PGNET_STAY_IDLE || state == PGNET_STAY_USELESS;
+	return state == PGNET_LIFETIME_IDLE || state == PGNET_LIFETIME_NO_EXTENSION;
 }
 
 /*

@@ -17,7 +17,7 @@
 #include "worker/lanes.h"
 #include "worker/recorder.h"
 #include "worker/recount.h"
-#include "worker/stay.h"
+#include "worker/lifetime.h"
 #include "worker/suspects.h"
 #include "worker/throttle.h"
 
@@ -38,7 +38,7 @@ typedef struct Loop
 	Expiry		expiry;
 	Recount		recount;
 	Activity	activity;
-	Stay		stay;
+	Lifetime	lifetime;
 	TimestampTz lookups_due;	/* when to count lookups that go on */
 
 	bool		busy;			/* the last drive found something to do */
