@@ -116,11 +116,11 @@ launcher_init(Launcher *launcher)
 					PGC_SUSET, PGC_S_OVERRIDE);
 	pgnet_launcher_claim();
 	pgnet_prepared_set_horizon();
-	if (!pgnet_launcher_has_looked_around())
+	if (!pgnet_launcher_has_probed_all())
 	{
 		DatabaseList list = pgnet_databases_read();
 
-		pgnet_worker_pool_look_at(launcher->pool, &list);
+		pgnet_worker_pool_probe_all(launcher->pool, &list);
 		pfree(list.databases);
 	}
 }
@@ -251,8 +251,8 @@ start_needed(Launcher *launcher)
 	else
 		pgnet_launcher_set_waiting(0);
 	pgnet_preempt(launcher->pool, waiting, launcher->now, &launcher->due);
-	if (!pgnet_worker_pool_is_looking(launcher->pool))
-		pgnet_launcher_set_looked_around();
+	if (!pgnet_worker_pool_is_probing(launcher->pool))
+		pgnet_launcher_set_probed_all();
 }
 
 /* Whom do workers connect as?  False: as nobody, for now. */

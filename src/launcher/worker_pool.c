@@ -22,8 +22,8 @@
 #include "shared/quota.h"
 #include "shared/registry.h"
 
-/* Databases that are looked at, at a time. */
-#define MAX_LOOKS 3
+/* Databases that are probed at the same time. */
+#define MAX_PROBES 3
 
 /* A process that failed is started again after 1, 2, 4, ... seconds. */
 #define FIRST_RETRY_MS 1000
@@ -40,7 +40,7 @@ typedef enum Need
 {
 	NEED_WORKER,				/* something was committed, or it died */
 	NEED_EXPIRY,				/* responses are due to go */
-	NEED_LOOK,					/* it is a copy: no worker, but a look */
+	NEED_PROBE,					/* it is a copy: no worker, but a probe */
 	NEED_KEEP_ALIVE,			/* the setting says so */
 	NEED_NOTHING
 } Need;
@@ -48,7 +48,7 @@ typedef enum Need
 typedef enum ProcessKind
 {
 	WORKER,						/* serves the database */
-	LOOK						/* looks what is left to do there */
+	PROBE						/* finds what is pending there */
 } ProcessKind;
 
 typedef struct WorkerEntry
@@ -69,9 +69,9 @@ struct WorkerPool
 	WorkerEntry *entries;		/* by the index of the database's state */
 	int			count;
 
-	Oid		   *to_look;		/* databases to look at, the last one first */
-	int			nto_look;
-	int			nlooks;			/* processes that look now */
+	Oid		   *to_probe;		/* databases to probe, the last one first */
+	int			nto_probe;
+	int			nprobes;		/* processes that probe now */
 
 	Backoff		full;			/* no room for another process */
 	TimestampTz say_full;		/* not in the log before that again */
@@ -90,10 +90,10 @@ static WorkerEntry **find_startable(WorkerPool *pool, const DatabaseList *list,
 static void release(WorkerPool *pool, int index);
 static int	compare_needs(const void *a, const void *b);
 static void say_full(WorkerPool *pool, int waiting, TimestampTz now);
-static bool start_looks(WorkerPool *pool, const DatabaseList *list, Oid role,
+static bool start_probes(WorkerPool *pool, const DatabaseList *list, Oid role,
+						 TimestampTz now);
+static bool start_probe(WorkerPool *pool, Oid database, Oid role,
 						TimestampTz now);
-static bool start_look(WorkerPool *pool, Oid database, Oid role,
-					   TimestampTz now);
 static bool start(WorkerPool *pool, WorkerEntry *entry, ProcessKind kind,
 				  Oid role, TimestampTz now);
 static void describe(BackgroundWorker *worker, ProcessKind kind, Oid database,
@@ -150,21 +150,20 @@ pgnet_worker_pool_release_dropped(WorkerPool *pool, const DatabaseList *list)
 	}
 }
 
-/* All that take connections. */
 void
-pgnet_worker_pool_look_at(WorkerPool *pool, const DatabaseList *list)
+pgnet_worker_pool_probe_all(WorkerPool *pool, const DatabaseList *list)
 {
-	pool->to_look = MemoryContextAlloc(pool->context,
-									   sizeof(Oid) * Max(list->count, 1));
+	pool->to_probe = MemoryContextAlloc(pool->context,
+										sizeof(Oid) * Max(list->count, 1));
 	for (int i = list->count - 1; i >= 0; i--)
 		if (list->databases[i].connectable)
-			pool->to_look[pool->nto_look++] = list->databases[i].oid;
+			pool->to_probe[pool->nto_probe++] = list->databases[i].oid;
 }
 
 bool
-pgnet_worker_pool_is_looking(const WorkerPool *pool)
+pgnet_worker_pool_is_probing(const WorkerPool *pool)
 {
-	return pool->nto_look > 0 || pool->nlooks > 0;
+	return pool->nto_probe > 0 || pool->nprobes > 0;
 }
 
 void
@@ -198,7 +197,7 @@ pgnet_worker_pool_review(WorkerPool *pool, TimestampTz now, TimestampTz *due)
 		review(pool, i, now, wall, due);
 		any = any || pool->entries[i].need != NEED_NOTHING;
 	}
-	return any || (pool->nto_look > 0 && pool->nlooks < MAX_LOOKS);
+	return any || (pool->nto_probe > 0 && pool->nprobes < MAX_PROBES);
 }
 
 /* Has its process ended, and is another one needed? */
@@ -253,7 +252,7 @@ need_of(const DatabaseSnapshot *snapshot, TimestampTz wall, TimestampTz *since)
 		return NEED_EXPIRY;
 	}
 	if (TransactionIdIsValid(snapshot->copied))
-		return NEED_LOOK;
+		return NEED_PROBE;
 	if (snapshot->keep_alive)
 		return NEED_KEEP_ALIVE;
 	*since = snapshot->next_expiry;
@@ -275,16 +274,16 @@ reap(WorkerPool *pool, int index, TimestampTz now)
 	entry->handle = NULL;
 	/* there is room for another */
 	pgnet_backoff_succeeded(&pool->full);
-	if (entry->kind == LOOK)
-		pool->nlooks--;
+	if (entry->kind == PROBE)
+		pool->nprobes--;
 	if (pgnet_database_snapshot(database).worker.clean_exit)
 	{
 		entry->failures = 0;
 		pgnet_registry_release(database, false);
 		return;
 	}
-	/* what a look did not find out a worker will */
-	if (entry->kind == LOOK)
+	/* what a probe did not find out a worker will */
+	if (entry->kind == PROBE)
 		pgnet_database_request_start(database);
 	if (now < TimestampTzPlusMilliseconds(entry->started, GOOD_START_MS))
 		fail(entry, now);
@@ -315,10 +314,10 @@ int
 pgnet_worker_pool_start_needed(WorkerPool *pool, const DatabaseList *list,
 							   Oid role, TimestampTz now, TimestampTz *due)
 {
-	int			working = start_all(pool, list, role, now, NEED_LOOK);
+	int			working = start_all(pool, list, role, now, NEED_PROBE);
 	int			waiting = working;
 
-	if (waiting == 0 && !start_looks(pool, list, role, now))
+	if (waiting == 0 && !start_probes(pool, list, role, now))
 		waiting = working = 1;
 	/* who has no work does not take a process from who has */
 	if (waiting == 0)
@@ -367,7 +366,8 @@ start_all(WorkerPool *pool, const DatabaseList *list, Oid role, TimestampTz now,
 	qsort(needed, count, sizeof(WorkerEntry *), compare_needs);
 	while (started < count &&
 		   start(pool, needed[started],
-				 needed[started]->need == NEED_LOOK ? LOOK : WORKER, role, now))
+				 needed[started]->need == NEED_PROBE ? PROBE : WORKER,
+				 role, now))
 		started++;
 	pfree(needed);
 	return count - started;
@@ -419,26 +419,26 @@ compare_needs(const void *a, const void *b)
 	return left->since < right->since ? -1 : left->since > right->since;
 }
 
-/* Look at the next databases; false: there is no room. */
+/* Probe the next databases; false: there is no room for a process. */
 static bool
-start_looks(WorkerPool *pool, const DatabaseList *list, Oid role,
-			TimestampTz now)
+start_probes(WorkerPool *pool, const DatabaseList *list, Oid role,
+			 TimestampTz now)
 {
-	while (pool->nto_look > 0 && pool->nlooks < MAX_LOOKS)
+	while (pool->nto_probe > 0 && pool->nprobes < MAX_PROBES)
 	{
-		Oid			database = pool->to_look[pool->nto_look - 1];
+		Oid			database = pool->to_probe[pool->nto_probe - 1];
 
 		if (pgnet_databases_find(list, database) != NULL &&
-			!start_look(pool, database, role, now))
+			!start_probe(pool, database, role, now))
 			return false;
-		pool->nto_look--;
+		pool->nto_probe--;
 	}
 	return true;
 }
 
-/* Look at one, unless it has a process; false: there is no room. */
+/* Probe one, unless it has a process; false: there is no room for one. */
 static bool
-start_look(WorkerPool *pool, Oid database, Oid role, TimestampTz now)
+start_probe(WorkerPool *pool, Oid database, Oid role, TimestampTz now)
 {
 	DatabaseState *state = pgnet_registry_acquire(database);
 	WorkerEntry *entry;
@@ -447,7 +447,7 @@ start_look(WorkerPool *pool, Oid database, Oid role, TimestampTz now)
 		return true;
 	pgnet_worker_pool_follow_registry(pool);
 	entry = &pool->entries[state - pgnet_registry_at(0)];
-	return entry->handle != NULL || start(pool, entry, LOOK, role, now);
+	return entry->handle != NULL || start(pool, entry, PROBE, role, now);
 }
 
 /* Start a process; false: there is no room. */
@@ -469,8 +469,8 @@ start(WorkerPool *pool, WorkerEntry *entry, ProcessKind kind, Oid role,
 	entry->handle = handle;
 	entry->kind = kind;
 	entry->started = now;
-	if (kind == LOOK)
-		pool->nlooks++;
+	if (kind == PROBE)
+		pool->nprobes++;
 	return true;
 }
 
@@ -478,7 +478,7 @@ start(WorkerPool *pool, WorkerEntry *entry, ProcessKind kind, Oid role,
 static void
 describe(BackgroundWorker *worker, ProcessKind kind, Oid database, Oid role)
 {
-	const char *type = kind == LOOK ? "net look" : "pg_net worker";
+	const char *type = kind == PROBE ? "net look" : "pg_net worker";
 
 	*worker = (BackgroundWorker) {
 		.bgw_flags = BGWORKER_SHMEM_ACCESS |
@@ -494,6 +494,6 @@ describe(BackgroundWorker *worker, ProcessKind kind, Oid database, Oid role)
 			 database);
 	strlcpy(worker->bgw_type, type, BGW_MAXLEN);
 	strlcpy(worker->bgw_function_name,
-			kind == LOOK ? "pgnet_look_main" : "pgnet_worker_main", BGW_MAXLEN);
+			kind == PROBE ? "pgnet_probe_main" : "pgnet_worker_main", BGW_MAXLEN);
 	memcpy(worker->bgw_extra, &role, sizeof(role));
 }

@@ -26,12 +26,12 @@ extern void pgnet_worker_pool_follow_registry(WorkerPool *pool);
 extern void pgnet_worker_pool_release_dropped(WorkerPool *pool,
 											  const DatabaseList *list);
 
-/* Have the databases looked at, a few at a time. */
-extern void pgnet_worker_pool_look_at(WorkerPool *pool,
-									  const DatabaseList *list);
+/* Have those that take connections probed, a few at a time. */
+extern void pgnet_worker_pool_probe_all(WorkerPool *pool,
+										const DatabaseList *list);
 
-/* Is there one that was not looked at yet? */
-extern bool pgnet_worker_pool_is_looking(const WorkerPool *pool);
+/* Is there one that was not probed yet? */
+extern bool pgnet_worker_pool_is_probing(const WorkerPool *pool);
 
 /* Try again at once what failed: it may be fixed. */
 extern void pgnet_worker_pool_forget_failures(WorkerPool *pool);

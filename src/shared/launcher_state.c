@@ -21,7 +21,7 @@ typedef struct LauncherState
 	pid_t		pid;			/* 0: no launcher */
 	int			proc;			/* its index among the PGPROCs */
 
-	bool		looked_around;	/* every database was looked at once */
+	bool		probed_all;		/* every database was probed once */
 	pg_atomic_uint32 databases_changed; /* since the launcher last looked */
 	pg_atomic_uint32 nwaiting;	/* databases that wait for a process */
 } LauncherState;
@@ -44,12 +44,12 @@ pgnet_launcher_memory_init(void *memory, int lock_tranche)
 	SpinLockInit(&launcher->mutex);
 	launcher->pid = 0;
 	launcher->proc = -1;
-	launcher->looked_around = false;
+	launcher->probed_all = false;
 	pg_atomic_init_u32(&launcher->databases_changed, false);
 	pg_atomic_init_u32(&launcher->nwaiting, 0);
 }
 
-/* A launcher that starts looks by itself. */
+/* With no launcher there is none to wake: it starts with a look at all. */
 void
 pgnet_launcher_wake(void)
 {
@@ -125,13 +125,13 @@ leave(int code, Datum unused)
 
 /* Only launchers ask and set this: no lock. */
 bool
-pgnet_launcher_has_looked_around(void)
+pgnet_launcher_has_probed_all(void)
 {
-	return launcher->looked_around;
+	return launcher->probed_all;
 }
 
 void
-pgnet_launcher_set_looked_around(void)
+pgnet_launcher_set_probed_all(void)
 {
-	launcher->looked_around = true;
+	launcher->probed_all = true;
 }

@@ -34,8 +34,8 @@ extern void pgnet_launcher_claim(void);
 /* Were databases changed since the last call? */
 extern bool pgnet_launcher_take_databases_changed(void);
 
-/* Was every database looked at since the server started? */
-extern bool pgnet_launcher_has_looked_around(void);
-extern void pgnet_launcher_set_looked_around(void);
+/* Was every database probed since the server started? */
+extern bool pgnet_launcher_has_probed_all(void);
+extern void pgnet_launcher_set_probed_all(void);
 
 #endif							/* PGNET_LAUNCHER_STATE_H */

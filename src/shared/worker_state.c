@@ -1,7 +1,7 @@
 /*
  * worker_state.c -- what a worker says of itself.
  *
- * Runs in: workers, and processes that look at a database.
+ * Runs in: workers and probes.
  */
 #include "postgres.h"
 

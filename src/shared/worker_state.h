@@ -1,7 +1,7 @@
 /*
  * worker_state.h -- what a worker says of itself.
  *
- * Runs in: workers, and processes that look at a database.
+ * Runs in: workers and probes.
  */
 #ifndef PGNET_WORKER_STATE_H
 #define PGNET_WORKER_STATE_H

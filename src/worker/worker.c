@@ -1,8 +1,8 @@
 /*
  * worker.c -- the processes of one database: birth and death.
  *
- * Runs in: the worker, and those that look at a database.  What a worker does
- * in between is loop.c.
+ * Runs in: workers and probes.  What they do in between is in loop.c and
+ * probe.c.
  *
  * They end with exit code 0, which says nothing in the log, or 1 after an
  * error.  The launcher starts the next one; anything else counts as a crash
@@ -19,8 +19,8 @@
 #include "shared/inflight_global.h"
 #include "shared/registry.h"
 #include "shared/worker_state.h"
-#include "worker/look.h"
 #include "worker/loop.h"
+#include "worker/probe.h"
 #include "worker/worker.h"
 
 static WorkerState *begin(Oid database);
@@ -33,9 +33,9 @@ pgnet_worker_main(Datum database)
 }
 
 void
-pgnet_look_main(Datum database)
+pgnet_probe_main(Datum database)
 {
-	pgnet_look_run(begin(DatumGetObjectId(database)));
+	pgnet_probe_run(begin(DatumGetObjectId(database)));
 	proc_exit(0);
 }
 

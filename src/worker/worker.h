@@ -12,6 +12,6 @@
  * connect as, or InvalidOid.
  */
 extern PGDLLEXPORT void pgnet_worker_main(Datum database);
-extern PGDLLEXPORT void pgnet_look_main(Datum database);
+extern PGDLLEXPORT void pgnet_probe_main(Datum database);
 
 #endif							/* PGNET_WORKER_H */

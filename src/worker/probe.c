@@ -1,10 +1,10 @@
 /*
- * look.c -- a first look at a database, when the server starts or it is a copy.
+ * probe.c -- does a database need a worker?
  *
- * Runs in: processes that look.
+ * Runs in: probes.
  *
- * Without libcurl and the rest of a worker, since most databases have nothing
- * to do: no extension, or no requests.
+ * A probe starts without libcurl and the rest of a worker, since most databases
+ * have nothing to do: no extension, or no requests.
  */
 #include "postgres.h"
 
@@ -16,36 +16,35 @@
 #include "tables/transaction.h"
 #include "worker/access.h"
 #include "worker/copies.h"
-#include "worker/look.h"
+#include "worker/probe.h"
 
-/* What is looked for. */
-typedef struct Look
+typedef struct Probe
 {
 	WorkerState *worker;
 	Leftovers	leftovers;
-} Look;
+} Probe;
 
-static void find(void *look);
+static void find(void *probe);
 
 void
-pgnet_look_run(WorkerState *worker)
+pgnet_probe_run(WorkerState *worker)
 {
 	DatabaseState *database = pgnet_worker_database(worker);
 	TableAccess access = {.quiet = true};
-	Look		look = {.worker = worker,
-				 .leftovers = {.oldest_response = DT_NOEND}};
-	Leftovers  *leftovers = &look.leftovers;
+	Probe		probe = {.worker = worker,
+				   .leftovers = {.oldest_response = DT_NOEND}};
+	Leftovers  *leftovers = &probe.leftovers;
 	Backoff		backoff = {0};
 	ErrorData  *error = NULL;
 	AccessResult result;
 
 	pgnet_transaction_prepare_session();
-	/* the first time to know the tables, the second to look into them */
-	result = pgnet_access_run(&access, find, &look, &error);
+	/* the first run notes which tables there are, the second reads them */
+	result = pgnet_access_run(&access, find, &probe, &error);
 	access.changed = false;
 	if (result == PGNET_ACCESS_GONE && OidIsValid(access.queue))
 		result = pgnet_copies_remove(worker, &access, &backoff) ?
-			pgnet_access_run(&access, find, &look, &error) :
+			pgnet_access_run(&access, find, &probe, &error) :
 			PGNET_ACCESS_BUSY;
 	/* without the extension nothing was copied */
 	if (result == PGNET_ACCESS_GONE)
@@ -53,21 +52,21 @@ pgnet_look_run(WorkerState *worker)
 
 	if (leftovers->oldest_response != DT_NOEND)
 		leftovers->oldest_response += pgnet_setting_ttl();
-	/* with locks or trouble in the way a worker tries again */
+	/* if the tables were locked or failed, a worker is to try again */
 	if (result == PGNET_ACCESS_GONE ||
 		(result == PGNET_ACCESS_DONE && !leftovers->requests))
 		pgnet_worker_set_clean_idle_exit(worker, leftovers->oldest_response);
 	pgnet_worker_set_clean_exit(database);
 }
 
-/* TableWork: look into the tables, and see to the ids like a worker. */
+/* TableWork: find what is pending; see to the ids, as a worker does. */
 static void
 find(void *arg)
 {
-	Look	   *look = arg;
-	DatabaseState *database = pgnet_worker_database(look->worker);
+	Probe	   *probe = arg;
+	DatabaseState *database = pgnet_worker_database(probe->worker);
 
 	pgnet_installation_renew_ids(&database->ids_renewed);
 	pgnet_installation_note_timeline();
-	pgnet_leftovers_find(&look->leftovers);
+	pgnet_leftovers_find(&probe->leftovers);
 }
