@@ -63,8 +63,16 @@ CREATE UNLOGGED TABLE net.http_request_queue (
   decompress boolean,
   http_version text,
   same_origin_headers text[],
-  queued timestamptz NOT NULL DEFAULT now()
+  queued timestamptz NOT NULL DEFAULT now(),
+  due timestamptz,
+  gave_up timestamptz,
+  retry interval[],
+  failures jsonb,
+  context jsonb,
+  keep boolean
 );
+CREATE INDEX http_request_queue_due_idx ON net.http_request_queue (due, id)
+  WHERE due IS NOT NULL;
 -- Bodies are short-lived here: compression costs more than the space it saves.
 ALTER TABLE net.http_request_queue ALTER COLUMN body SET STORAGE EXTERNAL;
 COMMENT ON TABLE net.http_request_queue IS
@@ -96,6 +104,19 @@ COMMENT ON COLUMN net.http_request_queue.same_origin_headers IS
   'Names of headers not to send to another origin after a redirect, in addition to those that look like credentials';
 COMMENT ON COLUMN net.http_request_queue.queued IS
   'When the transaction that queued the request began';
+COMMENT ON COLUMN net.http_request_queue.due IS
+  'When the worker acts on the row next: the request is not sent before; after gave_up, the row is removed then. Null: at once';
+COMMENT ON COLUMN net.http_request_queue.gave_up IS
+  'Since when the request is given up; net.resend() sends it again until due';
+COMMENT ON COLUMN net.http_request_queue.retry IS
+  'The delays between attempts; null or empty: one attempt';
+COMMENT ON COLUMN net.http_request_queue.failures IS
+  'The log of failed attempts, oldest first; null: none';
+COMMENT ON COLUMN net.http_request_queue.context IS
+  'What comes back in the response row';
+COMMENT ON COLUMN net.http_request_queue.keep IS
+  'Whether a response with a status of 2xx is stored; null: yes';
+COMMENT ON INDEX net.http_request_queue_due_idx IS 'Finds what is due';
 
 CREATE FUNCTION net._queue_changed()
 RETURNS trigger
@@ -155,7 +176,10 @@ CREATE UNLOGGED TABLE net._http_response (
   response_bytes bigint,
   http_version text,
   remote_address inet,
-  remote_port integer
+  remote_port integer,
+  queued timestamptz,
+  failures jsonb,
+  context jsonb
 );
 -- lz4 is six times as fast as pglz on JSON, and the worker waits for it. A
 -- server built without lz4 keeps pglz.
@@ -187,7 +211,7 @@ COMMENT ON COLUMN net._http_response.content IS
 COMMENT ON COLUMN net._http_response.timed_out IS
   'Whether the request timed out';
 COMMENT ON COLUMN net._http_response.error_msg IS
-  'Why there was no response; null if there was one, whatever its status';
+  'Why there was no response, or why the request was given up; null if there was a response, whatever its status';
 COMMENT ON COLUMN net._http_response.created IS
   'When the response was stored';
 COMMENT ON COLUMN net._http_response.content_bytes IS
@@ -223,6 +247,12 @@ COMMENT ON COLUMN net._http_response.remote_address IS
   'The IP address that the request was sent to';
 COMMENT ON COLUMN net._http_response.remote_port IS
   'The port that the request was sent to';
+COMMENT ON COLUMN net._http_response.queued IS
+  'When the transaction that queued the request began';
+COMMENT ON COLUMN net._http_response.failures IS
+  'The log of failed attempts, as in the queue; null: none';
+COMMENT ON COLUMN net._http_response.context IS
+  'What the caller gave as context';
 COMMENT ON INDEX net._http_response_id_idx IS 'Finds the response of a request';
 COMMENT ON INDEX net._http_response_created_idx IS 'Finds responses older than pg_net.ttl';
 
@@ -678,6 +708,10 @@ CREATE FUNCTION net.http_request(
   headers jsonb DEFAULT NULL,
   body net.http_body DEFAULT NULL,
   timeout_milliseconds integer DEFAULT 2000,
+  retry interval[] DEFAULT NULL,
+  due timestamptz DEFAULT NULL,
+  context jsonb DEFAULT NULL,
+  keep boolean DEFAULT NULL,
   connect_timeout_milliseconds integer DEFAULT NULL,
   max_redirects integer DEFAULT NULL,
   max_response_bytes bigint DEFAULT NULL,
@@ -688,8 +722,22 @@ CREATE FUNCTION net.http_request(
 RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_http_request';
-COMMENT ON FUNCTION net.http_request(text, text, jsonb, jsonb, net.http_body, integer, integer, integer, bigint, boolean, text, text[]) IS
-  'Queue a request with any method and any body, sent after commit; returns its id';
+COMMENT ON FUNCTION net.http_request(text, text, jsonb, jsonb, net.http_body, integer, interval[], timestamptz, jsonb, boolean, integer, integer, bigint, boolean, text, text[]) IS
+  'Queue a request with any method and any body, sent after commit, with a schedule of retries if it has one; returns its id';
+
+CREATE FUNCTION net.backoff(
+  attempts integer,
+  first interval DEFAULT '5s',
+  factor double precision DEFAULT 3,
+  longest interval DEFAULT '1 day'
+)
+RETURNS interval[]
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN ARRAY(SELECT make_interval(secs => least(extract(epoch FROM first)::float8 * power(factor, n),
+                                                extract(epoch FROM longest)::float8))
+             FROM generate_series(0, attempts - 2) AS n);
+COMMENT ON FUNCTION net.backoff(integer, interval, double precision, interval) IS
+  'The delays between so many attempts, for retry: each is factor times the one before, at most longest';
 
 --
 -- Responses of single requests

@@ -58,11 +58,21 @@ typedef struct HttpOutcome
 	struct varlena *content_datum; /* content is the data of that, whose header
 									* is free; NULL: of none */
 	const char *error;			/* NULL when answered */
+	bool		is_final;		/* another attempt would fail, too */
 	bool		lookup_goes_on; /* of its host, without it */
 	bool		bad_url;		/* libcurl did not take the request's URL */
 	HttpShortage shortage;		/* why it was not sent */
 	int			shortage_errno; /* who said so */
 } HttpOutcome;
+
+/* What becomes of a request after an attempt; policy/retry.h decides. */
+typedef enum Disposition
+{
+	PGNET_DONE,					/* a response is stored, the request ends */
+	PGNET_FAILED,				/* the same, with an error */
+	PGNET_AGAIN,				/* it is sent again later */
+	PGNET_GAVE_UP				/* as failed, but it is kept to be sent again */
+} Disposition;
 
 /* Marks a time in HttpMetrics that was not measured. */
 #define PGNET_NOT_MEASURED (-1)

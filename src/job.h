@@ -12,6 +12,7 @@
 
 #include "lib/ilist.h"
 #include "storage/itemptr.h"
+#include "utils/jsonb.h"
 
 #include "account.h"
 #include "exchange.h"
@@ -29,6 +30,32 @@ typedef enum JobState
 
 #define PGNET_JOB_NSTATES (PGNET_JOB_RECORDED + 1)
 
+/*
+ * What the row says of the attempts before and to come; in the context of the
+ * request.
+ */
+typedef struct Delivery
+{
+	TimestampTz queued;
+	TimestampTz due;			/* when it was to be sent; 0: at once */
+	const int64 *delays_us;		/* the schedule: between attempts */
+	int			ndelays;		/* 0: one attempt */
+	Jsonb	   *failures;		/* the log of attempts; NULL: none */
+	int			failed;			/* attempts of this round that failed */
+	int			sent;			/* those of them that were sent */
+	int			sent_before;	/* in earlier rounds */
+	Jsonb	   *context;		/* goes to the response; NULL: none */
+	bool		drops_success;	/* a 2xx leaves no response */
+
+	/*
+	 * Decided when it is finished.  Of PGNET_AGAIN when it is due then, of
+	 * PGNET_GAVE_UP when the row is removed; 0: at once.
+	 */
+	Disposition disposition;
+	TimestampTz next_due;
+	Jsonb	   *log;			/* failures with this attempt, while recorded */
+} Delivery;
+
 typedef struct Job
 {
 	dlist_node	node;			/* in the list of whoever owns the job */
@@ -44,6 +71,7 @@ typedef struct Job
 	HttpRequest request;		/* its context is the job's */
 	HttpOutcome outcome;
 	HttpMetrics metrics;
+	Delivery	delivery;
 
 	/* false: only id, role and URL are here; load the row before sending */
 	bool		loaded;

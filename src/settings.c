@@ -98,6 +98,8 @@ static const struct config_enum_entry tls_versions[] = {
 
 static char *ttl_text;
 static TimeOffset ttl;
+static char *failed_ttl_text;
+static TimeOffset failed_ttl;
 
 static bool check_worker_bool(bool *value, void **extra, GucSource source);
 static bool check_worker_int(int *value, void **extra, GucSource source);
@@ -112,6 +114,7 @@ static void assign_denied_networks(const char *value, void *extra);
 static bool check_ttl(char **value, void **extra, GucSource source);
 static bool parse_interval(const char *text, Interval *interval);
 static void assign_ttl(const char *value, void *extra);
+static void assign_failed_ttl(const char *value, void *extra);
 
 /* Define them all. */
 void
@@ -184,6 +187,14 @@ pgnet_settings_init(void)
 							   PGC_SUSET, GUC_LIST_INPUT,
 							   check_denied_networks, assign_denied_networks,
 							   NULL);
+	DefineCustomStringVariable("pg_net.failed_ttl",
+							   "Sets how long requests are kept that were given up.",
+							   "An interval, such as '7 days'. Until then net.resend() sends them again.",
+							   &failed_ttl_text,
+							   "7 days",
+							   PGC_SUSET, 0,
+							   check_ttl, assign_failed_ttl, NULL);
+
 	DefineCustomEnumVariable("pg_net.http_version",
 							 "Sets the highest HTTP version to use.",
 							 "HTTP/2 is used only where TLS negotiates it.",
@@ -331,6 +342,13 @@ pgnet_setting_ttl(void)
 	return ttl;
 }
 
+/* How long requests are kept that were given up. */
+TimeOffset
+pgnet_setting_failed_ttl(void)
+{
+	return failed_ttl;
+}
+
 /* The databases that pg_net.database_name names. */
 List *
 pgnet_setting_database_names(void)
@@ -454,7 +472,7 @@ assign_denied_networks(const char *value, void *extra)
 	denied_networks = extra;
 }
 
-/* ttl is an interval, not negative. */
+/* ttl and failed_ttl are intervals, not negative. */
 static bool
 check_ttl(char **value, void **extra, GucSource source)
 {
@@ -471,7 +489,7 @@ check_ttl(char **value, void **extra, GucSource source)
 	days = interval.month * (double) DAYS_PER_MONTH + interval.day;
 	if (days * USECS_PER_DAY + interval.time < 0 || days > MAX_TTL_DAYS)
 	{
-		GUC_check_errdetail("Responses cannot be kept for \"%s\".", *value);
+		GUC_check_errdetail("Nothing can be kept for \"%s\".", *value);
 		return false;
 	}
 
@@ -519,4 +537,12 @@ assign_ttl(const char *value, void *extra)
 {
 	(void) value;
 	ttl = *(TimeOffset *) extra;
+}
+
+/* The same for failed_ttl. */
+static void
+assign_failed_ttl(const char *value, void *extra)
+{
+	(void) value;
+	failed_ttl = *(TimeOffset *) extra;
 }

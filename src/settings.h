@@ -45,8 +45,9 @@ extern List *pgnet_setting_database_names(void);
 /* pg_net.denied_networks; stays until the setting changes */
 extern const Networks *pgnet_setting_denied_networks(void);
 
-/* pg_net.ttl in microseconds; months count as 30 days */
+/* pg_net.ttl and failed_ttl in microseconds; months count as 30 days */
 extern TimeOffset pgnet_setting_ttl(void);
+extern TimeOffset pgnet_setting_failed_ttl(void);
 
 extern void pgnet_settings_init(void);
 

@@ -10,6 +10,7 @@
 
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 #include "api/call.h"
 #include "api/policy.h"
@@ -17,6 +18,7 @@
 #include "compat.h"
 #include "exchange.h"
 #include "policy/header_rules.h"
+#include "policy/retry.h"
 #include "shared/wakeup.h"
 #include "tables/queue/queue.h"
 #include "tables/recovery/installation.h"
@@ -32,6 +34,7 @@ static int	read_params(const RequestCall *call, Field **params);
 static char *check_url(const char *url);
 static const char *check_headers(const RequestCall *call);
 static void check_options(const RequestCall *call);
+static void check_schedule(QueueRow *row, const RequestCall *call);
 static HttpVersion check_http_version(const RequestCall *call);
 static void fill_body(QueueRow *row, const RequestCall *call,
 					  const char *content_type);
@@ -57,13 +60,16 @@ pgnet_call_queue(const RequestCall *call)
 		.headers = call->headers,
 		.role = GetUserId(),
 		.options = call->options,
-		.same_origin_headers = call->same_origin_headers
+		.same_origin_headers = call->same_origin_headers,
+		.context = call->context,
+		.drops_success = call->drops_success
 	};
 	if (call->url == NULL)
 		refuse_null("url");
 	check_options(call);
 	row.timeout_ms = call->timeout_ms;
 	row.options.http_version = check_http_version(call);
+	check_schedule(&row, call);
 	content_type = check_headers(call);
 	fill_body(&row, call, content_type);
 	row.url = build_url(call);
@@ -189,6 +195,23 @@ check_options(const RequestCall *call)
 		problem = pgnet_options_problem(&call->options);
 	if (problem != NULL)
 		refuse(problem);
+}
+
+/* When to send it, and when again; what is due already is due at once. */
+static void
+check_schedule(QueueRow *row, const RequestCall *call)
+{
+	char	   *problem = NULL;
+	int64	   *delays_us;
+
+	if (call->retry != NULL &&
+		pgnet_retry_parse(call->retry, &delays_us, &problem) < 0)
+		refuse(problem);
+	if (call->has_due && TIMESTAMP_NOT_FINITE(call->due))
+		refuse(pstrdup("due must not be infinite"));
+	row->retry = call->retry;
+	if (call->has_due && call->due > GetCurrentTimestamp())
+		row->due = call->due;
 }
 
 /* A version is one we know. */

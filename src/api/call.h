@@ -8,6 +8,7 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
 #include "utils/array.h"
 #include "utils/jsonb.h"
 
@@ -33,6 +34,12 @@ typedef struct RequestCall
 	HttpOptions options;		/* but for the two below */
 	text	   *http_version;
 	ArrayType  *same_origin_headers;
+
+	ArrayType  *retry;			/* of interval */
+	bool		has_due;
+	TimestampTz due;
+	Jsonb	   *context;
+	bool		drops_success;	/* keep is false */
 } RequestCall;
 
 /*

@@ -10,6 +10,7 @@
 
 #include "fmgr.h"
 #include "utils/jsonb.h"
+#include "utils/timestamp.h"
 
 #include "api/call.h"
 #include "api/support.h"
@@ -28,6 +29,8 @@ static text *text_argument(FunctionCallInfo fcinfo, int number);
 static Jsonb *jsonb_argument(FunctionCallInfo fcinfo, int number);
 static void read_timeout(FunctionCallInfo fcinfo, int number,
 						 RequestCall *call);
+static void read_delivery(FunctionCallInfo fcinfo, int first,
+						  RequestCall *call);
 static void read_options(FunctionCallInfo fcinfo, int first,
 						 RequestCall *call);
 
@@ -87,6 +90,7 @@ pgnet_http_delete(PG_FUNCTION_ARGS)
 
 /*
  * http_request(method, url, params, headers, body, timeout_milliseconds,
+ * retry, due, context, keep,
  * connect_timeout_milliseconds, max_redirects, max_response_bytes, decompress,
  * http_version, same_origin_headers)
  */
@@ -105,7 +109,8 @@ pgnet_http_request(PG_FUNCTION_ARGS)
 
 	pgnet_require_writable(fcinfo);
 	read_timeout(fcinfo, 5, &call);
-	read_options(fcinfo, 6, &call);
+	read_delivery(fcinfo, 6, &call);
+	read_options(fcinfo, 10, &call);
 	PG_RETURN_INT64(pgnet_call_queue(&call));
 }
 
@@ -166,6 +171,20 @@ read_timeout(FunctionCallInfo fcinfo, int number, RequestCall *call)
 	call->has_timeout = !PG_ARGISNULL(number);
 	if (call->has_timeout)
 		call->timeout_ms = PG_GETARG_INT32(number);
+}
+
+/* The arguments about attempts and the response, from number first on. */
+static void
+read_delivery(FunctionCallInfo fcinfo, int first, RequestCall *call)
+{
+	if (!PG_ARGISNULL(first))
+		call->retry = PG_GETARG_ARRAYTYPE_P(first);
+	call->has_due = !PG_ARGISNULL(first + 1);
+	if (call->has_due)
+		call->due = PG_GETARG_TIMESTAMPTZ(first + 1);
+	call->context = jsonb_argument(fcinfo, first + 2);
+	if (!PG_ARGISNULL(first + 3))
+		call->drops_success = !PG_GETARG_BOOL(first + 3);
 }
 
 /* The arguments that are options, from number first on. */

@@ -111,6 +111,9 @@ collect(FunctionCallInfo fcinfo)
 		case PGNET_REQUEST_WAITING:
 			return form_result(fcinfo, "PENDING",
 							   "request is pending processing", NULL);
+		case PGNET_REQUEST_SCHEDULED:
+			return form_result(fcinfo, "PENDING", row.error, NULL);
+		case PGNET_REQUEST_GAVE_UP:
 		case PGNET_REQUEST_RECORDED:
 			break;
 	}
@@ -135,7 +138,7 @@ await(int64 id, ResponseRow *row)
 		uint32		changes = pgnet_database_changes(database);
 
 		state = pgnet_response_peek(id, row);
-		if (state != PGNET_REQUEST_WAITING)
+		if (pgnet_request_is_over(state))
 			break;
 		wait_for_change(database, changes);
 	}

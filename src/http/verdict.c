@@ -24,6 +24,7 @@ static void judge_failure(Transfer *transfer, CURL *easy, CURLcode result);
 static const char *damage(const Transfer *transfer, CURLcode result);
 static long status_of(CURL *easy);
 static bool has_status(CURL *easy);
+static bool is_final(const Transfer *transfer, CURLcode result);
 
 /* Judge. */
 void
@@ -41,6 +42,20 @@ pgnet_verdict(Transfer *transfer, CURL *easy, CURLcode result)
 	}
 	transfer->job->outcome.bad_url = result == CURLE_URL_MALFORMAT &&
 		transfer->hop.number == 0;
+	transfer->job->outcome.is_final = is_final(transfer, result);
+}
+
+/*
+ * Would another attempt fail, too?  So it is with what we refuse to take or to
+ * connect to; a server or the network may be better next time.
+ */
+static bool
+is_final(const Transfer *transfer, CURLcode result)
+{
+	return transfer->too_many || transfer->refusal != NULL ||
+		transfer->body.too_large || transfer->headers.too_large ||
+		result == CURLE_URL_MALFORMAT ||
+		pgnet_destination_problem(&transfer->destination) != NULL;
 }
 
 /* Can it be sent later, as nothing of it has left this machine? */

@@ -23,7 +23,7 @@
 static void scan_databases(DatabaseList *list, MemoryContext context);
 static int	compare_oids(const void *a, const void *b);
 
-/* As get_database_list() of autovacuum.c. */
+/* Read pg_database, as autovacuum's launcher does. */
 DatabaseList
 pgnet_databases_read(void)
 {
@@ -39,6 +39,7 @@ pgnet_databases_read(void)
 	return list;
 }
 
+/* Copy what matters of each row. */
 static void
 scan_databases(DatabaseList *list, MemoryContext context)
 {

@@ -34,22 +34,22 @@
 #include "shared/prepared.h"
 #include "shared/registry.h"
 
-/* After an exit the postmaster waits this long. */
+/* After a failure the postmaster waits so long, in seconds. */
 #define RESTART_SECONDS 1
 
-/* The longest rest: the wall clock may be set, and expiry depends on it. */
+/* The longest rest: the wall clock, which expiry goes by, may be set. */
 #define LONGEST_REST_MS (3600L * 1000)
 
 typedef struct Launcher
 {
-	MemoryContext pass;			/* reset at the start of each pass */
+	MemoryContext pass;
 	TimestampTz now;			/* of this pass, by pgnet_clock_now() */
 	TimestampTz due;			/* of the next */
 	WorkerPool *pool;
 	bool		follow;			/* databases or settings changed */
-	char	   *said_missing;	/* names of databases, as logged last */
-	bool		said_role;		/* logged what is wrong with pg_net.username */
-	Backoff		role;			/* when to look it up again */
+	char	   *said_missing;	/* names, as they are in the log */
+	bool		said_role;		/* what is wrong with pg_net.username */
+	Backoff		role;
 } Launcher;
 
 static void launcher_init(Launcher *launcher);
@@ -104,7 +104,7 @@ pgnet_launcher_main(Datum unused)
 	proc_exit(1);
 }
 
-/* Shared memory may be from an earlier launcher, which exited with an error. */
+/* What shared memory says may be from before this launcher. */
 static void
 launcher_init(Launcher *launcher)
 {
@@ -134,7 +134,7 @@ begin_pass(Launcher *launcher)
 	CHECK_FOR_INTERRUPTS();
 	if (ConfigReloadPending)
 		reload(launcher);
-	/* otherwise the queue of invalidations could not be cut */
+	/* else the whole queue of invalidations would wait for us */
 	if (catchupInterruptPending)
 		ProcessCatchupInterrupt();
 	MemoryContextReset(launcher->pass);
@@ -143,7 +143,7 @@ begin_pass(Launcher *launcher)
 	launcher->due = DT_NOEND;
 }
 
-/* SIGHUP: try again what failed; with another pg_net.ttl, expire anew. */
+/* What failed may be mended, and responses may be due earlier. */
 static void
 reload(Launcher *launcher)
 {
@@ -159,7 +159,7 @@ reload(Launcher *launcher)
 	launcher->follow = true;
 }
 
-/* Read pg_database, if it or the settings may have changed. */
+/* See which databases there are, if that may have changed. */
 static void
 follow_databases(Launcher *launcher)
 {
@@ -179,7 +179,7 @@ follow_databases(Launcher *launcher)
 	set_keep_alive(launcher, &list);
 }
 
-/* Keep the workers of pg_net.database_name alive, and no others. */
+/* Tell workers whether they stay. */
 static void
 set_keep_alive(Launcher *launcher, const DatabaseList *list)
 {
@@ -214,7 +214,7 @@ set_keep_alive(Launcher *launcher, const DatabaseList *list)
 	say_missing(launcher, missing.data);
 }
 
-/* Log which databases are missing, unless that was logged last time. */
+/* Say once which of them are missing. */
 static void
 say_missing(Launcher *launcher, const char *names)
 {
@@ -231,7 +231,7 @@ say_missing(Launcher *launcher, const char *names)
 	launcher->said_missing = MemoryContextStrdup(TopMemoryContext, names);
 }
 
-/* Start the processes that are needed; if there is no room, preempt others. */
+/* Start the processes that are needed, or have others leave for them. */
 static void
 start_needed(Launcher *launcher)
 {
@@ -255,10 +255,7 @@ start_needed(Launcher *launcher)
 		pgnet_launcher_set_probed_all();
 }
 
-/*
- * The role that workers connect as; InvalidOid: the bootstrap superuser.  False
- * if pg_net.username cannot be used now.
- */
+/* Whom do workers connect as?  False: as nobody, for now. */
 static bool
 find_role(Launcher *launcher, Oid *role)
 {
@@ -284,7 +281,7 @@ find_role(Launcher *launcher, Oid *role)
 	return false;
 }
 
-/* Log once why no worker can start. */
+/* Say once why no worker can start. */
 static void
 say_role(Launcher *launcher, RoleState state)
 {
@@ -300,10 +297,7 @@ say_role(Launcher *launcher, RoleState state)
 	launcher->said_role = true;
 }
 
-/*
- * Sleep until the latch is set, which also the postmaster does when a process
- * of ours starts or exits (bgw_notify_pid), or until something is due.
- */
+/* Sleep until somebody calls, a process starts or ends, or something is due. */
 static void
 rest(Launcher *launcher)
 {

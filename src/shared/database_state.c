@@ -28,7 +28,7 @@ pgnet_database_init(DatabaseState *database, Oid oid)
 	SpinLockInit(&database->mutex);
 	database->blockers = 0;
 	database->keep_alive = false;
-	database->start_requested = database->next_expiry = DT_NOEND;
+	database->start_requested = database->next_due = DT_NOEND;
 	database->copied = InvalidTransactionId;
 	database->starts = 0;
 	pg_atomic_init_u64(&worker->lowest_new_id, (uint64) PGNET_NOTHING_NEW);
@@ -52,7 +52,7 @@ pgnet_database_snapshot(DatabaseState *database)
 		.workers_blocked = database->blockers > 0,
 		.keep_alive = database->keep_alive,
 		.start_requested = database->start_requested,
-		.next_expiry = database->next_expiry,
+		.next_due = database->next_due,
 		.copied = database->copied,
 		.starts = database->starts,
 		.worker = database->worker.status
@@ -70,7 +70,7 @@ pgnet_database_is_unused(DatabaseState *database, bool is_gone)
 		return false;
 	return is_gone ||
 		(!now.keep_alive && now.start_requested == DT_NOEND &&
-		 now.next_expiry == DT_NOEND && !TransactionIdIsValid(now.copied));
+		 now.next_due == DT_NOEND && !TransactionIdIsValid(now.copied));
 }
 
 void
@@ -85,10 +85,7 @@ pgnet_database_request_start(DatabaseState *database)
 	wake_worker(database, true);
 }
 
-/*
- * Under one lock: either there is a worker to wake, or the start is requested.
- * A worker that leaves with something to do requests the start itself.
- */
+/* One look decides which of both: a worker that leaves asks by itself. */
 static void
 wake_worker(DatabaseState *database, bool request_start)
 {
@@ -105,7 +102,7 @@ wake_worker(DatabaseState *database, bool request_start)
 	}
 	SpinLockRelease(&database->mutex);
 
-	/* if the worker just left, another process is woken for nothing */
+	/* a worker that just left: somebody else's latch is set once in vain */
 	if (proc >= 0)
 		SetLatch(&GetPGProcByNumber(proc)->procLatch);
 	if (is_new)
@@ -172,7 +169,7 @@ pgnet_database_set_keep_alive(DatabaseState *database, bool keep_alive)
 	changed = database->keep_alive != keep_alive;
 	database->keep_alive = keep_alive;
 	SpinLockRelease(&database->mutex);
-	/* it computes anew when it is to leave */
+	/* it may have to wait for its time to leave */
 	if (changed)
 		pgnet_database_wake(database);
 }
@@ -181,8 +178,8 @@ void
 pgnet_database_expire_now(DatabaseState *database)
 {
 	SpinLockAcquire(&database->mutex);
-	if (database->next_expiry != DT_NOEND)
-		database->next_expiry = DT_NOBEGIN;
+	if (database->next_due != DT_NOEND)
+		database->next_due = DT_NOBEGIN;
 	SpinLockRelease(&database->mutex);
 }
 

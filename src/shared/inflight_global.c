@@ -3,8 +3,8 @@
  *
  * Runs in: workers.
  *
- * Each worker may have its share of the limit (share.h).  One that is refused a
- * place is woken when another gives one back.
+ * Each may have its share of the limit (share.h).  One that is refused waits:
+ * it is woken when another gives back.
  */
 #include "postgres.h"
 
@@ -22,10 +22,10 @@ typedef struct InflightGlobal
 
 static InflightGlobal *all = NULL;
 
-/* A place is counted for the next request of this worker. */
+/* This worker counts one more than it has in flight: the next one. */
 static bool reserved = false;
 
-/* Of this worker, since pgnet_inflight_settle() was last called. */
+/* Of this worker, since it last settled. */
 static bool refused = false;
 static bool gave_back = false;
 
@@ -50,7 +50,7 @@ pgnet_inflight_memory_init(void *memory, int lock_tranche)
 	pg_atomic_init_u32(&all->nwaiting, 0);
 }
 
-/* Registered after pgnet_worker_claim()'s callback, so that it runs before. */
+/* The exit callback comes after the claim's, so it is called before that. */
 void
 pgnet_inflight_join(WorkerState *worker)
 {
@@ -77,7 +77,7 @@ pgnet_inflight_is_left(WorkerState *worker, int limit)
 		return true;
 	refused = true;
 	set_waits(worker, true);
-	/* a worker that gave back before that did not see us wait */
+	/* whoever gave back before that did not see us wait */
 	return reserve(worker, limit);
 }
 
@@ -122,7 +122,7 @@ pgnet_inflight_settle(WorkerState *worker)
 	refused = gave_back = false;
 }
 
-/* Take a place, if that is within the worker's share. */
+/* Count one more, if that is within the worker's share. */
 static bool
 reserve(WorkerState *worker, int limit)
 {
@@ -140,7 +140,7 @@ reserve(WorkerState *worker, int limit)
 	return true;
 }
 
-/* What a worker may have when in_flight are in flight in all. */
+/* What a worker may have when so many are in flight; others may wait, too. */
 static int64
 share_of(WorkerState *worker, uint32 in_flight, int limit)
 {
@@ -153,7 +153,7 @@ share_of(WorkerState *worker, uint32 in_flight, int limit)
 					   alone ? PGNET_REST_OF_ONE : PGNET_REST_OF_ROLES);
 }
 
-/* Only the worker itself calls this. */
+/* Wait, or not; only the worker itself calls this. */
 static void
 set_waits(WorkerState *worker, bool waits)
 {
@@ -165,10 +165,11 @@ set_waits(WorkerState *worker, bool waits)
 		return;
 	}
 	pg_atomic_fetch_sub_u32(&all->nwaiting, 1);
-	/* another one may be alone now, and have a larger share */
+	/* another may be alone now */
 	gave_back = true;
 }
 
+/* Set the latches of those that wait. */
 static void
 wake_waiting(WorkerState *giver)
 {

@@ -7,7 +7,7 @@
 #ifndef PGNET_MEMORY_H
 #define PGNET_MEMORY_H
 
-/* Set the hooks of PostgreSQL that request and initialize it. */
+/* Ask for the shared memory. */
 extern void pgnet_memory_init(void);
 
 #endif							/* PGNET_MEMORY_H */

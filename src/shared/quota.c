@@ -3,10 +3,11 @@
  *
  * Runs in: client backends (take) and workers (give, set).
  *
- * A call counts its row before it is committed, because sessions do not see
- * each other's uncommitted rows.  There is a counter for each pair of database
- * and role that has something queued; unused ones are removed when there are
- * many.  A transaction looks its counter up once, and uses it until it ends.
+ * A call counts its row at once, before it is committed: else sessions that
+ * do not see each other's rows would each find room.  There are as many
+ * counters as pairs of database and role that have something waiting, and
+ * some more: one without use is removed once there are many.  A transaction
+ * looks its counter up once, and uses it until it ends.
  */
 #include "postgres.h"
 
@@ -19,7 +20,7 @@
 #include "shared/area.h"
 #include "shared/quota.h"
 
-/* With fewer counters, unused ones are kept: they may be used again. */
+/* So many counters stay although they are of no use: they may be soon. */
 #define MANY_COUNTERS 1000
 
 typedef struct QuotaKey
@@ -28,6 +29,7 @@ typedef struct QuotaKey
 	Oid			role;
 } QuotaKey;
 
+/* What of a role waits in one database. */
 typedef struct QuotaCounter
 {
 	QuotaKey	key;
@@ -50,7 +52,7 @@ static Quotas *quotas = NULL;
 typedef struct Taken
 {
 	struct Taken *next;
-	QuotaCounter *counter;		/* which counts us as a user */
+	QuotaCounter *counter;		/* with us among its users */
 	int			level;			/* of nested subtransactions */
 	uint64		rows;
 	uint64		bytes;
@@ -112,7 +114,7 @@ table_parameters(void)
 	};
 }
 
-/* Attached until the process exits. */
+/* Of this process; attached until it ends. */
 static dshash_table *
 table(void)
 {
@@ -253,7 +255,7 @@ taken_of(Oid role)
 		RegisterSubXactCallback(at_subtransaction_end, NULL);
 		registered = true;
 	}
-	/* allocate first: nothing may fail between using and noting it */
+	/* memory first: nothing may fail once it is used */
 	found = MemoryContextAllocZero(TopTransactionContext, sizeof(Taken));
 	found->counter = use_counter(role);
 	found->level = level;
@@ -262,7 +264,7 @@ taken_of(Oid role)
 	return found;
 }
 
-/* Find a counter, and keep others from removing it. */
+/* Become one of the users of a counter. */
 static QuotaCounter *
 use_counter(Oid role)
 {
@@ -273,7 +275,7 @@ use_counter(Oid role)
 	return counter;
 }
 
-/* Lock the counter of a role of our database; NULL if there is none. */
+/* The counter of a role of our database, made if it has to be, or NULL. */
 static QuotaCounter *
 lock_counter(Oid role, bool make)
 {
@@ -294,7 +296,7 @@ lock_counter(Oid role, bool make)
 	return counter;
 }
 
-/* Unlock a counter, or remove it if it is unused and there are many. */
+/* Unlock it, and remove it if it is one too many. */
 static void
 unlock_counter(QuotaCounter *counter)
 {
@@ -308,7 +310,7 @@ unlock_counter(QuotaCounter *counter)
 	dshash_delete_entry(table(), counter);
 }
 
-/* The counter is locked. */
+/* Does it count anything, or does somebody point to it?  It is locked. */
 static bool
 is_of_use(QuotaCounter *counter)
 {
@@ -335,7 +337,7 @@ remove_current(dshash_seq_status *scan)
 	dshash_delete_current(scan);
 }
 
-/* XactCallback.  What a committed transaction took, the worker gives back. */
+/* A transaction ends: what it took is the worker's to give, or given back. */
 static void
 at_end(XactEvent event, void *arg)
 {
@@ -362,7 +364,7 @@ at_end(XactEvent event, void *arg)
 	}
 }
 
-/* SubXactCallback. */
+/* A level ends: what it took is the one's above, or given back. */
 static void
 at_subtransaction_end(SubXactEvent event, SubTransactionId id,
 					  SubTransactionId parent, void *arg)
@@ -379,7 +381,7 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId id,
 			forget(true);
 }
 
-/* Add what a subtransaction took to what its parent took. */
+/* Put what a level took to what the one above it took. */
 static void
 join(int level)
 {
@@ -406,7 +408,7 @@ join(int level)
 	}
 }
 
-/* Remove the first of what was taken from the list. */
+/* Let go of the first of what was taken, or give it back. */
 static void
 forget(bool give_back)
 {
@@ -421,7 +423,7 @@ forget(bool give_back)
 	pg_atomic_fetch_sub_u32(&first->counter->users, 1);
 }
 
-/* Subtract, but not below 0: the worker may have counted anew meanwhile. */
+/* Subtract, but stay at 0: somebody may have counted anew. */
 static void
 lower(pg_atomic_uint64 *number, uint64 by)
 {

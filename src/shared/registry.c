@@ -4,7 +4,8 @@
  * Runs in: every process.
  *
  * A process keeps a pointer to the state of its own database only, and nobody
- * is connected to a database that was dropped: so its state can be reused.
+ * is connected to a database that is gone: so that of one can be given to
+ * another.
  */
 #include "postgres.h"
 
@@ -19,8 +20,8 @@
 
 typedef struct Registry
 {
-	LWLock		lock;			/* protects count and databases[].database */
-	int			count;			/* how many were ever allocated */
+	LWLock		lock;			/* of count, and whose states are */
+	int			count;			/* all those ever allocated come first */
 	DatabaseState databases[MAX_DATABASES];
 } Registry;
 
@@ -78,7 +79,7 @@ pgnet_registry_find_own(void)
 		return own;
 	LWLockAcquire(&registry->lock, LW_SHARED);
 	own = find(MyDatabaseId);
-	/* others may store the same with the same shared lock */
+	/* others may store the same at the same time */
 	if (own != NULL)
 		own->in_use = true;
 	LWLockRelease(&registry->lock);
@@ -111,7 +112,7 @@ pgnet_registry_block_workers(Oid oid, bool *is_new)
 	return database;
 }
 
-/* Release a state that was allocated only to block workers. */
+/* A state that was only allocated for that goes. */
 void
 pgnet_registry_unblock_workers(DatabaseState *database)
 {
@@ -120,6 +121,7 @@ pgnet_registry_unblock_workers(DatabaseState *database)
 	pgnet_launcher_wake();
 }
 
+/* The caller wakes the launcher. */
 void
 pgnet_registry_note_copy(Oid oid, TransactionId made_by)
 {
@@ -159,7 +161,7 @@ pgnet_registry_release(DatabaseState *database, bool is_gone)
 	LWLockRelease(&registry->lock);
 }
 
-/* Find or allocate a state; the caller holds the lock exclusively. */
+/* Find or allocate; the caller holds the lock exclusively. */
 static DatabaseState *
 allocate(Oid oid)
 {
@@ -175,7 +177,7 @@ allocate(Oid oid)
 	return database;
 }
 
-/* NULL if the database has none.  The caller holds the lock. */
+/* NULL: it has none.  The caller holds the lock. */
 static DatabaseState *
 find(Oid oid)
 {

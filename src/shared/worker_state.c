@@ -14,12 +14,12 @@
 #include "shared/launcher_state.h"
 #include "shared/worker_state.h"
 
-/* The state that this process has claimed. */
+/* That of this process, once claimed. */
 static WorkerState *mine = NULL;
 
 static void release(int code, Datum database);
 
-/* The exit callback is registered first; it does nothing without a claim. */
+/* The exit callback is registered first, and takes back only what is ours. */
 WorkerState *
 pgnet_worker_claim(DatabaseState *database)
 {
@@ -34,7 +34,7 @@ pgnet_worker_claim(DatabaseState *database)
 			.proc = pgnet_my_proc_number(),
 			.dirty = status->dirty
 		};
-		database->next_expiry = DT_NOEND;
+		database->next_due = DT_NOEND;
 		mine = &database->worker;
 	}
 	SpinLockRelease(&database->mutex);
@@ -42,8 +42,8 @@ pgnet_worker_claim(DatabaseState *database)
 }
 
 /*
- * before_shmem_exit callback.  Callbacks that were registered after the claim
- * ran before this one: see inflight_global.c.
+ * before_shmem_exit callback.  What was registered after the claim was called
+ * before: see inflight_global.c.
  */
 static void
 release(int code, Datum arg)
@@ -63,7 +63,7 @@ release(int code, Datum arg)
 		database->start_requested == DT_NOEND)
 		database->start_requested = now;
 	SpinLockRelease(&database->mutex);
-	/* announced to this worker after it last looked */
+	/* announced to us, too late */
 	if (pgnet_inbox_has_new(worker))
 		pgnet_database_request_start(database);
 	pgnet_database_broadcast(database);
@@ -129,13 +129,13 @@ pgnet_worker_set_dirty(WorkerState *worker, bool dirty)
 }
 
 void
-pgnet_worker_set_clean_idle_exit(WorkerState *worker, TimestampTz next_expiry)
+pgnet_worker_set_clean_idle_exit(WorkerState *worker, TimestampTz next_due)
 {
 	DatabaseState *database = pgnet_worker_database(worker);
 
 	SpinLockAcquire(&database->mutex);
 	worker->status.clean_idle_exit = true;
-	database->next_expiry = next_expiry;
+	database->next_due = next_due;
 	SpinLockRelease(&database->mutex);
 }
 

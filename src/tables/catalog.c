@@ -3,8 +3,8 @@
  *
  * Runs in: client backends and workers, inside a transaction.
  *
- * What was read from the catalogs is kept until an invalidation message names
- * one of the tables.
+ * What is found is remembered until an invalidation message names one of the
+ * tables, so asking costs nothing in the common case.
  */
 #include "postgres.h"
 
@@ -31,7 +31,7 @@
 #include "tables/row_writer.h"
 #include "tables/shape.h"
 
-/* What was read from the catalogs; queue is InvalidOid if nothing is known. */
+/* What we know of the database; queue is InvalidOid while we know nothing. */
 typedef struct Knowledge
 {
 	Oid			queue;
@@ -41,16 +41,16 @@ typedef struct Knowledge
 	Oid			method_type;
 	TableTraits queue_traits;
 	TableTraits log_traits;
-	const char *misfit;			/* a column we cannot use, or NULL */
+	const char *misfit;			/* a column we cannot work with, or NULL */
 	const char *misfit_table;
 } Knowledge;
 
 static Knowledge known;
 
-/* how often forget() was called */
+/* counts calls of forget() */
 static uint64 invalidations = 0;
 
-/* how often net.access_rule may have changed */
+/* counts what may have changed net.access_rule */
 static uint64 rule_changes = 1;
 
 static bool callback_registered = false;
@@ -62,12 +62,22 @@ static void forget(Datum arg, Oid relation);
 static Oid	extension_table(Oid extension, Oid schema, const char *name);
 static Oid	extension_function(Oid extension, Oid schema, const char *name);
 
+/*
+ * Is pg_net installed in this database?  A schema net that is somebody else's
+ * does not count: the tables must belong to the extension.
+ */
 bool
 pgnet_catalog_installed(void)
 {
 	return OidIsValid(known.queue) || learn();
 }
 
+/*
+ * Lock both tables for writing until the transaction ends, or neither: the
+ * worker never waits for someone's ACCESS EXCLUSIVE.  *queue is the table that
+ * is locked; what we know may be forgotten any time a lock is taken, but
+ * tables that are locked stay what they are.
+ */
 TablesState
 pgnet_catalog_lock_tables(Oid *queue)
 {
@@ -85,13 +95,14 @@ pgnet_catalog_lock_tables(Oid *queue)
 	if (!ConditionalLockRelationOid(*queue, RowExclusiveLock) ||
 		!ConditionalLockRelationOid(log, RowExclusiveLock))
 		return PGNET_TABLES_BUSY;
-	/* taking a lock may process invalidations: are these still the tables? */
+	/* were these the right tables when the locks came? */
 	if (pgnet_catalog_installed() && known.queue == *queue &&
 		known.log == log && known.misfit == NULL)
 		return PGNET_TABLES_LOCKED;
 	return PGNET_TABLES_BUSY;
 }
 
+/* The column that is missing, or of another type, and its table. */
 const char *
 pgnet_catalog_misfit(const char **table)
 {
@@ -99,6 +110,11 @@ pgnet_catalog_misfit(const char **table)
 	return known.misfit;
 }
 
+/*
+ * Act as the owner of the tables, whoever called: the caller needs no right
+ * to them, and a trigger on them gets no more rights than their owner has.
+ * Undone by pgnet_catalog_become(), or by the abort of the transaction.
+ */
 CatalogUser
 pgnet_catalog_become_owner(void)
 {
@@ -118,18 +134,21 @@ pgnet_catalog_become_owner(void)
 	return before;
 }
 
+/* Be who we were. */
 void
 pgnet_catalog_become(CatalogUser user)
 {
 	SetUserIdAndSecContext(user.user, user.security_context);
 }
 
+/* The type net.http_method; only valid when installed. */
 Oid
 pgnet_catalog_method_type(void)
 {
 	return known.method_type;
 }
 
+/* Look for a member of the extension. */
 Oid
 pgnet_catalog_relation(const char *name)
 {
@@ -141,6 +160,7 @@ pgnet_catalog_relation(const char *name)
 	return extension_table(extension, schema, name);
 }
 
+/* Are the tables unlogged, on a standby? */
 bool
 pgnet_catalog_is_absent_on_standby(void)
 {
@@ -149,6 +169,7 @@ pgnet_catalog_is_absent_on_standby(void)
 		 get_rel_persistence(known.log) == RELPERSISTENCE_UNLOGGED);
 }
 
+/* Count the changes of the rules. */
 uint64
 pgnet_catalog_rule_changes(void)
 {
@@ -156,6 +177,10 @@ pgnet_catalog_rule_changes(void)
 	return rule_changes;
 }
 
+/*
+ * Has the table of rules no block?  A query that finds nothing costs a session
+ * that begins a millisecond.
+ */
 bool
 pgnet_catalog_has_no_rules(void)
 {
@@ -172,6 +197,7 @@ pgnet_catalog_has_no_rules(void)
 	return empty;
 }
 
+/* Open the queue for an insert without a plan. */
 Relation
 pgnet_catalog_open_writable_queue(TableTraits *traits)
 {
@@ -179,7 +205,7 @@ pgnet_catalog_open_writable_queue(TableTraits *traits)
 	{
 		Relation	queue = try_table_open(known.queue, RowExclusiveLock);
 
-		/* is it still the queue, and writable, now that it is locked? */
+		/* was it the queue, and writable, when the lock came? */
 		if (queue != NULL && pgnet_catalog_installed() &&
 			known.queue_traits.writable &&
 			known.queue == RelationGetRelid(queue))
@@ -193,6 +219,7 @@ pgnet_catalog_open_writable_queue(TableTraits *traits)
 	return NULL;
 }
 
+/* Open the queue for reading without a plan. */
 Relation
 pgnet_catalog_open_readable_queue(Oid queue, Oid *primary_key)
 {
@@ -204,6 +231,7 @@ pgnet_catalog_open_readable_queue(Oid queue, Oid *primary_key)
 	return table_open(queue, NoLock);
 }
 
+/* Open the queue for removing rows without a plan. */
 Relation
 pgnet_catalog_open_removable_queue(void)
 {
@@ -212,6 +240,7 @@ pgnet_catalog_open_removable_queue(void)
 	return table_open(known.queue, NoLock);
 }
 
+/* Open the response table for an insert without a plan. */
 Relation
 pgnet_catalog_open_writable_log(TableTraits *traits)
 {
@@ -222,8 +251,8 @@ pgnet_catalog_open_writable_log(TableTraits *traits)
 }
 
 /*
- * Fill known.  Reading catalogs may process invalidations; then what was read
- * may be out of date, and is read again.
+ * Look the tables up.  Reading catalogs may itself bring invalidations; then
+ * what was read may be old, and is read again.
  */
 static bool
 learn(void)
@@ -248,7 +277,7 @@ learn(void)
 	return true;
 }
 
-/* False if the extension or one of its tables is missing. */
+/* Read the catalogs; false when the extension or a table is not there. */
 static bool
 read_catalogs(Knowledge *read)
 {
@@ -298,6 +327,7 @@ read_catalogs(Knowledge *read)
 	return complete;
 }
 
+/* Look for a column that is missing, or of another type. */
 static void
 find_misfit(Knowledge *read, TupleDesc queue, TupleDesc log)
 {
@@ -325,7 +355,7 @@ forget(Datum arg, Oid relation)
 		known.queue = InvalidOid;
 }
 
-/* A table that is a member of the extension, or InvalidOid. */
+/* The table of that name if it is a member of the extension. */
 static Oid
 extension_table(Oid extension, Oid schema, const char *name)
 {
@@ -337,10 +367,7 @@ extension_table(Oid extension, Oid schema, const char *name)
 	return InvalidOid;
 }
 
-/*
- * A function without arguments that is a member of the extension, or
- * InvalidOid.
- */
+/* The function of that name, without arguments, likewise. */
 static Oid
 extension_function(Oid extension, Oid schema, const char *name)
 {

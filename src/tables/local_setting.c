@@ -1,7 +1,8 @@
 /*
  * local_setting.c -- a PostgreSQL setting for the length of one statement.
  *
- * Runs in: client backends and workers, inside a transaction.
+ * Runs in: client backends and workers, inside a transaction.  An error in
+ * between sets it back as well, with the (sub)transaction.
  */
 #include "postgres.h"
 
@@ -9,7 +10,7 @@
 
 #include "tables/local_setting.h"
 
-/* As the SET clause of a function (utils/fmgr/fmgr.c). */
+/* Set it, as the SET clause of a function does (utils/fmgr/fmgr.c). */
 int
 pgnet_local_setting_begin(const char *name, const char *value)
 {
@@ -20,6 +21,7 @@ pgnet_local_setting_begin(const char *name, const char *value)
 	return level;
 }
 
+/* Set it back. */
 void
 pgnet_local_setting_end(int level)
 {

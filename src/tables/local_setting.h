@@ -8,10 +8,7 @@
 
 #include "postgres.h"
 
-/*
- * Set a setting; the other function, called with the result, restores it.
- * After an error the abort of the (sub)transaction does.
- */
+/* Set it; what comes back is for the other, which sets it back. */
 extern int	pgnet_local_setting_begin(const char *name, const char *value);
 extern void pgnet_local_setting_end(int level);
 

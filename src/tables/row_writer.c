@@ -4,13 +4,13 @@
  * Runs in: client backends and workers.
  *
  * As logical replication inserts them (replication/logical/worker.c): the
- * executor's own functions see to indexes, constraints, generated columns and
- * triggers.  To plan and start an INSERT for each row costs three times as much
- * where users added nothing to the table.
+ * table's indexes, constraints, generated columns and triggers are honoured by
+ * the executor's own functions.  To make and begin a plan for each row costs
+ * three times what all of that does for a table nobody added anything to.
  *
- * The state that the executor needs is made once and kept for the transaction,
- * because there may be thousands of calls.  It is forgotten when a table or a
- * function changes, as a plan would be (utils/cache/plancache.c).
+ * What they need is made once and kept for the transaction, since calls come
+ * in thousands: as long as the tables and all functions stay what they are,
+ * which is when a plan would be kept, too (utils/cache/plancache.c).
  */
 #include "postgres.h"
 
@@ -32,19 +32,19 @@
 
 struct RowWriter
 {
-	MemoryContext context;		/* has all of this */
-	MemoryContextCallback gone; /* called when it is deleted */
+	MemoryContext context;		/* of all of it */
+	MemoryContextCallback gone; /* called when that is deleted */
 	Oid			table;
 	TableTraits traits;
-	SubTransactionId user;		/* that has begun and not ended, or Invalid */
+	SubTransactionId user;		/* who is between begin and end, or Invalid */
 	EState	   *estate;
 	ResultRelInfo *relation;
 	Oid		   *indexes;		/* of relation */
 	TupleTableSlot *slot;
-	ExprState **defaults;		/* by column; NULL: see TableTraits.defaults */
+	ExprState **defaults;		/* of each column; NULL: its kind says all */
 };
 
-/* The writer of this transaction that can be used again, or NULL. */
+/* The one of this transaction that is used again, or NULL. */
 static RowWriter *kept = NULL;
 
 static RowWriter *kept_for(Relation table);
@@ -58,6 +58,7 @@ static void open_again(RowWriter *writer, Relation table);
 static void close_indexes(RowWriter *writer);
 static Datum default_value(RowWriter *writer, int column, bool *null);
 
+/* Begin. */
 RowWriter *
 pgnet_row_writer_begin(Relation table, const TableTraits *traits)
 {
@@ -73,7 +74,7 @@ pgnet_row_writer_begin(Relation table, const TableTraits *traits)
 		open_again(writer, table);
 	else
 		writer = create(table, traits);
-	/* those that pgnet_row_writer_end() will see */
+	/* as at the end */
 	traits = &writer->traits;
 	if (traits->runs_user_code)
 		PushActiveSnapshot(GetTransactionSnapshot());
@@ -88,6 +89,7 @@ pgnet_row_writer_begin(Relation table, const TableTraits *traits)
 	return writer;
 }
 
+/* Insert. */
 bool
 pgnet_row_writer_insert(RowWriter *writer, const ShapeColumn *columns,
 						int ncolumns, const Datum *values, const bool *nulls)
@@ -106,19 +108,21 @@ pgnet_row_writer_insert(RowWriter *writer, const ShapeColumn *columns,
 												&slot->tts_isnull[i]);
 	ExecStoreVirtualTuple(slot);
 	slot->tts_tableOid = writer->table;
-	/* what functions of users keep for the query belongs in this context */
+	/* functions that are called remember things in that context */
 	before = MemoryContextSwitchTo(writer->estate->es_query_cxt);
 	ExecSimpleRelationInsert(writer->relation, writer->estate, slot);
 	MemoryContextSwitchTo(before);
 	return ItemPointerIsValid(&slot->tts_tid);
 }
 
+/* Look at what was inserted. */
 Datum
 pgnet_row_writer_value(RowWriter *writer, int column, bool *null)
 {
 	return slot_getattr(writer->slot, column + 1, null);
 }
 
+/* End. */
 void
 pgnet_row_writer_end(RowWriter *writer)
 {
@@ -139,7 +143,7 @@ pgnet_row_writer_end(RowWriter *writer)
 	MemoryContextSwitchTo(before);
 	if (writer != kept)
 	{
-		/* slots hold references to tuple descriptors */
+		/* slots hold on to descriptions of tables */
 		ExecResetTupleTable(writer->estate->es_tupleTable, false);
 		FreeExecutorState(writer->estate);
 		MemoryContextDelete(writer->context);
@@ -147,7 +151,7 @@ pgnet_row_writer_end(RowWriter *writer)
 	CommandCounterIncrement();
 }
 
-/* A writer that is in use is freed when it ends. */
+/* Forget them; one that is in use is freed at its end. */
 void
 pgnet_row_writer_forget(void)
 {
@@ -158,7 +162,7 @@ pgnet_row_writer_forget(void)
 		MemoryContextDelete(writer->context);
 }
 
-/* The writer that is kept, if it is for this table and not in use. */
+/* The writer that is kept, if it is for that table and free. */
 static RowWriter *
 kept_for(Relation table)
 {
@@ -172,7 +176,7 @@ kept_for(Relation table)
 	return kept;
 }
 
-/* Has somebody begun and not ended, in a subtransaction that is still open? */
+/* Is somebody between begin and end? */
 static bool
 is_used(const RowWriter *writer)
 {
@@ -180,7 +184,7 @@ is_used(const RowWriter *writer)
 		SubTransactionIsActive(writer->user);
 }
 
-/* Make the executor state that an INSERT has. */
+/* Make what the executor has for an INSERT. */
 static RowWriter *
 create(Relation table, const TableTraits *traits)
 {
@@ -221,10 +225,7 @@ create(Relation table, const TableTraits *traits)
 	return writer;
 }
 
-/*
- * Register the callbacks that forget the writer when a function, operator or
- * type changes; tables are followed by catalog.c.
- */
+/* Learn of all that may change what is kept, tables apart. */
 static void
 follow_catalogs(void)
 {
@@ -255,7 +256,7 @@ forget(void *writer)
 		kept = NULL;
 }
 
-/* Compile the defaults that are expressions. */
+/* Make defaults ready whose kind does not say all. */
 static ExprState **
 prepare_defaults(RowWriter *writer, Relation table)
 {
@@ -278,7 +279,7 @@ prepare_defaults(RowWriter *writer, Relation table)
 	return defaults;
 }
 
-/* Give a kept writer the relation that is open now, and open its indexes. */
+/* Use it once more: its relations are open for as long as it is used. */
 static void
 open_again(RowWriter *writer, Relation table)
 {

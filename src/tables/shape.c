@@ -3,9 +3,8 @@
  *
  * Runs in: client backends and workers.
  *
- * Users drop and rename columns.  The worker looks before it runs statements:
- * if these failed for that reason, it would give up every response as one that
- * cannot be stored.
+ * People drop and rename columns.  A statement that fails for it would take
+ * every response for one that cannot be stored; so the worker looks first.
  */
 #include "postgres.h"
 
@@ -16,6 +15,7 @@
 static Form_pg_attribute find_column(TupleDesc desc, const char *name);
 static bool can_cast(Oid from, Oid to, CoercionContext context);
 
+/* Look at columns we read. */
 const char *
 pgnet_shape_unreadable(TupleDesc desc, const ShapeColumn *columns, int ncolumns)
 {
@@ -30,6 +30,7 @@ pgnet_shape_unreadable(TupleDesc desc, const ShapeColumn *columns, int ncolumns)
 	return NULL;
 }
 
+/* Look at columns we write. */
 const char *
 pgnet_shape_unwritable(TupleDesc desc, const ShapeColumn *columns, int ncolumns)
 {

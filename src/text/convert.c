@@ -24,6 +24,9 @@
 #define MAX_CONVERTED_BYTES ((size_t) 4 * 1024 * 1024)
 #define PIECE_BYTES (1024 * 1024)
 
+/* Of a character, in any encoding that is converted. */
+#define MAX_CHAR_BYTES 4
+
 static text *text_of_body(const char *body, size_t length, int encoding,
 						  struct varlena *in_place);
 static text *text_from_utf16(const char *bytes, size_t length,
@@ -77,6 +80,29 @@ pgnet_text_from_body(const char *body, size_t length, const char *content_type,
 	return text_of_body(body, length,
 						charset == PGNET_CHARSET_NONE ? PG_UTF8 : charset,
 						in_place);
+}
+
+/* Where the bytes that are looked at end within a character, leave that out. */
+text *
+pgnet_text_beginning(const char *body, size_t length, const char *content_type,
+					 int max_chars)
+{
+	size_t		piece = Min(length, (size_t) max_chars * MAX_CHAR_BYTES);
+	text	   *beginning;
+	int			bytes;
+
+	beginning = pgnet_text_from_body(body, piece, content_type, NULL);
+	for (int cut = 1; beginning == NULL && piece < length &&
+		 cut < MAX_CHAR_BYTES;
+		 cut++)
+		beginning = pgnet_text_from_body(body, piece - cut, content_type,
+										 NULL);
+	if (beginning == NULL)
+		return NULL;
+	bytes = VARSIZE(beginning) - VARHDRSZ;
+	bytes = pg_mbcharcliplen(VARDATA(beginning), bytes, max_chars);
+	SET_VARSIZE(beginning, VARHDRSZ + bytes);
+	return beginning;
 }
 
 /* Make a bytea; it is the same bytes behind the same header as a text. */

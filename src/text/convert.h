@@ -21,6 +21,10 @@ extern text *pgnet_text_from_body(const char *body, size_t length,
 								  const char *content_type,
 								  struct varlena *in_place);
 
+/* The same of its beginning: at most so many characters. */
+extern text *pgnet_text_beginning(const char *body, size_t length,
+								  const char *content_type, int max_chars);
+
 /* Bytes as a bytea. */
 extern Datum pgnet_bytes_datum(const char *bytes, size_t length);
 

@@ -41,19 +41,24 @@ typedef struct Rows
 {
 	Intake	   *intake;
 	TableAccess *access;
-	int64		ids[MAX_LOAD_ROWS]; /* to load */
+	int64	   *ids;			/* to load */
 	int			nids;
 	bool		begun;			/* the tables could be locked */
 	bool		refill;
 	int64		from_id;		/* of a scan */
 	int			limit;
-	int			count;			/* that it brought */
-	dlist_head	list;
+	DuePlace	due_place;		/* of reading what is due */
+	TimestampTz next_due;
+	QueueRead	read;			/* what it brought */
 } Rows;
 
 static bool tries_again(const Backoff *backoff);
 static void scan_rows(void *arg);
 static void load_rows(void *arg);
+static void read_due_rows(void *arg);
+static void begin_read(Rows *rows);
+static void load_by_ids(Rows *rows, const Backoff *backoff);
+static int	read_limit(const Intake *intake);
 static bool begin_refill(Intake *intake);
 static void take_rows(Intake *intake, Rows *rows);
 static void take_row(Intake *intake, Job *job, bool refill);
@@ -119,16 +124,13 @@ pgnet_intake_read(Intake *intake, TableAccess *access, TimestampTz now)
 {
 	Rows		rows = {.intake = intake, .access = access};
 	PaceRun		run;
-	int			limit = pgnet_setting_batch_size;
 
-	dlist_init(&rows.list);
+	dlist_init(&rows.read.jobs);
 	/* in turns */
 	rows.refill = begin_refill(intake) && !(intake->more && intake->refilled);
 	intake->refilled = rows.refill;
 	rows.from_id = rows.refill ? intake->refill_id : intake->next_id;
-	if (pgnet_lanes_are_rich(intake->lanes))
-		limit *= IDS_FACTOR;
-	rows.limit = pgnet_pace_rows(&intake->pace, limit);
+	rows.limit = pgnet_pace_rows(&intake->pace, read_limit(intake));
 	pgnet_pace_begin(&run, &intake->pace);
 	if (pgnet_copies_remove(intake->worker, access, &intake->backoff) &&
 		pgnet_suspects_know(intake->suspects, access, &intake->backoff) &&
@@ -136,13 +138,14 @@ pgnet_intake_read(Intake *intake, TableAccess *access, TimestampTz now)
 						 &rows))
 	{
 		intake->last_read = now;
-		pgnet_pace_done(&intake->pace, rows.count, pgnet_pace_took_us(&run));
+		pgnet_pace_done(&intake->pace, rows.read.count,
+						pgnet_pace_took_us(&run));
 		take_rows(intake, &rows);
 		return;
 	}
 	if (rows.begun)
 		pgnet_pace_failed(&intake->pace, rows.limit, true);
-	pgnet_jobs_free(&rows.list);
+	pgnet_jobs_free(&rows.read.jobs);
 	if (access->missing)
 		look_again(intake);
 }
@@ -151,10 +154,11 @@ pgnet_intake_read(Intake *intake, TableAccess *access, TimestampTz now)
 void
 pgnet_intake_load(Intake *intake, TableAccess *access, TimestampTz now)
 {
-	Rows		rows = {.intake = intake, .access = access};
+	int64		ids[MAX_LOAD_ROWS];
+	Rows		rows = {.intake = intake, .access = access, .ids = ids};
 	PaceRun		run;
 
-	dlist_init(&rows.list);
+	dlist_init(&rows.read.jobs);
 	rows.nids = pgnet_lanes_to_load(intake->lanes, rows.ids,
 									pgnet_pace_rows(&intake->load_pace,
 													MAX_LOAD_ROWS));
@@ -170,12 +174,67 @@ pgnet_intake_load(Intake *intake, TableAccess *access, TimestampTz now)
 		take_loaded(intake, &rows, now);
 		return;
 	}
-	pgnet_jobs_free(&rows.list);
+	pgnet_jobs_free(&rows.read.jobs);
 	/* one by one: for that one there may be no memory */
 	if (rows.begun)
 		pgnet_pace_failed(&intake->load_pace, 1, false);
 	if (rows.begun && rows.nids == 1)
 		pgnet_lanes_postpone(intake->lanes);
+}
+
+/* Read what became due, as reading goes on. */
+TimestampTz
+pgnet_intake_scheduled_due(const Intake *intake, TimestampTz now, bool busy)
+{
+	Lanes	   *lanes = intake->lanes;
+	TimestampTz due = DT_NOBEGIN;
+
+	if (!pgnet_lanes_have_room(lanes) || pgnet_lanes_have_ready(lanes))
+		return DT_NOEND;
+	if (busy && pgnet_lanes_are_rich(lanes))
+		due = TimestampTzPlusMilliseconds(intake->last_read, LOOK_AHEAD_MS);
+	due = Max(due, pgnet_due_rows_due(&intake->due_rows, now));
+	return pgnet_backoff_after(&intake->due_backoff, due);
+}
+
+void
+pgnet_intake_read_scheduled(Intake *intake, TableAccess *access,
+							TimestampTz now)
+{
+	Rows		rows = {.intake = intake, .access = access};
+	PaceRun		run;
+
+	dlist_init(&rows.read.jobs);
+	rows.limit = pgnet_pace_rows(&intake->due_pace, read_limit(intake));
+	rows.ids = palloc(sizeof(int64) * rows.limit);
+	pgnet_pace_begin(&run, &intake->due_pace);
+	if (pgnet_access_try(access, &intake->due_backoff,
+						 "read scheduled requests", read_due_rows, &rows))
+	{
+		intake->last_read = now;
+		pgnet_pace_done(&intake->due_pace, rows.nids,
+						pgnet_pace_took_us(&run));
+		intake->due_rows.place = rows.due_place;
+		intake->due_rows.next = rows.next_due;
+		while (!dlist_is_empty(&rows.read.jobs))
+			take_row(intake, pgnet_job_pop(&rows.read.jobs), false);
+		return;
+	}
+	if (rows.begun)
+		pgnet_pace_failed(&intake->due_pace, rows.limit, true);
+	pgnet_jobs_free(&rows.read.jobs);
+	/* nothing is due in a table that is not there */
+	if (access->missing)
+		pgnet_due_rows_init(&intake->due_rows);
+}
+
+/* How many rows to read at a time, if there is time. */
+static int
+read_limit(const Intake *intake)
+{
+	int			limit = pgnet_setting_batch_size;
+
+	return pgnet_lanes_are_rich(intake->lanes) ? limit * IDS_FACTOR : limit;
 }
 
 /*
@@ -212,15 +271,14 @@ static void
 scan_rows(void *arg)
 {
 	Rows	   *rows = arg;
-	int			(*scan) (Oid, int64, int, bool, MemoryContext, dlist_head *);
 
 	rows->begun = true;
-	scan = tries_again(&rows->intake->backoff) ? pgnet_broken_rows_scan :
-												 pgnet_queue_scan;
-	rows->count = scan(rows->access->queue, rows->from_id, rows->limit,
-					   pgnet_lanes_are_rich(rows->intake->lanes),
-					   rows->intake->requests, &rows->list);
-	elog(DEBUG1, "read %d rows of the queue", rows->count);
+	begin_read(rows);
+	if (tries_again(&rows->intake->backoff))
+		pgnet_broken_rows_scan(&rows->read, rows->from_id, rows->limit);
+	else
+		pgnet_queue_scan(&rows->read, rows->from_id, rows->limit);
+	elog(DEBUG1, "read %d rows of the queue", rows->read.count);
 	check_rows(rows, false);
 }
 
@@ -229,14 +287,53 @@ static void
 load_rows(void *arg)
 {
 	Rows	   *rows = arg;
-	void		(*load) (Oid, int64 *, int, MemoryContext, dlist_head *);
 
 	rows->begun = true;
-	load = tries_again(&rows->intake->load_backoff) ? pgnet_broken_rows_load :
-													  pgnet_queue_load;
-	load(rows->access->queue, rows->ids, rows->nids, rows->intake->requests,
-		 &rows->list);
+	begin_read(rows);
+	rows->read.max_bytes = PGNET_READ_WHOLE;
+	load_by_ids(rows, &rows->intake->load_backoff);
 	check_rows(rows, true);
+}
+
+/* TableWork of pgnet_intake_read_scheduled(). */
+static void
+read_due_rows(void *arg)
+{
+	Rows	   *rows = arg;
+	TimestampTz now = GetCurrentTimestamp();
+
+	rows->begun = true;
+	begin_read(rows);
+	rows->due_place = pgnet_due_rows_begin(&rows->intake->due_rows, now);
+	rows->nids = pgnet_queue_find_due(&rows->due_place, now, rows->limit,
+									  rows->ids, &rows->next_due);
+	if (rows->nids == 0)
+		return;
+	load_by_ids(rows, &rows->intake->due_backoff);
+	rows->next_due = Min(rows->next_due, rows->read.next_due);
+	check_rows(rows, false);
+}
+
+/* Rows that wait are read whole while there is memory for them. */
+static void
+begin_read(Rows *rows)
+{
+	const Intake *intake = rows->intake;
+
+	pgnet_queue_read_init(&rows->read, rows->access->queue,
+						  pgnet_lanes_are_rich(intake->lanes) ?
+							  PGNET_READ_IDS :
+							  PGNET_READ_SMALL,
+						  intake->requests);
+}
+
+static void
+load_by_ids(Rows *rows, const Backoff *backoff)
+{
+	if (tries_again(backoff))
+		pgnet_broken_rows_load(&rows->read, rows->ids, rows->nids);
+	else
+		pgnet_queue_load(&rows->read, rows->ids, rows->nids);
 }
 
 /*
@@ -248,7 +345,7 @@ check_rows(Rows *rows, bool to_be_sent)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &rows->list)
+	dlist_foreach(iter, &rows->read.jobs)
 	{
 		Job		   *job = dlist_container(Job, node, iter.cur);
 		char	   *problem;
@@ -275,17 +372,14 @@ check_rows(Rows *rows, bool to_be_sent)
 static void
 take_rows(Intake *intake, Rows *rows)
 {
-	int64		next_id = rows->from_id;
+	QueueRead  *read = &rows->read;
+	int64		next_id = PG_INT64_MAX;
 
-	while (!dlist_is_empty(&rows->list))
-	{
-		Job		   *job = pgnet_job_pop(&rows->list);
-
-		next_id = job->id < PG_INT64_MAX ? job->id + 1 : job->id;
-		take_row(intake, job, rows->refill);
-	}
-	if (rows->count < rows->limit)
-		next_id = PG_INT64_MAX;
+	while (!dlist_is_empty(&read->jobs))
+		take_row(intake, pgnet_job_pop(&read->jobs), rows->refill);
+	pgnet_due_rows_note(&intake->due_rows, read->next_due);
+	if (read->count >= rows->limit && read->last_id < PG_INT64_MAX)
+		next_id = read->last_id + 1;
 	if (rows->refill)
 		go_on_refilling(intake, next_id);
 	else
@@ -341,14 +435,15 @@ take_loaded(Intake *intake, Rows *rows, TimestampTz now)
 
 	dlist_init(&good);
 	dlist_init(&refused);
-	while (!dlist_is_empty(&rows->list))
+	while (!dlist_is_empty(&rows->read.jobs))
 	{
-		Job		   *job = pgnet_job_pop(&rows->list);
+		Job		   *job = pgnet_job_pop(&rows->read.jobs);
 
 		dlist_push_tail(pgnet_job_is_pending(job) ? &good : &refused,
 						&job->node);
 	}
 	pgnet_lanes_loaded(intake->lanes, rows->nids, &good);
+	pgnet_due_rows_note(&intake->due_rows, rows->read.next_due);
 	while (!dlist_is_empty(&refused))
 	{
 		Job		   *job = pgnet_job_pop(&refused);

@@ -14,6 +14,7 @@
 #include "worker/lanes.h"
 #include "worker/pace.h"
 #include "worker/recorder.h"
+#include "worker/due_rows.h"
 #include "worker/suspects.h"
 
 typedef struct Intake
@@ -29,11 +30,14 @@ typedef struct Intake
 	bool		refilling;		/* they wait for that */
 	bool		refilled;		/* the last read was for them */
 	bool		looked_again;	/* for an extension that is missing */
+	DueRows		due_rows;		/* of rows whose time has not come */
 	TimestampTz last_read;
 	Backoff		backoff;		/* of reading */
 	Backoff		load_backoff;
+	Backoff		due_backoff;
 	Pace		pace;			/* of reading */
 	Pace		load_pace;
+	Pace		due_pace;
 } Intake;
 
 /* There are new rows from id on. */
@@ -51,5 +55,11 @@ extern void pgnet_intake_read(Intake *intake, TableAccess *access,
 							  TimestampTz now);
 extern void pgnet_intake_load(Intake *intake, TableAccess *access,
 							  TimestampTz now);
+
+/* The same for rows that have become due. */
+extern TimestampTz pgnet_intake_scheduled_due(const Intake *intake,
+											  TimestampTz now, bool busy);
+extern void pgnet_intake_read_scheduled(Intake *intake, TableAccess *access,
+										TimestampTz now);
 
 #endif							/* PGNET_INTAKE_H */

@@ -129,6 +129,7 @@ loop_init(Loop *loop, WorkerState *worker)
 		.recorder = &loop->recorder,
 		.suspects = loop->suspects
 	};
+	pgnet_due_rows_init(&loop->intake.due_rows);
 	pgnet_intake_announce(&loop->intake, PGNET_LOOK_AT_ALL);
 	loop->recount.wanted = true;
 
@@ -205,6 +206,7 @@ take_wakeup(Loop *loop)
 	if (pgnet_inbox_take_changed(loop->worker))
 	{
 		pgnet_lanes_unload(loop->lanes);
+		pgnet_due_rows_look_again(&loop->intake.due_rows);
 		loop->recount.wanted = true;
 	}
 	if (id == PGNET_NOTHING_NEW)
@@ -222,6 +224,10 @@ read_queue(Loop *loop)
 		return;
 	if (pgnet_intake_read_due(&loop->intake, loop->busy) <= loop->now)
 		pgnet_intake_read(&loop->intake, &loop->access, loop->now);
+	if (!loop->access.changed &&
+		pgnet_intake_scheduled_due(&loop->intake, loop->now, loop->busy) <=
+			loop->now)
+		pgnet_intake_read_scheduled(&loop->intake, &loop->access, loop->now);
 	if (!loop->access.changed &&
 		pgnet_intake_load_due(&loop->intake) <= loop->now)
 		pgnet_intake_load(&loop->intake, &loop->access, loop->now);
@@ -307,8 +313,14 @@ forget_recorded(Loop *loop)
 			pgnet_quota_give(gone.role, gone.rows, gone.bytes);
 			gone = (QuotaTaken) {.role = job->role};
 		}
-		gone.rows++;
-		gone.bytes += job->queue_bytes;
+		if (job->delivery.disposition != PGNET_AGAIN)
+		{
+			gone.rows++;
+			gone.bytes += job->queue_bytes;
+		}
+		if (job->delivery.next_due != 0)
+			pgnet_due_rows_note(&loop->intake.due_rows,
+								job->delivery.next_due);
 		/* the ids of a dropped table may mean other rows by now */
 		pgnet_lanes_end(loop->lanes, job, job->table == loop->access.queue);
 	}
@@ -354,6 +366,7 @@ follow_tables(Loop *loop)
 	pgnet_suspects_clear(loop->suspects);
 	pgnet_lanes_clear(loop->lanes);
 	loop->intake.refilling = false;
+	pgnet_due_rows_init(&loop->intake.due_rows);
 	pgnet_recorder_clear(&loop->recorder);
 	while (!dlist_is_empty(&loop->recorder.recorded))
 		pgnet_lanes_end(loop->lanes, pgnet_job_pop(&loop->recorder.recorded),
@@ -419,6 +432,7 @@ next_due(Loop *loop)
 	if (pgnet_lanes_have_ready(loop->lanes))
 		return DT_NOBEGIN;
 	due = Min(due, pgnet_intake_read_due(&loop->intake, false));
+	due = Min(due, pgnet_intake_scheduled_due(&loop->intake, loop->now, false));
 	return Min(due, pgnet_intake_load_due(&loop->intake));
 }
 
@@ -452,6 +466,7 @@ state_of(const Loop *loop)
 		return PGNET_LIFETIME_WORKING;
 	if (loop->intake.more || pgnet_lanes_known(loop->lanes) > 0 ||
 		pgnet_lanes_overflow(loop->lanes) ||
+		loop->intake.due_rows.next <= GetCurrentTimestamp() ||
 		pgnet_expiry_is_pending(&loop->expiry))
 		return PGNET_LIFETIME_WAITING;
 	return OidIsValid(loop->access.queue) ? PGNET_LIFETIME_IDLE :
@@ -492,7 +507,9 @@ leave(Loop *loop)
 	pgnet_suspects_leave(loop->suspects);
 	/* who is asked to restart comes back in any case */
 	if (!ShutdownRequestPending && is_idle(state_of(loop)))
-		pgnet_worker_set_clean_idle_exit(loop->worker, loop->expiry.due);
+		pgnet_worker_set_clean_idle_exit(loop->worker,
+										 Min(loop->expiry.due,
+											 loop->intake.due_rows.next));
 	pgnet_worker_set_clean_exit(pgnet_worker_database(loop->worker));
 }
 

@@ -32,7 +32,8 @@ pgnet_probe_run(WorkerState *worker)
 	DatabaseState *database = pgnet_worker_database(worker);
 	TableAccess access = {.quiet = true};
 	Probe		probe = {.worker = worker,
-				   .leftovers = {.oldest_response = DT_NOEND}};
+				   .leftovers = {.next_due = DT_NOEND,
+								 .oldest_response = DT_NOEND}};
 	Leftovers  *leftovers = &probe.leftovers;
 	Backoff		backoff = {0};
 	ErrorData  *error = NULL;
@@ -55,7 +56,9 @@ pgnet_probe_run(WorkerState *worker)
 	/* if the tables were locked or failed, a worker is to try again */
 	if (result == PGNET_ACCESS_GONE ||
 		(result == PGNET_ACCESS_DONE && !leftovers->requests))
-		pgnet_worker_set_clean_idle_exit(worker, leftovers->oldest_response);
+		pgnet_worker_set_clean_idle_exit(worker,
+										 Min(leftovers->next_due,
+											 leftovers->oldest_response));
 	pgnet_worker_set_clean_exit(database);
 }
 

@@ -17,6 +17,8 @@
 #include "utils/timestamp.h"
 
 #include "clock.h"
+#include "policy/retry.h"
+#include "settings.h"
 #include "tables/responses/record.h"
 #include "tables/transaction.h"
 #include "worker/batch.h"
@@ -48,6 +50,7 @@ typedef enum NextStep
 	STEP_LEAVE_ROW				/* not even the row could be removed */
 } NextStep;
 
+static void decide(Job *job);
 static dlist_node *place_of_next(Recorder *recorder, TimestampTz now);
 static TimestampTz batch_due(const Recorder *recorder, bool busy);
 static void drop_stale(Recorder *recorder, TableAccess *access);
@@ -88,9 +91,33 @@ pgnet_recorder_add(Recorder *recorder, Job *job, TimestampTz now)
 {
 	if (recorder->nfinished == 0)
 		recorder->waiting_since = now;
+	decide(job);
 	dlist_insert_before(place_of_next(recorder, now), &job->node);
 	recorder->nfinished++;
 	recorder->finished_bytes += job->outcome.content_len;
+}
+
+/* What becomes of the request of a job whose attempt is over, and when. */
+static void
+decide(Job *job)
+{
+	Delivery   *delivery = &job->delivery;
+	TimestampTz now;
+
+	delivery->next_due = 0;
+	delivery->disposition = pgnet_retry_decide(&job->outcome,
+											   delivery->ndelays,
+											   delivery->failed);
+	if (delivery->disposition == PGNET_DONE ||
+		delivery->disposition == PGNET_FAILED)
+		return;
+	now = GetCurrentTimestamp();
+	if (delivery->disposition == PGNET_AGAIN)
+		delivery->next_due =
+			pgnet_retry_due(&job->outcome, now,
+							delivery->delays_us[delivery->failed]);
+	else if (pgnet_setting_failed_ttl() > 0)
+		delivery->next_due = now + pgnet_setting_failed_ttl();
 }
 
 /* The end of the list; for a while after one was slow, before the slow ones. */

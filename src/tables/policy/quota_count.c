@@ -28,7 +28,8 @@ static PreparedStatement count_rows = {
 		   " pg_catalog.sum(pg_catalog.octet_length(q.url)"
 		   " OPERATOR(pg_catalog.+) COALESCE(pg_catalog.pg_column_size(q.headers), 0)"
 		   " OPERATOR(pg_catalog.+) COALESCE(pg_catalog.octet_length(q.body), 0))"
-		   " FROM net.http_request_queue AS q GROUP BY q.role",
+		   " FROM net.http_request_queue AS q WHERE q.gave_up IS NULL"
+		   " GROUP BY q.role",
 };
 
 static PreparedStatement find_prepared = {
@@ -120,8 +121,11 @@ count_slot(HTAB *roles, TupleTableSlot *slot)
 	Datum		value = slot_getattr(slot, QUEUE_ROLE + 1, &null);
 	Oid			role = null ? InvalidOid : DatumGetObjectId(value);
 	bool		found;
-	Waiting    *waiting = hash_search(roles, &role, HASH_ENTER, &found);
+	Waiting    *waiting;
 
+	if (!slot_attisnull(slot, QUEUE_GAVE_UP + 1))
+		return;
+	waiting = hash_search(roles, &role, HASH_ENTER, &found);
 	if (!found)
 		*waiting = (Waiting) {.role = role};
 	waiting->rows++;

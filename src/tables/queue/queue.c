@@ -10,6 +10,7 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "compat.h"
 #include "job.h"
@@ -21,9 +22,6 @@
 #include "tables/queue/queue.h"
 #include "tables/queue/queue_scan.h"
 #include "tables/row_writer.h"
-
-/* A row is read whole at once below this many bytes of headers and body. */
-#define LARGE_ROW_BYTES (32 * 1024)
 
 /* Our SELECTs give the columns of the table, in order, and the place. */
 enum
@@ -39,15 +37,6 @@ typedef struct Row
 	bool		nulls[NCOLUMNS];
 } Row;
 
-/* Where rows that are read go. */
-typedef struct RowReader
-{
-	Oid			table;			/* the queue, locked */
-	size_t		max_bytes;		/* of headers and body, to read a row whole */
-	MemoryContext parent;		/* of requests */
-	dlist_head *requests;		/* to append to */
-} RowReader;
-
 /* A column may be of another type since; a cast to the same one is none. */
 #define SELECT_ROWS \
 	"SELECT q.id::pg_catalog.int8, q.method::pg_catalog.text," \
@@ -59,7 +48,10 @@ typedef struct RowReader
 	" q.max_response_bytes::pg_catalog.int8," \
 	" q.decompress::pg_catalog.bool, q.http_version::pg_catalog.text," \
 	" q.same_origin_headers::pg_catalog.text[]," \
-	" q.queued::pg_catalog.timestamptz, q.ctid" \
+	" q.queued::pg_catalog.timestamptz, q.due::pg_catalog.timestamptz," \
+	" q.gave_up::pg_catalog.timestamptz, q.retry::pg_catalog.interval[]," \
+	" q.failures::pg_catalog.jsonb, q.context::pg_catalog.jsonb," \
+	" q.keep::pg_catalog.bool, q.ctid" \
 	" FROM net.http_request_queue AS q"
 
 static PreparedStatement insert_row;
@@ -87,6 +79,34 @@ static PreparedStatement load_rows = {
 	.param_types = {INT8ARRAYOID}
 };
 
+/* In order of the index on (due, id). */
+static PreparedStatement find_due = {
+	.sql = "SELECT q.id::pg_catalog.int8, q.due::pg_catalog.timestamptz,"
+		   " q.gave_up IS NOT NULL FROM net.http_request_queue AS q"
+		   " WHERE q.due OPERATOR(pg_catalog.<=) $1"
+		   " AND (q.due, q.id) OPERATOR(pg_catalog.>) ($2, $3)"
+		   " ORDER BY q.due, q.id LIMIT $4",
+	.nparams = 4,
+	.param_types = {TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID}
+};
+
+static PreparedStatement find_next_due = {
+	.sql = "SELECT q.due::pg_catalog.timestamptz"
+		   " FROM net.http_request_queue AS q"
+		   " WHERE q.due OPERATOR(pg_catalog.>) $1"
+		   " ORDER BY q.due, q.id LIMIT 1",
+	.nparams = 1,
+	.param_types = {TIMESTAMPTZOID}
+};
+
+static PreparedStatement remove_given_up = {
+	.sql = "DELETE FROM net.http_request_queue AS q"
+		   " WHERE q.id OPERATOR(pg_catalog.=) ANY ($1)"
+		   " AND q.gave_up IS NOT NULL",
+	.nparams = 1,
+	.param_types = {INT8ARRAYOID}
+};
+
 /* A row of a call is being inserted, and code of users may run. */
 static bool inserting = false;
 
@@ -98,14 +118,17 @@ pg_noreturn static void rethrow_without_row(void);
 static bool insert_directly(Relation queue, const TableTraits *traits,
 							const QueueRow *row, int64 *id);
 static bool insert_by_statement(const QueueRow *row, int64 *id);
-static int	scan_by_statement(const RowReader *reader, int64 from_id,
-							  int limit);
-static void load_by_statement(const RowReader *reader, int64 *ids, int nids);
+static void scan_by_statement(QueueRead *read, int64 from_id, int limit);
+static void load_by_statement(QueueRead *read, int64 *ids, int nids);
+static void take_selected(QueueRead *read, const StatementSession *session,
+						  int number);
 static bool lie_close(const int64 *ids, int nids);
 static void read_slot(TupleTableSlot *slot, Row *row);
 static void read_selected(const StatementSession *session, int number,
 						  Row *row);
-static void copy_row(const RowReader *reader, const Row *row);
+static bool is_due(QueueRead *read, const Row *row);
+static void take_row(QueueRead *read, const Row *row);
+static void copy_row(QueueRead *read, const Row *row);
 static size_t column_size(const Row *row, int number);
 
 /* Queue a request. */
@@ -244,48 +267,46 @@ pgnet_queue_is_inserting(void)
 	return inserting;
 }
 
-/* Read rows in order of id. */
-int
-pgnet_queue_scan(Oid table, int64 from_id, int limit, bool ids_only,
-				 MemoryContext parent, dlist_head *requests)
+void
+pgnet_queue_read_init(QueueRead *read, Oid table, size_t max_bytes,
+					  MemoryContext parent)
 {
-	RowReader	reader = {
+	*read = (QueueRead) {
 		.table = table,
-		.max_bytes = ids_only ? 0 : LARGE_ROW_BYTES,
+		.max_bytes = max_bytes,
 		.parent = parent,
-		.requests = requests
+		.next_due = DT_NOEND
 	};
+	dlist_init(&read->jobs);
+}
+
+void
+pgnet_queue_scan(QueueRead *read, int64 from_id, int limit)
+{
 	Oid			primary_key;
-	Relation	queue = pgnet_catalog_open_readable_queue(table, &primary_key);
+	Relation	queue = pgnet_catalog_open_readable_queue(read->table,
+														  &primary_key);
 	QueueScan	scan;
 	TupleTableSlot *slot;
 	Row			row;
-	int			count = 0;
 
 	if (queue == NULL)
-		return scan_by_statement(&reader, from_id, limit);
+	{
+		scan_by_statement(read, from_id, limit);
+		return;
+	}
 	pgnet_queue_scan_begin(&scan, queue, primary_key, from_id, PG_INT64_MAX);
-	while (count < limit && (slot = pgnet_queue_scan_next(&scan)) != NULL)
+	while (read->count < limit && (slot = pgnet_queue_scan_next(&scan)) != NULL)
 	{
 		read_slot(slot, &row);
-		copy_row(&reader, &row);
-		count++;
+		take_row(read, &row);
 	}
 	pgnet_queue_scan_end(&scan);
-	return count;
 }
 
-/* Read rows by id. */
 void
-pgnet_queue_load(Oid table, int64 *ids, int nids, MemoryContext parent,
-				 dlist_head *requests)
+pgnet_queue_load(QueueRead *read, int64 *ids, int nids)
 {
-	RowReader	reader = {
-		.table = table,
-		.max_bytes = SIZE_MAX,
-		.parent = parent,
-		.requests = requests
-	};
 	Oid			primary_key;
 	Relation	queue;
 	QueueScan	scan;
@@ -294,11 +315,11 @@ pgnet_queue_load(Oid table, int64 *ids, int nids, MemoryContext parent,
 
 	pgnet_ids_sort(ids, nids);
 	queue = lie_close(ids, nids) ?
-		pgnet_catalog_open_readable_queue(table, &primary_key) :
+		pgnet_catalog_open_readable_queue(read->table, &primary_key) :
 		NULL;
 	if (queue == NULL)
 	{
-		load_by_statement(&reader, ids, nids);
+		load_by_statement(read, ids, nids);
 		return;
 	}
 	pgnet_queue_scan_begin(&scan, queue, primary_key, ids[0], ids[nids - 1]);
@@ -306,14 +327,58 @@ pgnet_queue_load(Oid table, int64 *ids, int nids, MemoryContext parent,
 	{
 		read_slot(slot, &row);
 		if (pgnet_ids_contain(ids, nids, DatumGetInt64(row.values[QUEUE_ID])))
-			copy_row(&reader, &row);
+			take_row(read, &row);
 	}
 	pgnet_queue_scan_end(&scan);
 }
 
+int
+pgnet_queue_find_due(DuePlace *place, TimestampTz now, int limit, int64 *ids,
+					 TimestampTz *next_due)
+{
+	Datum		values[4] = {
+		TimestampTzGetDatum(now), TimestampTzGetDatum(place->due),
+		Int64GetDatum(place->id), Int64GetDatum(limit)
+	};
+	int64	   *given_up = palloc(sizeof(int64) * limit);
+	int			ngiven_up = 0;
+	int			nids = 0;
+	StatementSession session;
+	int			count;
+
+	pgnet_statement_begin(&session, PGNET_AS_OWNER);
+	count = pgnet_statement_run(&session, &find_due, values, NULL);
+	for (int i = 0; i < count; i++)
+	{
+		*place = (DuePlace) {
+			.due = pgnet_statement_int64(&session, i, 2, 0),
+			.id = pgnet_statement_int64(&session, i, 1, 0)
+		};
+		if (pgnet_statement_bool(&session, i, 3, false))
+			given_up[ngiven_up++] = place->id;
+		else
+			ids[nids++] = place->id;
+	}
+	*next_due = now;
+	if (count < limit)
+	{
+		*place = (DuePlace) {.due = now, .id = PG_INT64_MAX};
+		*next_due = DT_NOEND;
+		if (pgnet_statement_run(&session, &find_next_due, values, NULL) > 0)
+			*next_due = pgnet_statement_int64(&session, 0, 1, DT_NOEND);
+	}
+	if (ngiven_up > 0)
+	{
+		values[0] = pgnet_ids_array(given_up, ngiven_up);
+		(void) pgnet_statement_run(&session, &remove_given_up, values, NULL);
+	}
+	pgnet_statement_end(&session);
+	return nids;
+}
+
 /* Read rows in order of id, by a statement. */
-static int
-scan_by_statement(const RowReader *reader, int64 from_id, int limit)
+static void
+scan_by_statement(QueueRead *read, int64 from_id, int limit)
 {
 	Datum		values[2] = {Int64GetDatum(from_id), Int64GetDatum(limit)};
 	StatementSession session;
@@ -322,14 +387,8 @@ scan_by_statement(const RowReader *reader, int64 from_id, int limit)
 	pgnet_statement_begin(&session, PGNET_AS_OWNER);
 	count = pgnet_statement_run(&session, &scan_rows, values, NULL);
 	for (int i = 0; i < count; i++)
-	{
-		Row			row;
-
-		read_selected(&session, i, &row);
-		copy_row(reader, &row);
-	}
+		take_selected(read, &session, i);
 	pgnet_statement_end(&session);
-	return count;
 }
 
 /*
@@ -337,7 +396,7 @@ scan_by_statement(const RowReader *reader, int64 from_id, int limit)
  * close together are found by range, which brings some between, too.
  */
 static void
-load_by_statement(const RowReader *reader, int64 *ids, int nids)
+load_by_statement(QueueRead *read, int64 *ids, int nids)
 {
 	Datum		bounds[2] = {Int64GetDatum(ids[0]),
 					   Int64GetDatum(ids[nids - 1])};
@@ -354,14 +413,20 @@ load_by_statement(const RowReader *reader, int64 *ids, int nids)
 		count = pgnet_statement_run(&session, &load_rows, &array, NULL);
 	}
 	for (int i = 0; i < count; i++)
-	{
-		Row			row;
-
-		read_selected(&session, i, &row);
-		if (pgnet_ids_contain(ids, nids, DatumGetInt64(row.values[QUEUE_ID])))
-			copy_row(reader, &row);
-	}
+		if (pgnet_ids_contain(ids, nids,
+							  pgnet_statement_int64(&session, i, 1, 0)))
+			take_selected(read, &session, i);
 	pgnet_statement_end(&session);
+}
+
+/* A row that a SELECT gave. */
+static void
+take_selected(QueueRead *read, const StatementSession *session, int number)
+{
+	Row			row;
+
+	read_selected(session, number, &row);
+	take_row(read, &row);
 }
 
 /* Are most ids between the first and the last among them? */
@@ -389,17 +454,43 @@ read_selected(const StatementSession *session, int number, Row *row)
 					  row->values, row->nulls);
 }
 
-/* Append a row to the requests: whole, if its headers and body are small. */
+/* A row was met: take it if it is to be sent now. */
 static void
-copy_row(const RowReader *reader, const Row *row)
+take_row(QueueRead *read, const Row *row)
 {
-	Job		   *job = pgnet_job_create(reader->parent);
+	read->count++;
+	read->last_id = DatumGetInt64(row->values[QUEUE_ID]);
+	if (is_due(read, row))
+		copy_row(read, row);
+}
+
+/* Is a row to be sent now?  If not, note when there is something to do. */
+static bool
+is_due(QueueRead *read, const Row *row)
+{
+	bool		gave_up = !row->nulls[QUEUE_GAVE_UP];
+	TimestampTz due;
+
+	if (row->nulls[QUEUE_DUE])
+		return !gave_up;
+	due = DatumGetTimestampTz(row->values[QUEUE_DUE]);
+	if (!gave_up && due <= GetCurrentTimestamp())
+		return true;
+	read->next_due = Min(read->next_due, due);
+	return false;
+}
+
+/* Make a job of a row: whole, if its headers and body are small. */
+static void
+copy_row(QueueRead *read, const Row *row)
+{
+	Job		   *job = pgnet_job_create(read->parent);
 	MemoryContext before = MemoryContextSwitchTo(job->request.context);
 	char	   *problem = NULL;
 
 	/* reading the columns may throw: whoever has the list frees it */
-	dlist_push_tail(reader->requests, &job->node);
-	job->table = reader->table;
+	dlist_push_tail(&read->jobs, &job->node);
+	job->table = read->table;
 	job->id = DatumGetInt64(row->values[QUEUE_ID]);
 	job->tid = *(ItemPointer) DatumGetPointer(row->values[COL_PLACE]);
 	if (!row->nulls[QUEUE_ROLE])
@@ -415,7 +506,15 @@ copy_row(const RowReader *reader, const Row *row)
 		column_size(row, QUEUE_BODY);
 	job->queue_bytes = job->size + column_size(row, QUEUE_URL);
 
-	job->loaded = job->size < reader->max_bytes;
+	job->loaded = job->size < read->max_bytes;
+	if (job->loaded || problem != NULL)
+	{
+		char	   *other = pgnet_queue_row_read_delivery(&job->delivery,
+														  row->values,
+														  row->nulls);
+
+		problem = problem ? problem : other;
+	}
 	if (problem == NULL && job->loaded)
 		problem = pgnet_queue_row_read(&job->request, row->values, row->nulls);
 	if (problem != NULL)

@@ -19,22 +19,56 @@ extern int64 pgnet_queue_insert(const QueueRow *row);
 /* Is the row that is being inserted one of a call? */
 extern bool pgnet_queue_is_inserting(void);
 
-/*
- * Append to requests the rows of table, the queue as locked, with from_id <=
- * id, in order of id, at most limit; how many there were.  Rows that are large
- * come without their content (loaded = false), and all of them when only their
- * ids are asked for.  A row that cannot be sent comes decided, with an
- * outcome.  Runs in: workers.
- */
-extern int	pgnet_queue_scan(Oid table, int64 from_id, int limit,
-							 bool ids_only, MemoryContext parent,
-							 dlist_head *requests);
+/* Reading rows: how, and what came of it.  Runs in: workers. */
+typedef struct QueueRead
+{
+	Oid			table;			/* the queue as locked */
+	size_t		max_bytes;		/* of headers and body, to read a row whole */
+	MemoryContext parent;		/* of jobs */
+
+	/*
+	 * Jobs are appended here.  Larger ones come without their content (loaded
+	 * = false); a row that cannot be sent comes decided, with an outcome.
+	 */
+	dlist_head	jobs;
+	int			count;			/* rows that were met */
+	int64		last_id;		/* of the last one */
+
+	/*
+	 * Rows whose time has not come and rows that were given up are left out.
+	 * When the first of them is due; DT_NOEND: there were none.
+	 */
+	TimestampTz next_due;
+} QueueRead;
+
+/* Values of max_bytes: no row, those that are small, all. */
+#define PGNET_READ_IDS 0
+#define PGNET_READ_SMALL (32 * 1024)
+#define PGNET_READ_WHOLE SIZE_MAX
+
+extern void pgnet_queue_read_init(QueueRead *read, Oid table,
+								  size_t max_bytes, MemoryContext parent);
+
+/* Read the rows with from_id <= id, in order of id, at most limit. */
+extern void pgnet_queue_scan(QueueRead *read, int64 from_id, int limit);
+
+/* Read the rows with these ids.  The ids are put in order. */
+extern void pgnet_queue_load(QueueRead *read, int64 *ids, int nids);
+
+/* A place in the order of due and id. */
+typedef struct DuePlace
+{
+	TimestampTz due;
+	int64		id;
+} DuePlace;
 
 /*
- * Append to requests the rows with these ids that still exist, whole.  The
- * ids are put in order.
+ * Find rows that became due after a place until now, at most limit: their ids,
+ * and how many.  The place moves behind them; *next_due says when there is more
+ * to find: now, if there may be more, or DT_NOEND.  What was given up so long
+ * ago that it is not kept any longer is removed.  Runs in: workers.
  */
-extern void pgnet_queue_load(Oid table, int64 *ids, int nids,
-							 MemoryContext parent, dlist_head *requests);
+extern int	pgnet_queue_find_due(DuePlace *place, TimestampTz now, int limit,
+								 int64 *ids, TimestampTz *next_due);
 
 #endif							/* PGNET_QUEUE_H */

@@ -7,8 +7,11 @@
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 #include "policy/header_rules.h"
+#include "policy/retry.h"
+#include "tables/queue/attempt_log.h"
 #include "tables/queue/queue_row.h"
 #include "text/convert.h"
 #include "text/json_fields.h"
@@ -28,6 +31,12 @@ const ShapeColumn pgnet_queue_shape[QUEUE_NCOLUMNS] = {
 	[QUEUE_HTTP_VERSION] = {"http_version", TEXTOID},
 	[QUEUE_SAME_ORIGIN_HEADERS] = {"same_origin_headers", TEXTARRAYOID},
 	[QUEUE_QUEUED] = {"queued", TIMESTAMPTZOID, .by_default = true, .filled = true},
+	[QUEUE_DUE] = {"due", TIMESTAMPTZOID},
+	[QUEUE_GAVE_UP] = {"gave_up", TIMESTAMPTZOID},
+	[QUEUE_RETRY] = {"retry", INTERVALARRAYOID},
+	[QUEUE_FAILURES] = {"failures", JSONBOID},
+	[QUEUE_CONTEXT] = {"context", JSONBOID},
+	[QUEUE_KEEP] = {"keep", BOOLOID},
 };
 
 static char *read_method(HttpRequest *request, const Datum *values,
@@ -72,6 +81,10 @@ pgnet_queue_row_write(const QueueRow *row, Datum *values, bool *nulls)
 		  CStringGetTextDatum(pgnet_http_version_name(options->http_version)));
 	WRITE(QUEUE_SAME_ORIGIN_HEADERS, row->same_origin_headers,
 		  PointerGetDatum(row->same_origin_headers));
+	WRITE(QUEUE_DUE, row->due != 0, TimestampTzGetDatum(row->due));
+	WRITE(QUEUE_RETRY, row->retry, PointerGetDatum(row->retry));
+	WRITE(QUEUE_CONTEXT, row->context, JsonbPGetDatum(row->context));
+	WRITE(QUEUE_KEEP, row->drops_success, BoolGetDatum(false));
 #undef WRITE
 }
 
@@ -103,6 +116,45 @@ pgnet_queue_row_read(HttpRequest *request, const Datum *values,
 		request->body_len = VARSIZE(body) - VARHDRSZ;
 	}
 	return NULL;
+}
+
+char *
+pgnet_queue_row_read_delivery(Delivery *delivery, const Datum *values,
+							  const bool *nulls)
+{
+	char	   *problem = NULL;
+	int64	   *delays_us = NULL;
+	AttemptLogSummary log;
+
+	if (!nulls[QUEUE_QUEUED])
+		delivery->queued = DatumGetTimestampTz(values[QUEUE_QUEUED]);
+	/* nearly always there is nothing */
+	if (memchr(&nulls[QUEUE_DUE], 0, QUEUE_NCOLUMNS - QUEUE_DUE) == NULL)
+		return NULL;
+
+	if (!nulls[QUEUE_DUE])
+		delivery->due = DatumGetTimestampTz(values[QUEUE_DUE]);
+	if (!nulls[QUEUE_CONTEXT])
+		delivery->context = DatumGetJsonbPCopy(values[QUEUE_CONTEXT]);
+	delivery->drops_success = !nulls[QUEUE_KEEP] &&
+		!DatumGetBool(values[QUEUE_KEEP]);
+	if (!nulls[QUEUE_FAILURES])
+	{
+		delivery->failures = DatumGetJsonbPCopy(values[QUEUE_FAILURES]);
+		log = pgnet_attempt_log_summary(delivery->failures);
+		delivery->failed = log.failed;
+		delivery->sent = log.sent;
+		delivery->sent_before = log.sent_before;
+	}
+	if (!nulls[QUEUE_RETRY])
+		delivery->ndelays =
+			pgnet_retry_parse(DatumGetArrayTypeP(values[QUEUE_RETRY]),
+							  &delays_us, &problem);
+	delivery->delays_us = delays_us;
+	/* what is no schedule is one without attempts: it is given up */
+	if (problem != NULL)
+		delivery->ndelays = 1;
+	return problem;
 }
 
 /* The method, which must go with having a body. */

@@ -12,6 +12,7 @@
 #include "utils/jsonb.h"
 
 #include "exchange.h"
+#include "job.h"
 #include "tables/shape.h"
 
 /* In order of their numbers, which start with 1. */
@@ -31,6 +32,12 @@ enum QueueColumn
 	QUEUE_HTTP_VERSION,
 	QUEUE_SAME_ORIGIN_HEADERS,
 	QUEUE_QUEUED,
+	QUEUE_DUE,
+	QUEUE_GAVE_UP,
+	QUEUE_RETRY,
+	QUEUE_FAILURES,
+	QUEUE_CONTEXT,
+	QUEUE_KEEP,
 	QUEUE_NCOLUMNS
 };
 
@@ -46,6 +53,10 @@ typedef struct QueueRow
 	Oid			role;
 	HttpOptions options;		/* but for same_origin_headers */
 	ArrayType  *same_origin_headers;	/* of text */
+	TimestampTz due;			/* 0: at once */
+	ArrayType  *retry;			/* of interval */
+	Jsonb	   *context;
+	bool		drops_success;	/* a 2xx leaves no response */
 } QueueRow;
 
 /* What we read and write, by name. */
@@ -62,5 +73,14 @@ extern void pgnet_queue_row_write(const QueueRow *row, Datum *values,
  */
 extern char *pgnet_queue_row_read(HttpRequest *request, const Datum *values,
 								  const bool *nulls);
+
+/*
+ * Copy what a row says of attempts to a job that is read whole, in
+ * CurrentMemoryContext, which is the job's own.  What is wrong, palloc'd, or
+ * NULL.
+ */
+extern char *pgnet_queue_row_read_delivery(Delivery *delivery,
+										   const Datum *values,
+										   const bool *nulls);
 
 #endif							/* PGNET_QUEUE_ROW_H */

@@ -53,46 +53,38 @@ typedef struct RowPlace
 /* Reading one row, and what came of it. */
 typedef struct RowRead
 {
-	Oid			table;
+	QueueRead	read;
 	int64		id;
-	bool		ids_only;
-	MemoryContext parent;
-	dlist_head	requests;
+	bool		whole;
 } RowRead;
 
 static int	select_places(PreparedStatement *statement, Datum *values,
 						  RowPlace **places);
-static void read_row(Oid table, const RowPlace *place, bool ids_only,
-					 MemoryContext parent, dlist_head *requests);
+static void read_row(QueueRead *read, const RowPlace *place, bool whole);
 static void read_unguarded(void *arg);
-static void add_broken(Oid table, const RowPlace *place, const char *error,
-					   MemoryContext parent, dlist_head *requests);
+static void add_broken(QueueRead *read, const RowPlace *place,
+					   const char *error);
 
-/* Read rows in order of id. */
-int
-pgnet_broken_rows_scan(Oid table, int64 from_id, int limit, bool ids_only,
-					   MemoryContext parent, dlist_head *requests)
+void
+pgnet_broken_rows_scan(QueueRead *read, int64 from_id, int limit)
 {
 	Datum		values[2] = {Int64GetDatum(from_id), Int64GetDatum(limit)};
 	RowPlace   *places;
 	int			count = select_places(&scan_places, values, &places);
 
 	for (int i = 0; i < count; i++)
-		read_row(table, &places[i], ids_only, parent, requests);
-	return count;
+		read_row(read, &places[i], false);
 }
 
-/* Read rows by id, whole. */
 void
-pgnet_broken_rows_load(Oid table, int64 *ids, int nids, MemoryContext parent,
-					   dlist_head *requests)
+pgnet_broken_rows_load(QueueRead *read, int64 *ids, int nids)
 {
 	Datum		array = pgnet_ids_array(ids, nids);
 	RowPlace   *places;
 	int			count = select_places(&find_places, &array, &places);
 
 	for (int i = 0; i < count; i++)
-		read_row(table, &places[i], false, parent, requests);
+		read_row(read, &places[i], true);
 }
 
 /* Find out which rows there are. */
@@ -122,61 +114,56 @@ select_places(PreparedStatement *statement, Datum *values, RowPlace **places)
 
 /* Read one row, which is broken if that throws. */
 static void
-read_row(Oid table, const RowPlace *place, bool ids_only, MemoryContext parent,
-		 dlist_head *requests)
+read_row(QueueRead *read, const RowPlace *place, bool whole)
 {
-	RowRead		read = {
-		.table = table,
-		.id = place->id,
-		.ids_only = ids_only,
-		.parent = parent
-	};
+	RowRead		one = {.id = place->id, .whole = whole};
 	ErrorData  *error;
 
-	dlist_init(&read.requests);
-	error = pgnet_subtransaction_try(read_unguarded, &read,
+	pgnet_queue_read_init(&one.read, read->table, read->max_bytes,
+						  read->parent);
+	error = pgnet_subtransaction_try(read_unguarded, &one,
 									 PGNET_SUBTRANSACTION_KEEP);
 	if (error != NULL)
 	{
-		pgnet_jobs_free(&read.requests);
+		pgnet_jobs_free(&one.read.jobs);
 		if (pgnet_trouble_passes(error->sqlerrcode) ||
 			ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
 				ERRCODE_OPERATOR_INTERVENTION)
 			ReThrowError(error);
-		add_broken(table, place, error->message, parent, &read.requests);
+		add_broken(&one.read, place, error->message);
 		FreeErrorData(error);
 	}
-	while (!dlist_is_empty(&read.requests))
-		dlist_push_tail(requests, dlist_pop_head_node(&read.requests));
+	read->count++;
+	read->last_id = place->id;
+	read->next_due = Min(read->next_due, one.read.next_due);
+	while (!dlist_is_empty(&one.read.jobs))
+		dlist_push_tail(&read->jobs, dlist_pop_head_node(&one.read.jobs));
 }
 
 /* SubtransactionWork: read one row. */
 static void
 read_unguarded(void *arg)
 {
-	RowRead    *read = arg;
+	RowRead    *one = arg;
 
-	if (read->ids_only)
-		pgnet_queue_scan(read->table, read->id, 1, true, read->parent,
-						 &read->requests);
+	if (one->whole)
+		pgnet_queue_load(&one->read, &one->id, 1);
 	else
-		pgnet_queue_load(read->table, &read->id, 1, read->parent,
-						 &read->requests);
+		pgnet_queue_scan(&one->read, one->id, 1);
 }
 
 /* Decide a row that cannot be read. */
 static void
-add_broken(Oid table, const RowPlace *place, const char *error,
-		   MemoryContext parent, dlist_head *requests)
+add_broken(QueueRead *read, const RowPlace *place, const char *error)
 {
-	Job		   *job = pgnet_job_create(parent);
+	Job		   *job = pgnet_job_create(read->parent);
 
-	job->table = table;
+	job->table = read->table;
 	job->id = place->id;
 	job->tid = place->place;
 	job->role = place->role;
 	pgnet_job_fail(job,
 				   psprintf("the row of this request could not be read: %s",
 							error));
-	dlist_push_tail(requests, &job->node);
+	dlist_push_tail(&read->jobs, &job->node);
 }

@@ -8,17 +8,14 @@
 
 #include "postgres.h"
 
-#include "lib/ilist.h"
+#include "tables/queue/queue.h"
 
 /*
  * What pgnet_queue_scan() and pgnet_queue_load() do, each row for itself: one
  * whose columns throw an error comes decided, with that error as its outcome.
  * An error that may pass is thrown.
  */
-extern int	pgnet_broken_rows_scan(Oid table, int64 from_id, int limit,
-								   bool ids_only, MemoryContext parent,
-								   dlist_head *requests);
-extern void pgnet_broken_rows_load(Oid table, int64 *ids, int nids,
-								   MemoryContext parent, dlist_head *requests);
+extern void pgnet_broken_rows_scan(QueueRead *read, int64 from_id, int limit);
+extern void pgnet_broken_rows_load(QueueRead *read, int64 *ids, int nids);
 
 #endif							/* PGNET_UNREADABLE_ROWS_H */

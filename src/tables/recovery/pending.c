@@ -11,7 +11,12 @@
 #include "tables/statement.h"
 
 static PreparedStatement find_request = {
-	.sql = "SELECT FROM net.http_request_queue LIMIT 1",
+	.sql = "SELECT FROM net.http_request_queue AS q WHERE q.due IS NULL"
+		   " OR q.due OPERATOR(pg_catalog.<=) pg_catalog.now() LIMIT 1",
+};
+
+static PreparedStatement find_due = {
+	.sql = "SELECT pg_catalog.min(q.due) FROM net.http_request_queue AS q",
 };
 
 /* Look. */
@@ -24,6 +29,9 @@ pgnet_leftovers_find(Leftovers *leftovers)
 	pgnet_statement_begin(&session, PGNET_AS_OWNER);
 	leftovers->requests =
 		pgnet_statement_run(&session, &find_request, NULL, NULL) > 0;
+	leftovers->next_due = DT_NOEND;
+	if (pgnet_statement_run(&session, &find_due, NULL, NULL) > 0)
+		leftovers->next_due = pgnet_statement_int64(&session, 0, 1, DT_NOEND);
 	pgnet_statement_end(&session);
 	if (!pgnet_responses_oldest(&leftovers->oldest_response))
 		leftovers->oldest_response = DT_NOEND;

@@ -12,14 +12,15 @@
 
 typedef struct Leftovers
 {
-	bool		requests;		/* some are queued */
+	bool		requests;		/* some are to be sent now */
+	TimestampTz next_due;		/* of the others; DT_NOEND: there are none */
 	TimestampTz oldest_response;	/* DT_NOEND: there is none */
 } Leftovers;
 
 /*
- * Look, inside a transaction, with the tables locked.  When nothing is queued
- * this holds the inquest of a crash (suspect_rows.h), so that the next worker
- * does not take what is queued later for what waited then.
+ * Look, inside a transaction, with the tables locked.  When nothing is to be
+ * sent this holds the inquest of a crash (suspect_rows.h), so that the next
+ * worker does not take what is queued later for what waited then.
  */
 extern void pgnet_leftovers_find(Leftovers *leftovers);
 

@@ -26,7 +26,7 @@ static PreparedStatement oldest_response = {
 		   " ORDER BY r.created LIMIT 1",
 };
 
-/* Argument of the SubtransactionWork. */
+/* What is removed in a subtransaction. */
 typedef struct Expiring
 {
 	TimestampTz before;
@@ -37,6 +37,7 @@ typedef struct Expiring
 
 static void expire(void *expiring);
 
+/* Try to remove old responses. */
 ErrorData *
 pgnet_responses_try_expire(TimestampTz before, int skip, int limit, int *count)
 {
@@ -66,6 +67,7 @@ expire(void *arg)
 	pgnet_statement_end(&session);
 }
 
+/* Find the oldest response. */
 bool
 pgnet_responses_oldest(TimestampTz *created)
 {

@@ -7,7 +7,11 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/fmgrprotos.h"
+#include "utils/timestamp.h"
 
+#include "tables/queue/attempt_log.h"
 #include "tables/responses/find.h"
 #include "tables/statement.h"
 #include "tables/subtransaction.h"
@@ -30,13 +34,24 @@ enum
 };
 
 static PreparedStatement find_queued = {
-	.sql = "SELECT q.xmin FROM net.http_request_queue AS q"
+	.sql = "SELECT q.xmin, q.due, q.gave_up IS NOT NULL, q.retry, q.failures"
+		   " FROM net.http_request_queue AS q"
 		   " WHERE q.id OPERATOR(pg_catalog.=) $1",
 	.nparams = 1,
 	.param_types = {INT8OID}
 };
 
-/* Arguments and result of pgnet_response_find(). */
+/* The columns of find_queued, in order. */
+enum
+{
+	QUEUED_XMIN = 1,
+	QUEUED_DUE,
+	QUEUED_GAVE_UP,
+	QUEUED_RETRY,
+	QUEUED_FAILURES
+};
+
+/* What pgnet_response_find() takes and gives. */
 typedef struct Search
 {
 	int64		id;
@@ -46,13 +61,19 @@ typedef struct Search
 
 static void find(void *arg);
 static RequestState state_of_queued(const StatementSession *session);
+static void describe_queued(const StatementSession *session,
+							RequestState state, MemoryContext context,
+							ResponseRow *row);
+static int	count_attempts(const StatementSession *session);
+static char *time_text(Datum time);
 static void copy_response(const StatementSession *session,
 						  MemoryContext context, ResponseRow *row);
 
 /*
- * Both tables are read with one snapshot, so a request that is being recorded
- * is seen in one of them.  In two statements: a join of both takes three times
- * as long to start, and mostly the response is there.
+ * Find a request.  Both tables are read with one snapshot, so a request that
+ * is being recorded is seen on one side or the other.  In two statements:
+ * whoever waits wants to know of the response as soon as it is there, and a
+ * join of both takes three times as long to begin.
  */
 RequestState
 pgnet_response_find(int64 id, ResponseRow *row)
@@ -70,7 +91,11 @@ pgnet_response_find(int64 id, ResponseRow *row)
 			copy_response(&session, context, row);
 	}
 	else if (pgnet_statement_run(&session, &find_queued, &value, NULL) > 0)
+	{
 		state = state_of_queued(&session);
+		if (row != NULL)
+			describe_queued(&session, state, context, row);
+	}
 	else
 		state = PGNET_REQUEST_UNKNOWN;
 	pgnet_statement_end(&session);
@@ -82,11 +107,58 @@ static RequestState
 state_of_queued(const StatementSession *session)
 {
 	bool		null;
-	Datum		xmin = pgnet_statement_datum(session, 0, 1, &null);
+	Datum		xmin = pgnet_statement_datum(session, 0, QUEUED_XMIN, &null);
+	TimestampTz due = pgnet_statement_int64(session, 0, QUEUED_DUE, DT_NOBEGIN);
 
-	return TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin)) ?
-		PGNET_REQUEST_UNCOMMITTED :
-		PGNET_REQUEST_WAITING;
+	if (TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin)))
+		return PGNET_REQUEST_UNCOMMITTED;
+	if (pgnet_statement_bool(session, 0, QUEUED_GAVE_UP, false))
+		return PGNET_REQUEST_GAVE_UP;
+	return due > GetCurrentTimestamp() ? PGNET_REQUEST_SCHEDULED :
+										 PGNET_REQUEST_WAITING;
+}
+
+/* Say what a request waits for, or why it was given up. */
+static void
+describe_queued(const StatementSession *session, RequestState state,
+				MemoryContext context, ResponseRow *row)
+{
+	MemoryContext before = MemoryContextSwitchTo(context);
+	bool		null;
+	Datum		due = pgnet_statement_datum(session, 0, QUEUED_DUE, &null);
+	Datum		failures;
+	AttemptLogSummary log;
+
+	*row = (ResponseRow) {.status_code = -1};
+	failures = pgnet_statement_datum(session, 0, QUEUED_FAILURES, &null);
+	log = pgnet_attempt_log_summary(null ? NULL : DatumGetJsonbP(failures));
+	if (state == PGNET_REQUEST_GAVE_UP)
+		row->error = pgnet_gave_up_message(log.sent, log.reason);
+	else if (state == PGNET_REQUEST_SCHEDULED && log.failed == 0)
+		row->error = psprintf("scheduled for %s", time_text(due));
+	else if (state == PGNET_REQUEST_SCHEDULED)
+		row->error = psprintf("attempt %d of %d at %s: %s", log.failed + 1,
+							  count_attempts(session), time_text(due),
+							  log.reason ? log.reason : "failed");
+	MemoryContextSwitchTo(before);
+}
+
+/* How many attempts the schedule has. */
+static int
+count_attempts(const StatementSession *session)
+{
+	bool		null;
+	Datum		retry = pgnet_statement_datum(session, 0, QUEUED_RETRY, &null);
+	ArrayType  *array = null ? NULL : DatumGetArrayTypeP(retry);
+
+	return 1 + (array ? ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)) : 0);
+}
+
+/* A time as the session shows it. */
+static char *
+time_text(Datum time)
+{
+	return DatumGetCString(DirectFunctionCall1(timestamptz_out, time));
 }
 
 /* Copy what find_response found. */
@@ -108,9 +180,9 @@ copy_response(const StatementSession *session, MemoryContext context,
 }
 
 /*
- * In a subtransaction that is rolled back, which releases its locks: while a
- * caller waits for a response, DDL must not wait for the caller, because the
- * worker would wait for the DDL.
+ * Find a request in a subtransaction that is rolled back, and with it the
+ * locks.  While somebody waits for a response, DDL must not wait for the
+ * waiter, and the worker then for the DDL.
  */
 RequestState
 pgnet_response_peek(int64 id, ResponseRow *row)

@@ -16,8 +16,17 @@ typedef enum RequestState
 	PGNET_REQUEST_UNKNOWN,		/* neither queued nor answered */
 	PGNET_REQUEST_UNCOMMITTED,	/* queued by this very transaction */
 	PGNET_REQUEST_WAITING,		/* queued or in flight */
+	PGNET_REQUEST_SCHEDULED,	/* waiting for its time */
+	PGNET_REQUEST_GAVE_UP,		/* given up, and kept to be sent again */
 	PGNET_REQUEST_RECORDED		/* a response row is there */
 } RequestState;
+
+/* The end of a request, as long as nobody sends it again. */
+static inline bool
+pgnet_request_is_over(RequestState state)
+{
+	return state != PGNET_REQUEST_WAITING && state != PGNET_REQUEST_SCHEDULED;
+}
 
 /* A response row, copied; NULL and -1 stand for null columns. */
 typedef struct ResponseRow
@@ -25,17 +34,18 @@ typedef struct ResponseRow
 	int			status_code;
 	Jsonb	   *headers;
 	text	   *content;
-	char	   *error;
+	char	   *error;			/* or what a request waits for */
 } ResponseRow;
 
 /*
- * Find a request.  If it is recorded, *row is its response, allocated in the
- * current memory context; row may be NULL.  Sees what is committed now, at any
- * isolation level, with the privileges of the current role.
+ * Where a request is, and its response when recorded, in the current memory
+ * context unless row is NULL.  Sees what is committed now, whatever the
+ * isolation level.  Reads with the rights of the current role.  Runs in: client
+ * backends.
  */
 extern RequestState pgnet_response_find(int64 id, ResponseRow *row);
 
-/* The same, but releases all locks: for a caller that waits. */
+/* The same, leaving no lock behind: for those who look again and again. */
 extern RequestState pgnet_response_peek(int64 id, ResponseRow *row);
 
 #endif							/* PGNET_FIND_H */

@@ -9,10 +9,13 @@
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 
+#include "policy/retry.h"
 #include "tables/catalog.h"
 #include "tables/ids.h"
 #include "tables/insert_statement.h"
 #include "tables/local_setting.h"
+#include "tables/queue/attempt_log.h"
+#include "tables/queue/keep_rows.h"
 #include "tables/queue/row_remover.h"
 #include "tables/responses/record.h"
 #include "tables/responses/response_row.h"
@@ -65,7 +68,23 @@ typedef struct Recording
 	RecordMode	mode;
 } Recording;
 
+/* Jobs by what is to be done; one may be in two of them. */
+typedef struct Parts
+{
+	Job		  **kept;			/* their rows stay, changed */
+	int			nkept;
+	Job		  **stored;			/* get a response */
+	int			nstored;
+	Job		  **removed;		/* their rows go */
+	int			nremoved;
+} Parts;
+
 static void record(void *recording);
+static void part(Parts *parts, Oid table, Job *const *jobs, int njobs,
+				 bool remove_only);
+static void keep_rows(StatementSession *session, Parts *parts);
+static void remove_rows(StatementSession *session, Job *const *jobs, int njobs,
+						RecordMode mode);
 static void insert_outcomes(StatementSession *session, Job *const *jobs,
 							int njobs);
 static int	remove_in_place(StatementSession *session, Job *const *jobs,
@@ -77,35 +96,93 @@ static Datum ids_of(Job *const *jobs, int njobs);
 static int	find_ids(StatementSession *session, PreparedStatement *statement,
 					 Datum ids, int64 **found);
 
-/* Store outcomes and remove their rows. */
 void
 pgnet_responses_record(Oid table, Job *const *jobs, int njobs,
 					   RecordMode mode)
 {
 	StatementSession session;
-	Job		  **current = palloc(sizeof(Job *) * njobs);
-	int			ncurrent = 0;
+	Parts		parts;
 	int			level = 0;
-	int			removed = 0;
 
 	pgnet_statement_begin(&session, PGNET_AS_OWNER);
-	for (int i = 0; i < njobs; i++)
-		if (jobs[i]->table == table)
-			current[ncurrent++] = jobs[i];
-
 	if (mode != PGNET_RECORD_NORMAL)
 		level = pgnet_local_setting_begin("session_replication_role",
 										  "replica");
-	if (mode != PGNET_RECORD_REMOVE_ONLY && ncurrent > 0)
-	{
-		insert_outcomes(&session, current, ncurrent);
-		removed = remove_in_place(&session, current, ncurrent, mode);
-	}
-	if (removed < ncurrent)
-		remove_requests(&session, current, ncurrent);
+	part(&parts, table, jobs, njobs, mode == PGNET_RECORD_REMOVE_ONLY);
+	if (parts.nkept > 0)
+		keep_rows(&session, &parts);
+	if (parts.nstored > 0)
+		insert_outcomes(&session, parts.stored, parts.nstored);
+	if (parts.nremoved > 0)
+		remove_rows(&session, parts.removed, parts.nremoved, mode);
 	if (mode != PGNET_RECORD_NORMAL)
 		pgnet_local_setting_end(level);
 	pgnet_statement_end(&session);
+}
+
+/* Sort jobs of the table by what is to be done. */
+static void
+part(Parts *parts, Oid table, Job *const *jobs, int njobs, bool remove_only)
+{
+	*parts = (Parts) {
+		.kept = palloc(sizeof(Job *) * njobs),
+		.stored = palloc(sizeof(Job *) * njobs),
+		.removed = palloc(sizeof(Job *) * njobs)
+	};
+	for (int i = 0; i < njobs; i++)
+	{
+		Job		   *job = jobs[i];
+		Delivery   *delivery = &job->delivery;
+
+		if (job->table != table)
+			continue;
+		delivery->log = delivery->failures;
+		if (delivery->disposition >= PGNET_AGAIN)
+			delivery->log = pgnet_attempt_log_add(job);
+		if (!remove_only && delivery->next_due != 0)
+			parts->kept[parts->nkept++] = job;
+		else
+			parts->removed[parts->nremoved++] = job;
+		if (!remove_only && delivery->disposition != PGNET_AGAIN &&
+			!(delivery->drops_success && pgnet_is_success(&job->outcome)))
+			parts->stored[parts->nstored++] = job;
+	}
+}
+
+/*
+ * Keep rows.  What became of a request whose row is gone, because it was
+ * cancelled meanwhile, is stored as if there were no further attempts.
+ */
+static void
+keep_rows(StatementSession *session, Parts *parts)
+{
+	int			left = pgnet_queue_keep_rows(session, parts->kept,
+											 parts->nkept);
+
+	for (int i = left; i < parts->nkept; i++)
+	{
+		Job		   *job = parts->kept[i];
+		Delivery   *delivery = &job->delivery;
+
+		if (delivery->disposition == PGNET_GAVE_UP)
+			continue;
+		delivery->disposition = pgnet_retry_decide(&job->outcome, 0, 0);
+		delivery->log = delivery->failures;
+		parts->stored[parts->nstored++] = job;
+	}
+}
+
+/* Remove rows, where they were if they can be. */
+static void
+remove_rows(StatementSession *session, Job *const *jobs, int njobs,
+			RecordMode mode)
+{
+	int			removed = 0;
+
+	if (mode != PGNET_RECORD_REMOVE_ONLY)
+		removed = remove_in_place(session, jobs, njobs, mode);
+	if (removed < njobs)
+		remove_requests(session, jobs, njobs);
 }
 
 /* Try to. */

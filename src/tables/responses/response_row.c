@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "tables/queue/attempt_log.h"
 #include "tables/responses/response_row.h"
 #include "text/convert.h"
 #include "text/json_fields.h"
@@ -46,6 +47,9 @@ const ShapeColumn pgnet_outcome_rows_shape[RESPONSE_COLUMNS] = {
 	[RESPONSE_HTTP_VERSION] = {"http_version", TEXTOID},
 	[RESPONSE_REMOTE_ADDRESS] = {"remote_address", INETOID},
 	[RESPONSE_REMOTE_PORT] = {"remote_port", INT4OID},
+	[RESPONSE_QUEUED] = {"queued", TIMESTAMPTZOID},
+	[RESPONSE_FAILURES] = {"failures", JSONBOID},
+	[RESPONSE_CONTEXT] = {"context", JSONBOID},
 };
 
 /* Values from here on are not copied before they are stored. */
@@ -55,6 +59,8 @@ static void fill_answer(OutcomeRows *rows, const HttpOutcome *outcome);
 static struct varlena *bytes_of(const HttpOutcome *outcome);
 static Datum large_datum(struct varlena *value);
 static void fill_request(OutcomeRows *rows, const Job *job);
+static void fill_delivery(OutcomeRows *rows, const Delivery *delivery);
+static char *gave_up(const Job *job);
 static void fill_metrics(OutcomeRows *rows, const HttpMetrics *metrics);
 static void fill_remote(OutcomeRows *rows, const HttpMetrics *metrics);
 static void set_ms(OutcomeRows *rows, int column, int64 microseconds);
@@ -90,9 +96,12 @@ pgnet_outcome_rows_fill(OutcomeRows *rows, const Job *job)
 		set(rows, RESPONSE_ROLE, ObjectIdGetDatum(job->role));
 	if (outcome->kind == PGNET_OUTCOME_ANSWERED)
 		fill_answer(rows, outcome);
-	else
+	if (job->delivery.disposition == PGNET_GAVE_UP)
+		set(rows, RESPONSE_ERROR_MSG, CStringGetTextDatum(gave_up(job)));
+	else if (outcome->kind != PGNET_OUTCOME_ANSWERED)
 		set(rows, RESPONSE_ERROR_MSG, text_datum(outcome->error));
 	fill_request(rows, job);
+	fill_delivery(rows, &job->delivery);
 	if (job->metrics.attempts > 0 && job->metrics.started != 0)
 		fill_metrics(rows, &job->metrics);
 	MemoryContextSwitchTo(before);
@@ -162,7 +171,30 @@ fill_request(OutcomeRows *rows, const Job *job)
 	if (job->request.url != NULL)
 		set(rows, RESPONSE_URL,
 			CStringGetTextDatum(pgnet_url_masked(job->request.url)));
-	set(rows, RESPONSE_ATTEMPTS, Int32GetDatum(job->metrics.attempts));
+	set(rows, RESPONSE_ATTEMPTS,
+		Int32GetDatum(job->delivery.sent_before + job->delivery.sent +
+					  job->metrics.attempts));
+}
+
+/* What the row said of the attempts before. */
+static void
+fill_delivery(OutcomeRows *rows, const Delivery *delivery)
+{
+	if (delivery->queued != 0)
+		set(rows, RESPONSE_QUEUED, TimestampTzGetDatum(delivery->queued));
+	if (delivery->log != NULL)
+		set(rows, RESPONSE_FAILURES, JsonbPGetDatum(delivery->log));
+	if (delivery->context != NULL)
+		set(rows, RESPONSE_CONTEXT, JsonbPGetDatum(delivery->context));
+}
+
+/* What is said of a request that is given up. */
+static char *
+gave_up(const Job *job)
+{
+	int			nsent = job->delivery.sent + (job->metrics.attempts > 0);
+
+	return pgnet_gave_up_message(nsent, pgnet_attempt_reason(&job->outcome));
 }
 
 /* How sending went. */

@@ -1,0 +1,355 @@
+/*
+ * attempt_log.c -- the log of failed attempts, in the column failures.
+ *
+ * Runs in: client backends and workers.
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/fmgrprotos.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "tables/queue/attempt_log.h"
+#include "text/convert.h"
+
+/* What is kept: so many entries, and so much of them in all. */
+#define MAX_ENTRIES 100
+#define MAX_LOG_BYTES (128 * 1024)
+
+/* Characters of a body in an entry. */
+#define MAX_BODY_CHARS 1000
+
+/* The members of entries. */
+#define KEY_DUE "due"
+#define KEY_AT "at"
+#define KEY_MS "ms"
+#define KEY_STATUS "status"
+#define KEY_ERROR "error"
+#define KEY_BODY "body"
+#define KEY_RESENT "resent"
+#define KEY_ROLE "role"
+
+/* How entries are copied: from first on, those from first_body with bodies. */
+typedef struct Retention
+{
+	int			first;
+	int			first_body;
+} Retention;
+
+/* Adds an entry at the end of the log that is being made. */
+typedef void (*AddEntry) (PgnetJsonbState *state, const void *arg);
+
+typedef struct Resend
+{
+	TimestampTz now;
+	TimestampTz due;
+	const char *role;
+} Resend;
+
+static int	count_entries(Jsonb *log);
+static JsonbContainer *entry_at(Jsonb *log, int number);
+static bool has_member(JsonbContainer *entry, const char *key);
+static char *member_text(JsonbContainer *entry, const char *key);
+static Jsonb *append(Jsonb *log, AddEntry add, const void *arg);
+static Jsonb *append_retaining(Jsonb *log, Retention retention, AddEntry add,
+							   const void *arg);
+static void copy_entry(PgnetJsonbState *state, JsonbContainer *entry,
+					   bool with_body);
+static void add_attempt(PgnetJsonbState *state, const void *job);
+static void add_resend(PgnetJsonbState *state, const void *resend);
+static void add_body(PgnetJsonbState *state, const HttpOutcome *outcome);
+static void push_key(PgnetJsonbState *state, const char *key);
+static void push_text(PgnetJsonbState *state, const char *key,
+					  const char *value);
+static void push_number(PgnetJsonbState *state, const char *key,
+						char *value);
+static void push_time(PgnetJsonbState *state, const char *key,
+					  TimestampTz time);
+
+AttemptLogSummary
+pgnet_attempt_log_summary(Jsonb *log)
+{
+	AttemptLogSummary summary = {0};
+
+	for (int i = 0; i < count_entries(log); i++)
+	{
+		JsonbContainer *entry = entry_at(log, i);
+
+		if (entry == NULL)
+			continue;
+		if (has_member(entry, KEY_RESENT))
+		{
+			summary.sent_before += summary.sent;
+			summary.failed = summary.sent = 0;
+			continue;
+		}
+		summary.failed++;
+		if (member_text(entry, KEY_AT) != NULL)
+			summary.sent++;
+		summary.reason = member_text(entry, KEY_ERROR);
+		if (summary.reason == NULL)
+			summary.reason = member_text(entry, KEY_STATUS);
+	}
+	return summary;
+}
+
+Jsonb *
+pgnet_attempt_log_add(const Job *job)
+{
+	return append(job->delivery.failures, add_attempt, job);
+}
+
+Jsonb *
+pgnet_attempt_log_resend(Jsonb *log, TimestampTz now, TimestampTz due,
+						 const char *role)
+{
+	Resend		resend = {.now = now, .due = due, .role = role};
+
+	return append(log, add_resend, &resend);
+}
+
+char *
+pgnet_attempt_reason(const HttpOutcome *outcome)
+{
+	if (outcome->kind == PGNET_OUTCOME_ANSWERED)
+		return psprintf("%d", outcome->status_code);
+	return pstrdup(pgnet_text_from_header(outcome->error));
+}
+
+char *
+pgnet_gave_up_message(int nsent, const char *reason)
+{
+	if (nsent == 0)
+		return pstrdup(reason ? reason : "gave up");
+	return psprintf("gave up after %d attempt%s%s%s", nsent,
+					nsent == 1 ? "" : "s", reason ? ": " : "",
+					reason ? reason : "");
+}
+
+/* How many entries; none when it is no array. */
+static int
+count_entries(Jsonb *log)
+{
+	if (log == NULL || !JB_ROOT_IS_ARRAY(log) || JB_ROOT_IS_SCALAR(log))
+		return 0;
+	return JB_ROOT_COUNT(log);
+}
+
+/* An entry, or NULL when it is no object. */
+static JsonbContainer *
+entry_at(Jsonb *log, int number)
+{
+	JsonbValue *value = getIthJsonbValueFromContainer(&log->root, number);
+
+	if (value == NULL || value->type != jbvBinary ||
+		!JsonContainerIsObject(value->val.binary.data))
+		return NULL;
+	return value->val.binary.data;
+}
+
+static bool
+has_member(JsonbContainer *entry, const char *key)
+{
+	JsonbValue	value;
+
+	return getKeyJsonValueFromContainer(entry, key, strlen(key), &value) !=
+		NULL;
+}
+
+/* A string or number; NULL for anything else. */
+static char *
+member_text(JsonbContainer *entry, const char *key)
+{
+	JsonbValue	value;
+
+	if (getKeyJsonValueFromContainer(entry, key, strlen(key), &value) == NULL)
+		return NULL;
+	if (value.type == jbvString)
+		return pnstrdup(value.val.string.val, value.val.string.len);
+	if (value.type == jbvNumeric)
+		return numeric_normalize(value.val.numeric);
+	return NULL;
+}
+
+/* Append an entry.  If it is too long, bodies go first, then entries. */
+static Jsonb *
+append(Jsonb *log, AddEntry add, const void *arg)
+{
+	int			count = count_entries(log);
+	Retention	retention = {.first = Max(count - MAX_ENTRIES + 1, 0)};
+	Jsonb	   *longer;
+
+	retention.first_body = retention.first;
+	while (VARSIZE(longer = append_retaining(log, retention, add, arg)) >
+			   MAX_LOG_BYTES &&
+		   retention.first < count)
+	{
+		pfree(longer);
+		if (retention.first_body < count)
+			retention.first_body++;
+		else
+			retention.first++;
+	}
+	return longer;
+}
+
+static Jsonb *
+append_retaining(Jsonb *log, Retention retention, AddEntry add,
+				 const void *arg)
+{
+	PgnetJsonbState state = {0};
+	int			count = count_entries(log);
+
+	pgnet_jsonb_push(&state, WJB_BEGIN_ARRAY, NULL);
+	for (int i = retention.first; i < count; i++)
+	{
+		JsonbContainer *entry = entry_at(log, i);
+
+		if (entry != NULL)
+			copy_entry(&state, entry, i >= retention.first_body);
+	}
+	add(&state, arg);
+	pgnet_jsonb_push(&state, WJB_END_ARRAY, NULL);
+	return JsonbValueToJsonb(state.result);
+}
+
+/* Copy an entry, which is not the newest any more. */
+static void
+copy_entry(PgnetJsonbState *state, JsonbContainer *entry, bool with_body)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(entry);
+	JsonbValue	value;
+	JsonbIteratorToken token;
+	bool		is_body = false;
+
+	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
+	{
+		bool		has_value = token == WJB_KEY || token == WJB_VALUE;
+
+		if (token == WJB_KEY)
+			is_body = value.val.string.len == strlen(KEY_BODY) &&
+				memcmp(value.val.string.val, KEY_BODY, strlen(KEY_BODY)) == 0;
+		if (is_body && has_value && !with_body)
+			continue;
+		pgnet_jsonb_push(state, token, has_value ? &value : NULL);
+	}
+}
+
+/* AddEntry: the last attempt of a job. */
+static void
+add_attempt(PgnetJsonbState *state, const void *arg)
+{
+	const Job  *job = arg;
+	const HttpOutcome *outcome = &job->outcome;
+	const HttpMetrics *metrics = &job->metrics;
+	bool		sent = metrics->attempts > 0 && metrics->started != 0;
+	bool		answered = outcome->kind == PGNET_OUTCOME_ANSWERED;
+
+	pgnet_jsonb_push(state, WJB_BEGIN_OBJECT, NULL);
+	push_time(state, KEY_DUE, job->delivery.due);
+	push_time(state, KEY_AT, sent ? metrics->started : 0);
+	push_number(state, KEY_MS,
+				sent ? psprintf("%.1f", metrics->duration_us / 1000.0) : NULL);
+	push_number(state, KEY_STATUS,
+				answered ? psprintf("%d", outcome->status_code) : NULL);
+	push_text(state, KEY_ERROR,
+			  answered ? NULL : pgnet_text_from_header(outcome->error));
+	add_body(state, outcome);
+	pgnet_jsonb_push(state, WJB_END_OBJECT, NULL);
+}
+
+/* The beginning of a body, if it is text. */
+static void
+add_body(PgnetJsonbState *state, const HttpOutcome *outcome)
+{
+	text	   *body = NULL;
+	int			length;
+
+	if (outcome->kind == PGNET_OUTCOME_ANSWERED)
+		body = pgnet_text_beginning(outcome->content, outcome->content_len,
+									outcome->content_type, MAX_BODY_CHARS);
+	if (body == NULL)
+	{
+		push_text(state, KEY_BODY, NULL);
+		return;
+	}
+	length = VARSIZE_ANY_EXHDR(body);
+	push_text(state, KEY_BODY, pnstrdup(VARDATA_ANY(body), length));
+}
+
+/* AddEntry: a new round begins. */
+static void
+add_resend(PgnetJsonbState *state, const void *arg)
+{
+	const Resend *resend = arg;
+
+	pgnet_jsonb_push(state, WJB_BEGIN_OBJECT, NULL);
+	push_time(state, KEY_RESENT, resend->now);
+	push_time(state, KEY_DUE, resend->due);
+	push_text(state, KEY_ROLE, resend->role);
+	pgnet_jsonb_push(state, WJB_END_OBJECT, NULL);
+}
+
+static void
+push_key(PgnetJsonbState *state, const char *key)
+{
+	JsonbValue	value = {.type = jbvString};
+
+	value.val.string.val = unconstify(char *, key);
+	value.val.string.len = strlen(key);
+	pgnet_jsonb_push(state, WJB_KEY, &value);
+}
+
+/* A member that is a string, or null for NULL. */
+static void
+push_text(PgnetJsonbState *state, const char *key, const char *value)
+{
+	JsonbValue	json = {.type = jbvNull};
+
+	push_key(state, key);
+	if (value != NULL)
+	{
+		json.type = jbvString;
+		json.val.string.val = unconstify(char *, value);
+		json.val.string.len = strlen(value);
+	}
+	pgnet_jsonb_push(state, WJB_VALUE, &json);
+}
+
+/* A member that is a number, or null for NULL. */
+static void
+push_number(PgnetJsonbState *state, const char *key, char *value)
+{
+	JsonbValue	json = {.type = jbvNull};
+	Datum		numeric;
+
+	push_key(state, key);
+	if (value != NULL)
+	{
+		numeric = DirectFunctionCall3(numeric_in, CStringGetDatum(value),
+									  ObjectIdGetDatum(InvalidOid),
+									  Int32GetDatum(-1));
+		json.type = jbvNumeric;
+		json.val.numeric = DatumGetNumeric(numeric);
+	}
+	pgnet_jsonb_push(state, WJB_VALUE, &json);
+}
+
+/* A member that is a time, or null for 0. */
+static void
+push_time(PgnetJsonbState *state, const char *key, TimestampTz time)
+{
+	char	   *text = NULL;
+	struct pg_tm tm;
+	fsec_t		fsec;
+
+	if (time != 0 && timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) == 0)
+		text = psprintf("%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", tm.tm_year,
+						tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min,
+						tm.tm_sec, (int) fsec);
+	push_text(state, key, text);
+}
