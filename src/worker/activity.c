@@ -3,8 +3,9 @@
  *
  * Runs in: workers.
  *
- * A transaction's counts are reported once a second at most (pgstat.c): who
- * falls asleep has to report what is left, or autovacuum would not see it.
+ * PostgreSQL reports the statistics of transactions once a second at most
+ * (pgstat.c).  Before the worker sleeps it has to report what is left, or
+ * autovacuum would not know of it.
  */
 #include "postgres.h"
 
@@ -13,7 +14,6 @@
 
 #include "worker/activity.h"
 
-/* What was written is reported so much later at the latest. */
 #define REPORT_MS 1000
 
 void

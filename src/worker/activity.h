@@ -12,20 +12,20 @@
 
 typedef struct Activity
 {
-	bool		active;			/* as pg_stat_activity says */
-	TimestampTz due;			/* DT_NOEND: nothing was written */
+	bool		active;			/* state in pg_stat_activity */
+	TimestampTz due;			/* when to report; DT_NOEND: nothing to */
 } Activity;
 
 extern void pgnet_activity_init(Activity *activity);
 
-/* Show whether requests are in flight. */
+/* Show in pg_stat_activity whether requests are in flight. */
 extern void pgnet_activity_show(Activity *activity, bool active);
 
-/* Something was written to the tables. */
+/* Rows were written: report the statistics within a second. */
 extern void pgnet_activity_note_written(Activity *activity,
 										TimestampTz now);
 
-/* Report what was written, now or when it is due. */
+/* Report the statistics of tables, now or if they are due. */
 extern void pgnet_activity_flush(Activity *activity, TimestampTz now,
 								 bool at_once);
 

@@ -3,9 +3,9 @@
  *
  * Runs in: workers.
  *
- * In pieces that grow, each in a subtransaction: a trigger that sleeps does
- * not hold up the network for longer than one row takes, and one that raises
- * an error costs the work of one piece, whose rows are recorded singly then.
+ * Rows are recorded in pieces that grow, each in a subtransaction.  So a
+ * trigger that sleeps holds up the network for one row only, and after one that
+ * raises an error a single piece has to be recorded again, row by row.
  */
 #include "postgres.h"
 
@@ -18,13 +18,13 @@
 /* How long a piece may take. */
 #define PIECE_SECONDS 1
 
-/* How slowly large bodies may be stored. */
+/* The slowest rate at which large bodies are expected to be stored. */
 #define BYTES_PER_SECOND ((size_t) 8 * 1024 * 1024)
 
-/* Holders are told apart by so many values of a hash. */
+/* Holders are distinguished by a hash with this many values. */
 #define SHARES 64
 
-/* What a role in one lane may have of a batch at first. */
+/* The share of a holder in a batch is one part in so many. */
 #define SHARE_DIVISOR 4
 
 static int	share_of(const Holder *holder);
@@ -36,7 +36,6 @@ static void record_pieces(Batch *batch, PaceRun *run);
 static void set_locked_aside(Batch *batch, ErrorData *error);
 static void set_aside(Batch *batch, ErrorData *error);
 
-/* Choose jobs: a share for each holder, then whatever is next. */
 void
 pgnet_batch_fill(Batch *batch, const dlist_head *list, int max,
 				 const Holder *last)
@@ -78,14 +77,16 @@ pgnet_batch_fill(Batch *batch, const dlist_head *list, int max,
 	}
 }
 
-/* A hash of the holder, which may be gone. */
+/*
+ * The index of a holder in taken[].  It is not dereferenced: it may be freed.
+ */
 static int
 share_of(const Holder *holder)
 {
 	return (int) (murmurhash32((uint32) (uintptr_t) holder) % SHARES);
 }
 
-/* May a request be one more?  The first may always. */
+/* May a job be one more of the batch?  The first always may. */
 static bool
 fits(const Batch *batch, const Job *job, size_t *bytes)
 {
@@ -95,7 +96,6 @@ fits(const Batch *batch, const Job *job, size_t *bytes)
 	return batch->count == 0 || *bytes <= PGNET_BATCH_BYTES;
 }
 
-/* Record. */
 AccessResult
 pgnet_batch_record(Batch *batch, ErrorData **error)
 {
@@ -109,7 +109,7 @@ pgnet_batch_record(Batch *batch, ErrorData **error)
 	return result;
 }
 
-/* TableWork: record. */
+/* TableWork of pgnet_batch_record(). */
 static void
 record_work(void *arg)
 {
@@ -130,8 +130,8 @@ record_work(void *arg)
 }
 
 /*
- * What a large body may take besides, on a slow disk.  To give up and begin
- * anew would only take longer.
+ * Time for a large body on a slow disk.  To give up and start over would only
+ * take longer.
  */
 static int
 seconds_to_store(const Batch *batch)
@@ -139,7 +139,10 @@ seconds_to_store(const Batch *batch)
 	return (int) (batch->jobs[0]->outcome.content_len / BYTES_PER_SECOND);
 }
 
-/* In a transaction at last: say what is wrong with a URL as at the call. */
+/*
+ * Say what is wrong with a URL, in the words of the call.  That takes a
+ * transaction, as it may convert between encodings.
+ */
 static void
 explain_bad_urls(const Batch *batch)
 {
@@ -178,7 +181,7 @@ record_pieces(Batch *batch, PaceRun *run)
 		}
 		if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE && !locked)
 		{
-			/* from now on we hold the others */
+			/* this locks the others, so it happens once */
 			locked = true;
 			set_locked_aside(batch, error);
 			continue;
@@ -191,7 +194,7 @@ record_pieces(Batch *batch, PaceRun *run)
 	MemoryContextSwitchTo(before);
 }
 
-/* Go on without those whose rows somebody else holds locked. */
+/* Make failures of the jobs whose rows somebody else has locked. */
 static void
 set_locked_aside(Batch *batch, ErrorData *error)
 {
@@ -204,7 +207,7 @@ set_locked_aside(Batch *batch, ErrorData *error)
 	batch->count -= nleft - nfree;
 }
 
-/* Go on without the next one. */
+/* Make a failure of the next job. */
 static void
 set_aside(Batch *batch, ErrorData *error)
 {

@@ -15,7 +15,7 @@
 #include "worker/access.h"
 #include "worker/pace.h"
 
-/* Enough to make a commit cheap, little enough to be quick. */
+/* Large enough that a commit costs little, small enough to be quick. */
 #define PGNET_BATCH_REQUESTS 500
 #define PGNET_BATCH_BYTES ((size_t) 16 * 1024 * 1024)
 
@@ -33,28 +33,29 @@ typedef struct Batch
 	Job		   *jobs[PGNET_BATCH_REQUESTS];
 	int			count;
 	RecordMode	mode;
-	int			seconds;		/* it may take, if it is one request */
-	MemoryContext context;		/* of errors: the caller's */
+	int			seconds;		/* limit of a batch of one request */
+	MemoryContext context;		/* for errors: the caller's */
 
-	/* what came of it: the first are recorded, the others were not tried */
+	/* result: the first are recorded, those after them were not tried */
 	int			nrecorded;
 	BatchFailure failures[PGNET_BATCH_REQUESTS];
 	int			nfailures;
-	bool		piece_failed;	/* perhaps for one of them */
+	bool		piece_failed;	/* and its rows were tried singly */
 	int64		took_us;		/* with the commit */
 } Batch;
 
 /*
- * Fill an empty batch with at most max requests of a list, those that came
- * first, a slow one alone.  Where there are more, their holders share it, and
- * the last one, which may be gone, comes last.
+ * Fill an empty batch with at most max jobs of a list, in its order; a slow job
+ * is alone.  If the list has more, a holder gets a share of the batch first.
+ * last, which may be freed, is the holder that comes last where a batch is
+ * small.
  */
 extern void pgnet_batch_fill(Batch *batch, const dlist_head *list, int max,
 							 const Holder *last);
 
 /*
- * Record as many requests as there is time for.  When the transaction fails
- * as a whole, *error says why, and none is recorded.
+ * Record as many jobs as there is time for, in one transaction.  If the
+ * transaction fails as a whole, *error says why, and none is recorded.
  */
 extern AccessResult pgnet_batch_record(Batch *batch, ErrorData **error);
 

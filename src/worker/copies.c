@@ -1,5 +1,5 @@
 /*
- * copies.c -- a database that is a copy does not send what its template had.
+ * copies.c -- removing requests that a new database has from its template.
  *
  * Runs in: workers.
  */
@@ -18,7 +18,6 @@ typedef struct Removal
 
 static void remove_rows(void *removal);
 
-/* Remove it once. */
 bool
 pgnet_copies_remove(WorkerState *worker, TableAccess *access, Backoff *backoff)
 {
@@ -43,7 +42,7 @@ pgnet_copies_remove(WorkerState *worker, TableAccess *access, Backoff *backoff)
 	return true;
 }
 
-/* TableWork: remove the rows. */
+/* TableWork of pgnet_copies_remove(). */
 static void
 remove_rows(void *arg)
 {

@@ -1,5 +1,5 @@
 /*
- * copies.h -- a database that is a copy does not send what its template had.
+ * copies.h -- removing requests that a new database has from its template.
  *
  * Runs in: workers.
  */
@@ -12,8 +12,9 @@
 #include "worker/access.h"
 
 /*
- * Remove what was queued in the template, once, before the queue is read;
- * false: not now, and backoff may say when to try again.
+ * If the database is a new copy, remove the rows that were queued in its
+ * template.  To be called before the queue is read.  False: try again later, by
+ * backoff.
  */
 extern bool pgnet_copies_remove(WorkerState *worker, TableAccess *access,
 								Backoff *backoff);

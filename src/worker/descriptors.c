@@ -3,11 +3,10 @@
  *
  * Runs in: workers.
  *
- * A request that finds no descriptor has to wait, and so do others with it
- * (throttle.c): better have no more in flight than there are descriptors for.
- * PostgreSQL counts on max_safe_fds of them (storage/file/fd.c); what the
- * process may open beyond is ours.  Where that is not enough, some of
- * PostgreSQL's are reserved, by its own accounting.
+ * If a request finds no descriptor, it and others have to wait (throttle.c), so
+ * no more are sent than there are descriptors for.  PostgreSQL relies on
+ * max_safe_fds of them (storage/file/fd.c); the rest of the process's limit is
+ * ours.  If that is not enough, ReserveExternalFD() takes some of PostgreSQL's.
  */
 #include "postgres.h"
 
@@ -21,15 +20,18 @@
 /* A request's socket, and an idle connection beside it. */
 #define PER_REQUEST 2
 
-/* While its host is looked up.  It is short, so they may share if need be. */
+/*
+ * While its host is looked up; asked for, but not required, as lookups are
+ * short.
+ */
 #define PER_LOOKUP 4
 
-/* Of the third of its own that PostgreSQL lets others have, left for them. */
+/* PostgreSQL lets extensions reserve a third of its own: left to others. */
 #define LEFT_OVER 10
 
 /*
- * For what is open and in nobody's account: latch, epoll, log, libcurl's own,
- * and what sockets.c leaves to others.
+ * For descriptors that nobody counts: latch, epoll, log, those libcurl opens
+ * for itself, and those sockets.c leaves to others.
  */
 #define SLACK 50
 
@@ -37,7 +39,6 @@ static int	reserved = 0;		/* of PostgreSQL's */
 
 static int	process_limit(int wanted);
 
-/* Make room for requests. */
 int
 pgnet_descriptors_for(int requests)
 {
@@ -55,7 +56,7 @@ pgnet_descriptors_for(int requests)
 	return Max(Min(wanted, beyond + reserved) / PER_REQUEST, 1);
 }
 
-/* Descriptors this process may have, raised to wanted if that is allowed. */
+/* The soft limit of this process, raised to wanted if the hard limit allows. */
 static int
 process_limit(int wanted)
 {

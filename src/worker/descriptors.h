@@ -9,8 +9,9 @@
 #include "postgres.h"
 
 /*
- * Make sure that so many requests can be in flight, as far as the limits of
- * the process allow; how many can.  May be called again with another number.
+ * Provide descriptors for this many requests in flight, as far as the limits of
+ * the process allow.  Returns for how many requests there are enough.  May be
+ * called again with another number.
  */
 extern int	pgnet_descriptors_for(int requests);
 

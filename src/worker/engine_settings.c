@@ -1,5 +1,5 @@
 /*
- * engine_settings.c -- the settings as the engine wants them.
+ * engine_settings.c -- handing the settings to the engine.
  *
  * Runs in: workers.
  */
@@ -15,8 +15,8 @@ static HttpDefaults read_settings(void);
 static const Routes *read_routes(int max_values, const char *list);
 
 /*
- * Give the engine all settings.  What they point to is copied, since a reload
- * frees the strings of settings.c before we come to look.
+ * Strings are copied, because a reload frees those of settings.c.  The copies
+ * before are deleted when the engine has the new ones.
  */
 void
 pgnet_engine_settings_apply(HttpEngine *engine)
@@ -37,7 +37,7 @@ pgnet_engine_settings_apply(HttpEngine *engine)
 		MemoryContextDelete(old);
 }
 
-/* Copy them into the current memory context. */
+/* Allocates in the current memory context. */
 static HttpDefaults
 read_settings(void)
 {
@@ -65,7 +65,7 @@ read_settings(void)
 	};
 }
 
-/* Read a list, which settings.c has checked. */
+/* A setting that is a list; its check hook has accepted it. */
 static const Routes *
 read_routes(int max_values, const char *list)
 {

@@ -1,5 +1,5 @@
 /*
- * engine_settings.h -- the settings as the engine wants them.
+ * engine_settings.h -- handing the settings to the engine.
  *
  * Runs in: workers.
  */
@@ -10,7 +10,7 @@
 
 #include "http/engine.h"
 
-/* Give the engine the settings as they are now. */
+/* Give the engine copies of the current settings. */
 extern void pgnet_engine_settings_apply(HttpEngine *engine);
 
 #endif							/* PGNET_ENGINE_SETTINGS_H */

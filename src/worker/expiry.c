@@ -3,8 +3,8 @@
  *
  * Runs in: workers.
  *
- * Nothing polls: after each look the time of the next is known, from the
- * oldest response that is left.  By the wall clock, as its age is.
+ * There is no polling: each run finds the oldest response that is left, and so
+ * when the next run is due.  Ages are by the wall clock, as column created is.
  */
 #include "postgres.h"
 
@@ -18,16 +18,16 @@
 /* Responses removed in one transaction, if there is time. */
 #define EXPIRE_ROWS 1000
 
-/* How long some of them may take: a trigger sleeps, and all wait. */
+/* How long a piece of them may take, if a trigger sleeps. */
 #define PIECE_SECONDS 1
 
-/* So many that cannot be removed are passed by. */
+/* So many that cannot be removed are skipped. */
 #define MAX_SKIP 100
 
-/* Between looks that do not remove a full batch, so that they stay few. */
+/* The least time between runs that did not remove a full batch. */
 #define PAUSE_MS 1000
 
-/* One look. */
+/* One run. */
 typedef struct Look
 {
 	TimestampTz before;
@@ -38,7 +38,7 @@ typedef struct Look
 	bool		complete;		/* there are no more */
 	bool		piece_failed;
 	ErrorData  *error;			/* why one is skipped */
-	MemoryContext context;		/* of that: the caller's */
+	MemoryContext context;		/* for error: the caller's */
 	bool		any_left;
 	TimestampTz oldest;
 } Look;
@@ -49,21 +49,20 @@ static void plan_next(Expiry *expiry, const Look *look);
 static void note_refused(Expiry *expiry, const Look *look);
 static TimestampTz plus_ttl(TimestampTz created);
 
-/* Know that there is something to look for, the oldest if time went back. */
+/* Min: an earlier due stays; if the wall clock was set back, now is earlier. */
 void
 pgnet_expiry_note_recorded(Expiry *expiry)
 {
 	expiry->due = Min(expiry->due, plus_ttl(GetCurrentTimestamp()));
 }
 
-/* Look at the next opportunity. */
 void
 pgnet_expiry_look_now(Expiry *expiry)
 {
 	expiry->due = DT_NOBEGIN;
 }
 
-/* Tell the time in the worker's own. */
+/* Converts from the wall clock to the clock of the worker. */
 TimestampTz
 pgnet_expiry_due(const Expiry *expiry, TimestampTz now, int patience_ms)
 {
@@ -82,7 +81,6 @@ pgnet_expiry_is_pending(const Expiry *expiry)
 	return expiry->due <= GetCurrentTimestamp();
 }
 
-/* Remove what is due. */
 bool
 pgnet_expiry_run(Expiry *expiry, TableAccess *access)
 {
@@ -110,7 +108,7 @@ pgnet_expiry_run(Expiry *expiry, TableAccess *access)
 	return look.removed > 0;
 }
 
-/* TableWork: remove some, and see when the next is due. */
+/* TableWork: remove some, and find the oldest that is left. */
 static void
 remove_some(void *arg)
 {
@@ -127,7 +125,7 @@ remove_some(void *arg)
 	look->any_left = pgnet_responses_oldest(&look->oldest);
 }
 
-/* Remove a few.  One that cannot be removed must not keep the others. */
+/* Remove a few in a subtransaction; one that cannot be removed is skipped. */
 static void
 remove_piece(Look *look, int rows)
 {
@@ -152,7 +150,6 @@ remove_piece(Look *look, int rows)
 	look->error = error;
 }
 
-/* When to look again. */
 static void
 plan_next(Expiry *expiry, const Look *look)
 {
@@ -168,7 +165,7 @@ plan_next(Expiry *expiry, const Look *look)
 		expiry->due = DT_NOEND;
 }
 
-/* Say once that some stay, and try those again after a pause. */
+/* Log once that some could not be removed; try those again after a pause. */
 static void
 note_refused(Expiry *expiry, const Look *look)
 {
@@ -195,7 +192,6 @@ note_refused(Expiry *expiry, const Look *look)
 	expiry->skip = 0;
 }
 
-/* When a response of that age goes. */
 static TimestampTz
 plus_ttl(TimestampTz created)
 {

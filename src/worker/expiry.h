@@ -13,34 +13,33 @@
 #include "worker/access.h"
 #include "worker/pace.h"
 
-/* When the next response is due to go; DT_NOEND while there is none. */
 typedef struct Expiry
 {
-	TimestampTz due;			/* by the wall clock */
+	TimestampTz due;			/* of the next response, by the wall clock */
 	Backoff		backoff;
 	Pace		pace;
-	int			skip;			/* of the oldest: they could not be removed */
-	Backoff		refused;		/* until those are tried again */
+	int			skip;			/* so many of the oldest cannot be removed */
+	Backoff		refused;		/* when those are tried again */
 	bool		said_refused;	/* in the log */
 } Expiry;
 
-/* Responses were recorded: some will be due one day. */
+/* Responses were recorded, which are due pg_net.ttl later. */
 extern void pgnet_expiry_note_recorded(Expiry *expiry);
 
-/* The setting or the table may have changed: look now. */
+/* pg_net.ttl or the table may have changed: read the table at once. */
 extern void pgnet_expiry_look_now(Expiry *expiry);
 
 /*
- * When to remove some, by pgnet_clock_now(), which is now; DT_NOEND: never.
- * With patience, so much later than they may go.
+ * When to call _run(), on the clock of now, which is pgnet_clock_now();
+ * DT_NOEND: never.  patience_ms: how much later than due is acceptable.
  */
 extern TimestampTz pgnet_expiry_due(const Expiry *expiry, TimestampTz now,
 									int patience_ms);
 
-/* May some go, whether or not removing them failed? */
+/* Are responses due, even if removing them failed? */
 extern bool pgnet_expiry_is_pending(const Expiry *expiry);
 
-/* Remove some; true when there were any. */
+/* Remove some of those that are due.  True if any were removed. */
 extern bool pgnet_expiry_run(Expiry *expiry, TableAccess *access);
 
 #endif							/* PGNET_EXPIRY_H */

@@ -14,7 +14,7 @@
 
 #define TO(state) (1 << PGNET_JOB_##state)
 
-/* Bodies of large requests on their way. */
+/* Of large requests in flight. */
 #define MAX_REQUEST_BYTES ((int64) 256 * 1024 * 1024)
 
 /*
@@ -23,13 +23,16 @@
  */
 #define MAX_RESPONSE_BYTES ((int64) 576 * 1024 * 1024)
 
-/* Jobs that are finished and not recorded. */
+/* Jobs that are finished and not yet recorded. */
 #define MAX_UNRECORDED 5000
 
 /* Rows that are known; some 50 bytes each. */
 #define MAX_IDS 1000000
 
-/* What counts as running may be something else than a lookup. */
+/*
+ * A place is given back after this long in any case: what is counted as running
+ * may be something else than a lookup.
+ */
 #define LONGEST_LOOKUP_MS 600000
 
 /* A lookup that goes on without its job. */
@@ -40,7 +43,7 @@ typedef struct Lookup
 	TimestampTz ends;			/* at the latest */
 } Lookup;
 
-/* To which states a job may go. */
+/* The states that may follow each state. */
 PG_USED_FOR_ASSERTS_ONLY static const int next_states[PGNET_JOB_NSTATES] = {
 	[PGNET_JOB_KNOWN] = TO(LOADED) | TO(FINISHED),
 	[PGNET_JOB_LOADED] = TO(KNOWN) | TO(PREPARED),
@@ -62,7 +65,7 @@ pgnet_jobs_init(Jobs *jobs, WorkerState *worker)
 	*jobs = (Jobs) {
 		.worker = worker,
 		.account.limit = {
-			/* in flight: lanes.c sets it */
+			/* in flight: schedule.c sets it */
 			[PGNET_POOL_REQUEST_BYTES] = MAX_REQUEST_BYTES,
 			[PGNET_POOL_RESPONSE_BYTES] = MAX_RESPONSE_BYTES,
 			[PGNET_POOL_UNRECORDED] = MAX_UNRECORDED,
@@ -76,7 +79,7 @@ pgnet_job_move(Jobs *jobs, Job *job, JobState state)
 	JobState	before = job->state;
 
 	Assert((next_states[before] & (1 << state)) != 0);
-	/* what is known is counted as ids in the account; what is recorded ends */
+	/* KNOWN is counted as ids in the account, RECORDED is the end */
 	if (before != PGNET_JOB_KNOWN)
 		jobs->count[before]--;
 	if (state != PGNET_JOB_KNOWN && state != PGNET_JOB_RECORDED)
@@ -120,7 +123,7 @@ give_place(Jobs *jobs, Job *job)
 		give_in_flight(jobs, job->holder);
 }
 
-/* Remember a lookup; false when memory is out. */
+/* False if there is no memory to remember it. */
 static bool
 keep_lookup(Jobs *jobs, const Job *job)
 {
@@ -157,7 +160,6 @@ pgnet_jobs_end_lookup(Jobs *jobs, int running)
 	return holder;
 }
 
-/* Give the place of one that was in flight back. */
 static void
 give_in_flight(Jobs *jobs, Holder *holder)
 {

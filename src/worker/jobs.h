@@ -27,26 +27,24 @@
 typedef struct Jobs
 {
 	Account		account;
-	int			count[PGNET_JOB_NSTATES];	/* but for KNOWN and RECORDED */
-	WorkerState *worker;		/* counts those in flight of all workers */
-	dlist_head	lookups;		/* that outlive their jobs, oldest first */
+	int			count[PGNET_JOB_NSTATES];	/* not of KNOWN and RECORDED */
+	WorkerState *worker;		/* for inflight_global.h */
+	dlist_head	lookups;		/* that outlast their jobs, oldest first */
 	int			nlookups;
 } Jobs;
 
-/* Begin with none. */
 extern void pgnet_jobs_init(Jobs *jobs, WorkerState *worker);
 
 /*
- * Move a job to another state.  The only function that does, and that counts
- * what is in flight: in all, by role, by lane and for all workers.
+ * Move a job to another state, and count it: in all, by role, by lane, and in
+ * flight of all workers.  No other function changes the state of a job.
  */
 extern void pgnet_job_move(Jobs *jobs, Job *job, JobState state);
 
 /*
- * A job that is finished keeps its place among those in flight for as long as
- * the lookup of its host goes on, so that these are limited, too.  Give back
- * one, the oldest, if there are more of them than are running: whose it was, or
- * NULL.
+ * A lookup that goes on after its job is finished counts as in flight, so that
+ * lookups are limited, too.  If more are counted than are running, give back
+ * the place of the oldest and return whose it was; otherwise NULL.
  */
 extern Holder *pgnet_jobs_end_lookup(Jobs *jobs, int running);
 

@@ -15,7 +15,7 @@
 typedef struct KnownId
 {
 	int64		id;
-	LaneQueue  *queue;			/* that it is charged to */
+	LaneQueue  *queue;			/* that the id is charged to */
 	char		status;
 } KnownId;
 

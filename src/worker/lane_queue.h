@@ -14,8 +14,8 @@
 #include "job.h"
 
 /*
- * Rows from an id on that are not known, since there was no room for them:
- * where to read on when there is.  Of a role, or of a queue.
+ * From which id on rows of a role, or of a lane queue, are not known because
+ * there was no room for them: see refill.h.
  */
 typedef struct Resume
 {
@@ -23,8 +23,8 @@ typedef struct Resume
 	bool		active;
 	dlist_node	node;			/* of all that are active */
 	int64		from;			/* all that are older are known */
-	bool		refilling;		/* the queue is being read for it */
-	bool		full;			/* and that brought more than it can take */
+	bool		refilling;		/* the table is being read for it */
+	bool		full;			/* that found more than it has room for */
 } Resume;
 
 /* An origin: what goes to one scheme, host and port. */
@@ -34,10 +34,10 @@ typedef struct Lane
 	Party		party;
 	dlist_head	queues;			/* one for each role that has jobs here */
 	int			nqueues;
-	int			restricted_to;	/* in flight at most, whatever the limit */
+	int			restricted_to;	/* in flight at most, below the limit */
 } Lane;
 
-/* The lists that a queue can be in. */
+/* The list that a lane queue is in. */
 typedef enum QueueState
 {
 	QUEUE_READY,				/* its first row is in memory, and may go */
@@ -46,7 +46,7 @@ typedef enum QueueState
 	QUEUE_IDLE					/* nothing waits, or the lane is full */
 } QueueState;
 
-/* The lists that are by role. */
+/* Lists of these states are by role. */
 #define QUEUE_NLISTS (QUEUE_NEEDS_LOAD + 1)
 
 typedef struct Role
@@ -54,7 +54,7 @@ typedef struct Role
 	Oid			oid;			/* hash key: must be first */
 	Party		party;
 	dlist_head	queues[QUEUE_NLISTS];	/* in the order of their turns */
-	dlist_node	nodes[QUEUE_NLISTS];	/* among the roles that have such */
+	dlist_node	nodes[QUEUE_NLISTS];	/* in Schedule.having */
 	Resume		resume;
 } Role;
 
@@ -90,26 +90,26 @@ typedef struct LaneQueue
 	int			count;
 } LaneQueue;
 
-/* A job as it waits. */
+/* A loaded job as a row that waits. */
 extern LaneRow pgnet_lane_row(Job *job);
 
 /* The waiting row at a position; 0 is the first. */
 extern LaneRow *pgnet_lane_queue_at(LaneQueue *queue, int index);
 
-/* Queue at either end; the ring is in context. */
+/* Add a row at the end or at the front.  The ring is allocated in context. */
 extern void pgnet_lane_queue_push_last(LaneQueue *queue, MemoryContext context,
 									   LaneRow row);
 extern void pgnet_lane_queue_push_first(LaneQueue *queue, MemoryContext context,
 										LaneRow row);
 
-/* Queue at the front, but after those there with a lower id. */
+/* Add it at the front, but after rows there that have a lower id. */
 extern void pgnet_lane_queue_push_early(LaneQueue *queue, MemoryContext context,
 										LaneRow row);
 
-/* Take the first of a queue that is not empty. */
+/* Remove and return the first row; the queue is not empty. */
 extern LaneRow pgnet_lane_queue_pop(LaneQueue *queue);
 
-/* Give the memory of an empty queue back. */
+/* Free the ring of an empty queue. */
 extern void pgnet_lane_queue_free_ring(LaneQueue *queue);
 
 #endif							/* PGNET_LANE_QUEUE_H */

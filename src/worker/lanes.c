@@ -149,7 +149,7 @@ pgnet_lanes_add(Lanes *lanes, Job *job)
 			queue->count <
 		lanes->schedule.max_in_flight_per_lane;
 
-	/* what may go at once stays whole, whatever it weighs */
+	/* one that goes soon is kept whole, whatever its size */
 	if (!job->loaded || (pgnet_lanes_are_rich(lanes) && !goes_soon))
 	{
 		pgnet_job_free(job);
@@ -197,8 +197,8 @@ pgnet_lanes_to_load(Lanes *lanes, int64 *ids, int max)
 }
 
 /*
- * Loaded jobs take the places of the first rows of the queue.  One whose URL
- * or role somebody changed meanwhile goes to the end of another.
+ * Loaded jobs replace the first rows of the queue.  If somebody changed the URL
+ * or role of one, it goes to the end of another queue.
  */
 void
 pgnet_lanes_loaded(Lanes *lanes, int nids, dlist_head *jobs)
@@ -208,7 +208,7 @@ pgnet_lanes_loaded(Lanes *lanes, int nids, dlist_head *jobs)
 	for (int i = 0; i < nids; i++)
 		forget(lanes, queue_pop(lanes, queue).id);
 
-	/* from the last to the first, so that they stand in order again */
+	/* from the last to the first, so that they are in order again */
 	while (!dlist_is_empty(jobs))
 	{
 		Job		   *job = dlist_tail_element(Job, node, jobs);
@@ -271,7 +271,7 @@ pgnet_lanes_end(Lanes *lanes, Job *job, bool known)
 	pgnet_job_move(lanes->jobs, job, PGNET_JOB_RECORDED);
 	if (known)
 		forget(lanes, job->id);
-	/* which gives back what its response took */
+	/* this gives back the memory of its response to the account */
 	pgnet_job_free(job);
 	pgnet_schedule_update(&lanes->schedule, queue);
 }
@@ -360,7 +360,6 @@ pgnet_lanes_known(const Lanes *lanes)
 	return lanes->known->members;
 }
 
-/* The queue that a job with a holder belongs to. */
 static LaneQueue *
 queue_of(const Job *job)
 {
@@ -373,7 +372,7 @@ queue_with_holder(Holder *holder)
 	return (LaneQueue *) ((char *) holder - offsetof(LaneQueue, holder));
 }
 
-/* Charge a row that is not known to a queue. */
+/* Note a row as known, charge its id to a queue, and give the job a holder. */
 static void
 remember(Lanes *lanes, Job *job, LaneQueue *queue)
 {
@@ -396,7 +395,7 @@ forget(Lanes *lanes, int64 id)
 {
 	KnownId    *known = known_lookup(lanes->known, id);
 
-	/* somebody made the tables anew */
+	/* not if the tables were recreated */
 	if (known == NULL)
 		return;
 	pgnet_account_give(&lanes->jobs->account, &known->queue->holder,
@@ -404,7 +403,6 @@ forget(Lanes *lanes, int64 id)
 	known_delete_item(lanes->known, known);
 }
 
-/* Have a row wait, at the end or at the front. */
 static void
 queue_push(Lanes *lanes, LaneQueue *queue, LaneRow row, bool first)
 {
@@ -416,7 +414,6 @@ queue_push(Lanes *lanes, LaneQueue *queue, LaneRow row, bool first)
 		lanes->loaded_bytes += row.size;
 }
 
-/* Take the first row of a queue. */
 static LaneRow
 queue_pop(Lanes *lanes, LaneQueue *queue)
 {

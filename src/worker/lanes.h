@@ -29,10 +29,10 @@ typedef struct LaneLimits
 
 extern Lanes *pgnet_lanes_create(MemoryContext parent, Jobs *jobs);
 
-/* Forget all rows, and free what waits; what is in flight goes on. */
+/* Forget all rows, and free the jobs that wait; those in flight go on. */
 extern void pgnet_lanes_clear(Lanes *lanes);
 
-/* Keep no more than the ids: rows may have changed. */
+/* Rows may have changed: free the jobs that wait, and keep their ids. */
 extern void pgnet_lanes_unload(Lanes *lanes);
 
 extern void pgnet_lanes_set_limits(Lanes *lanes, LaneLimits limits);
@@ -41,80 +41,80 @@ extern void pgnet_lanes_set_limits(Lanes *lanes, LaneLimits limits);
 extern bool pgnet_lanes_know(const Lanes *lanes, int64 id);
 
 /*
- * Know the row of a job that was read, if it is not known and there is room:
- * then the job has a holder.  refill: it was read for lanes and roles that
- * pgnet_lanes_refill() named.
+ * Know the row of a job that was read, if it is not known and there is room.
+ * True: the job has a holder now.  refill: it was read between
+ * pgnet_lanes_refill() and pgnet_lanes_refilled().
  */
 extern bool pgnet_lanes_admit(Lanes *lanes, Job *job, bool refill);
 
 /* Know the row of a job, whether there is room or not. */
 extern void pgnet_lanes_remember(Lanes *lanes, Job *job);
 
-/* Have a job wait whose row is known; it may be freed. */
+/* Have a job wait whose row is known.  Takes the job, and may free it. */
 extern void pgnet_lanes_add(Lanes *lanes, Job *job);
 
-/* The next job to send now, prepared; NULL when there is none. */
+/* The next job to send, PREPARED, for the caller to own; NULL: none may go. */
 extern Job *pgnet_lanes_next(Lanes *lanes);
 
 /*
- * Ids of rows that could be sent now if they were loaded, at most max; how
- * many.  What was found of them goes to pgnet_lanes_loaded(), the others being
- * gone.
+ * Get the ids, at most max, of rows that may be sent now but have to be loaded;
+ * returns how many.  The caller passes the jobs of those that it found to
+ * pgnet_lanes_loaded(); the others no longer exist.
  */
 extern int	pgnet_lanes_to_load(Lanes *lanes, int64 *ids, int max);
 extern void pgnet_lanes_loaded(Lanes *lanes, int nids, dlist_head *jobs);
 
-/* What was named first cannot be loaded now: all others go before it. */
+/* The first of those ids cannot be loaded now: it waits behind all others. */
 extern void pgnet_lanes_postpone(Lanes *lanes);
 
 /* A job that was in flight is finished. */
 extern void pgnet_lanes_finished(Lanes *lanes, Job *job);
 
-/* One that was not sent after all waits again, where it did. */
+/* A job in flight was not sent after all: it waits again, where it did. */
 extern void pgnet_lanes_put_back(Lanes *lanes, Job *job);
 
-/* One in flight whose table is gone ends without being recorded. */
+/* The table of a job in flight is gone: free the job. */
 extern void pgnet_lanes_discard(Lanes *lanes, Job *job);
 
 /*
  * A finished job is recorded, or its table is gone: free it.  known: its row is
- * known, and of no interest any more.
+ * known, and is forgotten.
  */
 extern void pgnet_lanes_end(Lanes *lanes, Job *job, bool known);
 
-/* Send no more at a time than are in flight now, in all or of one lane. */
+/* Have no more in flight than now, in all or in one lane. */
 extern void pgnet_lanes_restrict(Lanes *lanes);
 extern void pgnet_lanes_restrict_lane(Lanes *lanes, uint64 lane_key);
 
 /*
- * Send more again: twice as much in all, and in each lane what the limits
- * give.  True when they alone decide about both.
+ * Double such a restriction in all, and end those of lanes.  True if none is
+ * left, and only the limits apply.
  */
 extern bool pgnet_lanes_relax(Lanes *lanes);
 
-/* Lookups may have ended: so many are running. */
+/* So many lookups are running: give back the places of those that ended. */
 extern void pgnet_lanes_end_lookups(Lanes *lanes, int running);
 
 /*
- * Where to read on for lanes and roles that have room again for rows of theirs
- * that are not known; PG_INT64_MAX: nowhere.  Then, how far that came: to an
- * id, or to the end.
+ * From which id to read again for lane queues and roles that have room;
+ * PG_INT64_MAX: there are none.  Then, whether those are full, and up to which
+ * id the table was read, or to its end.
  */
 extern int64 pgnet_lanes_refill(Lanes *lanes);
 extern bool pgnet_lanes_are_refilled(const Lanes *lanes);
 extern void pgnet_lanes_refilled(Lanes *lanes, int64 next_id, bool to_the_end);
 
-/* Are there rows that are not known for want of room? */
+/* Are there rows that are not known because there was no room? */
 extern bool pgnet_lanes_overflow(const Lanes *lanes);
 
-/* Could more be sent, if there were requests of others? */
+/* Do the limits of all lanes together allow one more in flight? */
 extern bool pgnet_lanes_have_room(const Lanes *lanes);
 
 /* Is there a job to send now, or a row that could be sent if it were loaded? */
 extern bool pgnet_lanes_have_ready(Lanes *lanes);
 extern bool pgnet_lanes_need_load(Lanes *lanes);
 
-/* Is so much in memory that further rows are held by their ids alone? */
+/* Is so much loaded that further rows are kept as ids? */
 extern bool pgnet_lanes_are_rich(const Lanes *lanes);
 
 /* How many rows are known? */

@@ -1,18 +1,19 @@
 /*
- * lifetime.c -- how long a worker stays.
+ * lifetime.c -- when a worker exits.
  *
  * Runs in: workers.
  *
- * It leaves when it has been idle for pg_net.worker_idle_timeout, unless
- * pg_net.database_name names its database; when somebody keeps workers out of
+ * It exits when it has been idle for pg_net.worker_idle_timeout, unless
+ * pg_net.database_name names its database; when somebody blocks the workers of
  * the database; and when another database needs its process.
  *
- * In the last case it sends nothing new, and leaves when all in flight is
- * recorded: what was sent and not recorded would be sent again.  When something
- * in flight lasts longer than the worker's patience it refuses, and goes on as
+ * In the last case it sends nothing new, and exits when everything in flight is
+ * recorded: what was sent and not recorded would be sent again.  If a request
+ * takes longer than the worker's patience, it refuses to yield and goes on as
  * usual, so that one slow request does not hold up all others of its database.
- * The launcher asks other workers, and this one again when what was in flight
- * is over.  Slow requests may overlap, so its patience doubles each time.
+ * The launcher then asks other workers, and this one again when the requests of
+ * that time have finished.  Slow requests may overlap, so the patience doubles
+ * each time.
  */
 #include "postgres.h"
 
@@ -30,7 +31,7 @@
 #define FIRST_PATIENCE_MS 6000
 #define LAST_PATIENCE_MS 30000
 
-/* Of one database, the log says so this often at most. */
+/* The least interval of messages about one database. */
 #define SAY_AGAIN_MS 600000
 
 static void say_refused(const Lifetime *lifetime, TimestampTz now);
@@ -83,7 +84,7 @@ pgnet_lifetime_refuse(Lifetime *lifetime, TimestampTz now)
 	pgnet_worker_set_yield_refused(lifetime->worker, true);
 }
 
-/* Not again and again, as this worker or the next one is asked. */
+/* Rarely, as this worker or the next one of the database is asked again. */
 static void
 say_refused(const Lifetime *lifetime, TimestampTz now)
 {
@@ -126,7 +127,7 @@ pgnet_lifetime_step(Lifetime *lifetime, TimestampTz now, LifetimeState state)
 		lifetime->due = patience_ends(lifetime);
 }
 
-/* Until when may what is in flight last? */
+/* Until when requests in flight may take before the worker refuses. */
 static TimestampTz
 patience_ends(const Lifetime *lifetime)
 {
@@ -134,7 +135,7 @@ patience_ends(const Lifetime *lifetime)
 									   lifetime->patience_ms);
 }
 
-/* When does it end, if nothing comes? */
+/* When an idle worker exits. */
 static TimestampTz
 end_of(const Lifetime *lifetime, LifetimeState state)
 {

@@ -1,5 +1,5 @@
 /*
- * lifetime.h -- how long a worker stays.
+ * lifetime.h -- when a worker exits.
  *
  * Runs in: workers.
  */
@@ -16,17 +16,17 @@ typedef struct Lifetime
 {
 	WorkerState *worker;
 	bool		finishing;		/* send nothing new */
-	bool		over;			/* leave */
+	bool		over;			/* exit at the end of the cycle */
 	bool		idle;
 	TimestampTz idle_since;
-	TimestampTz due;			/* when it may be over; DT_NOEND: never */
+	TimestampTz due;			/* when to call _step(); DT_NOEND: never */
 
-	bool		refused;		/* to yield */
+	bool		refused;		/* a request to yield */
 	int			patience_ms;	/* how long what is in flight may last */
-	TimestampTz progress_at;	/* all in flight was sent after that, or then */
+	TimestampTz progress_at;	/* all in flight was sent then or later */
 } Lifetime;
 
-/* What a worker that is about to sleep waits for. */
+/* What a worker that is about to rest waits for. */
 typedef enum LifetimeState
 {
 	PGNET_LIFETIME_WORKING,		/* what is in flight, or not recorded yet */
@@ -38,19 +38,19 @@ typedef enum LifetimeState
 extern void pgnet_lifetime_init(Lifetime *lifetime, WorkerState *worker,
 								TimestampTz now);
 
-/* Each cycle: see what is ordered. */
+/* Each cycle: is the worker to yield, or blocked? */
 extern void pgnet_lifetime_obey(Lifetime *lifetime);
 
 /* All that was in flight when this was last called is recorded. */
 extern void pgnet_lifetime_note_progress(Lifetime *lifetime, TimestampTz now);
 
-/* Each cycle: refuse to yield if what is in flight lasts too long. */
+/* Each cycle: refuse to yield if requests in flight take too long. */
 extern void pgnet_lifetime_refuse(Lifetime *lifetime, TimestampTz now);
 
-/* Something was done: being idle begins anew. */
+/* Something was recorded: pg_net.worker_idle_timeout starts again. */
 extern void pgnet_lifetime_note_work(Lifetime *lifetime, TimestampTz now);
 
-/* Before it sleeps: is it over? */
+/* Before a rest: set over, or due. */
 extern void pgnet_lifetime_step(Lifetime *lifetime, TimestampTz now,
 								LifetimeState state);
 

@@ -1,16 +1,15 @@
 /*
- * loop.c -- what a worker does all day.
+ * loop.c -- the main loop of a worker.
  *
  * Runs in: workers.
  *
- * Rows come in from the queue, wait in lanes until limits let them go, fly in
- * the engine, land in the recorder and end as response rows.  A cycle
- * is one turn of that wheel: every step does what it can without waiting, and
- * the last one rests until something can be done again.  No transaction is
- * open while it rests.
+ * Rows are read from the queue and wait in lanes until the limits let them go;
+ * the engine sends them, and the recorder stores the responses.  In each cycle
+ * every step does what it can without waiting, and the last one rests until
+ * something can be done again.  No transaction is open while it rests.
  *
- * Memory: requests have contexts of their own.  The cycle context, reset at
- * every turn, has the rest.
+ * Memory: requests have contexts of their own.  Everything else is in the cycle
+ * context, which is reset at the start of each cycle.
  */
 #include "postgres.h"
 
@@ -36,18 +35,18 @@
 #define LEAVE_GRACE_MS 500
 
 /*
- * How long what is finished is recorded as always then.  A stop of the server
- * waits for that; what is not recorded would be sent again.
+ * After that, how long outcomes are recorded in the normal mode.  A stop of the
+ * server waits for this; requests that are not recorded would be sent again.
  */
 #define LEAVE_RECORD_MS 5000
 
-/* How often lookups are counted that go on without their requests. */
+/* How often lookups that outlast their requests are counted. */
 #define COUNT_LOOKUPS_MS 100
 
-/* The longest rest: the wall clock, which expiry goes by, may be set. */
+/* The longest rest: the wall clock may be set, and expiry depends on it. */
 #define LONGEST_REST_MS (3600L * 1000)
 
-/* With the network busy, expired responses wait so much longer. */
+/* How much later expired responses are removed while the network is busy. */
 #define EXPIRY_PATIENCE_MS 1000
 
 static void loop_init(Loop *loop, WorkerState *worker);
@@ -73,7 +72,6 @@ static bool is_idle(LifetimeState state);
 static void leave(Loop *loop);
 static void record_the_rest(Loop *loop);
 
-/* Turn the wheel until asked to leave. */
 void
 pgnet_loop_run(WorkerState *worker)
 {
@@ -140,7 +138,7 @@ loop_init(Loop *loop, WorkerState *worker)
 	pgnet_worker_set_ready(worker);
 }
 
-/* Make the engine, or end the process saying why not. */
+/* Throws FATAL if libcurl cannot be used. */
 static HttpEngine *
 create_engine(Loop *loop)
 {
@@ -173,7 +171,7 @@ begin_cycle(Loop *loop)
 		/* what waits is loaded again, and judged by the new settings */
 		pgnet_lanes_unload(loop->lanes);
 	}
-	/* else the whole queue of invalidations would wait for us */
+	/* otherwise the queue of invalidations could not be cut */
 	if (catchupInterruptPending)
 		ProcessCatchupInterrupt();
 	MemoryContextReset(loop->cycle);
@@ -182,7 +180,7 @@ begin_cycle(Loop *loop)
 	pgnet_lifetime_obey(&loop->lifetime);
 }
 
-/* Hand settings that may have changed to those they concern. */
+/* Pass settings that may have changed to the modules that keep copies. */
 static void
 apply_settings(Loop *loop)
 {
@@ -197,7 +195,7 @@ apply_settings(Loop *loop)
 	pgnet_expiry_look_now(&loop->expiry);
 }
 
-/* See what was committed since the last look. */
+/* Take from the inbox what was committed since the last cycle. */
 static void
 take_wakeup(Loop *loop)
 {
@@ -216,7 +214,7 @@ take_wakeup(Loop *loop)
 		pgnet_expiry_look_now(&loop->expiry);
 }
 
-/* Read rows, new ones or those that wait by their id. */
+/* Read new rows, and load those that are known by their ids only. */
 static void
 read_queue(Loop *loop)
 {
@@ -233,7 +231,7 @@ read_queue(Loop *loop)
 		pgnet_intake_load(&loop->intake, &loop->access, loop->now);
 }
 
-/* Send what the limits allow, and let the network have its turn. */
+/* Start what the limits allow, and let libcurl work on all transfers. */
 static void
 send_requests(Loop *loop)
 {
@@ -251,7 +249,7 @@ send_requests(Loop *loop)
 	loop->busy = pgnet_engine_drive(loop->engine);
 }
 
-/* May anything be sent that is not yet? */
+/* May more be sent now? */
 static bool
 sends_more(const Loop *loop)
 {
@@ -265,7 +263,7 @@ collect_finished(Loop *loop)
 {
 	dlist_head	finished;
 
-	/* first: what there was too little of, those that finished had until now */
+	/* first: those that finished had the descriptors that others lacked */
 	pgnet_throttle_collect(&loop->throttle, loop->access.queue, loop->now);
 
 	dlist_init(&finished);
@@ -279,12 +277,11 @@ collect_finished(Loop *loop)
 		pgnet_lanes_finished(loop->lanes, job);
 		pgnet_recorder_add(&loop->recorder, job, loop->now);
 	}
-	/* with nothing left in flight there is nothing to look for once more */
+	/* with nothing left in flight the engine has nothing to do */
 	if (loop->jobs.count[PGNET_JOB_IN_FLIGHT] == 0)
 		loop->busy = false;
 }
 
-/* Record what is finished. */
 static void
 record_outcomes(Loop *loop)
 {
@@ -294,7 +291,7 @@ record_outcomes(Loop *loop)
 	forget_recorded(loop);
 }
 
-/* Let go of requests that are recorded, and tell who waits for them. */
+/* Free jobs that are recorded, and wake the backends that wait for them. */
 static void
 forget_recorded(Loop *loop)
 {
@@ -331,7 +328,7 @@ forget_recorded(Loop *loop)
 	pgnet_activity_note_written(&loop->activity, loop->now);
 }
 
-/* See which lookups have ended, of those that outlived their requests. */
+/* Give back the places of lookups that outlasted their requests and ended. */
 static void
 end_lookups(Loop *loop)
 {
@@ -342,7 +339,7 @@ end_lookups(Loop *loop)
 		TimestampTzPlusMilliseconds(loop->now, COUNT_LOOKUPS_MS);
 }
 
-/* What is done when the network leaves time, or it is overdue. */
+/* Work that is done while the network is idle, or when it is overdue. */
 static void
 do_duties(Loop *loop)
 {
@@ -356,7 +353,7 @@ do_duties(Loop *loop)
 		pgnet_recount_run(&loop->recount, &loop->access);
 }
 
-/* The extension was dropped or made anew: nothing we know is true any more. */
+/* The extension was dropped or created again: forget everything. */
 static void
 follow_tables(Loop *loop)
 {
@@ -381,7 +378,7 @@ follow_tables(Loop *loop)
 	}
 }
 
-/* Sleep until something is due, or have the worker leave. */
+/* Sleep until something is due, or decide that the worker exits. */
 static void
 rest(Loop *loop)
 {
@@ -396,7 +393,7 @@ rest(Loop *loop)
 	pgnet_lifetime_refuse(&loop->lifetime, loop->now);
 	pgnet_activity_show(&loop->activity, !quiet);
 	due = next_due(loop);
-	/* last: to look whether more could be sent may keep a place */
+	/* after next_due(), which may reserve a place */
 	pgnet_inflight_settle(loop->worker);
 	if (loop->busy || due <= loop->now)
 		return;
@@ -415,7 +412,7 @@ rest(Loop *loop)
 	pgnet_engine_wait(loop->engine, wait_ms(loop->now, due));
 }
 
-/* When a step of the cycle has something to do, if nothing happens before. */
+/* When a step has something to do if nothing else happens. */
 static TimestampTz
 next_due(Loop *loop)
 {
@@ -436,7 +433,7 @@ next_due(Loop *loop)
 	return Min(due, pgnet_intake_load_due(&loop->intake));
 }
 
-/* So long in milliseconds; -1: for ever. */
+/* For pgnet_engine_wait(): in milliseconds; -1: no limit. */
 static long
 wait_ms(TimestampTz now, TimestampTz due)
 {
@@ -446,8 +443,8 @@ wait_ms(TimestampTz now, TimestampTz due)
 }
 
 /*
- * Is all finished that was under way when that was last so, and are the
- * tables there to record it?
+ * Is everything recorded that was in flight when pgnet_engine_mark() was last
+ * called?
  */
 static bool
 is_mark_passed(const Loop *loop)
@@ -457,7 +454,7 @@ is_mark_passed(const Loop *loop)
 		loop->recorder.backoff.pause_ms == 0;
 }
 
-/* Is the worker needed? */
+/* What the worker waits for. */
 static LifetimeState
 state_of(const Loop *loop)
 {
@@ -480,9 +477,9 @@ is_idle(LifetimeState state)
 }
 
 /*
- * Leave: nothing new is sent; what may have reached its server may finish
- * within the grace and is recorded.  What does not, and what is looking for its
- * server still, is in the queue, for the next worker.
+ * Before the exit: send nothing new, let requests that may have reached their
+ * servers finish for LEAVE_GRACE_MS, and record them.  The others stay in the
+ * queue for the next worker.
  */
 static void
 leave(Loop *loop)
@@ -505,7 +502,7 @@ leave(Loop *loop)
 	record_the_rest(loop);
 	pgnet_activity_flush(&loop->activity, loop->now, true);
 	pgnet_suspects_leave(loop->suspects);
-	/* who is asked to restart comes back in any case */
+	/* after SIGTERM, of net.worker_restart() say, another one is to start */
 	if (!ShutdownRequestPending && is_idle(state_of(loop)))
 		pgnet_worker_set_clean_idle_exit(loop->worker,
 										 Min(loop->expiry.due,
@@ -513,7 +510,7 @@ leave(Loop *loop)
 	pgnet_worker_set_clean_exit(pgnet_worker_database(loop->worker));
 }
 
-/* The last batches, until all is recorded or only time would help. */
+/* Record batches until none is left, or the tables cannot be used. */
 static void
 record_the_rest(Loop *loop)
 {

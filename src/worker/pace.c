@@ -10,26 +10,28 @@
 #include "clock.h"
 #include "worker/pace.h"
 
-/* What a transaction is to take: the network waits so long. */
+/* The time of a transaction, for which the network waits. */
 #define TARGET_US ((int64) 50 * 1000)
 
-/* Each piece may be so many times larger than the one before. */
+/* How many times larger a piece may be than the one before. */
 #define GROWTH 8
 
-/* A higher limit does not count as one. */
+/* A higher limit is none. */
 #define HIGHEST_LIMIT 100000
 
-/* Of those that took far too long, a small part is next. */
+/* After rows that took far too long, this fraction is next. */
 #define TOO_LONG_DIVISOR 8
 
-/* Say how many. */
 int
 pgnet_pace_rows(const Pace *pace, int max)
 {
 	return pace->limit > 0 ? Min(pace->limit, max) : max;
 }
 
-/* Take fewer if it took too long, more if there was time left. */
+/*
+ * A limit is lowered after a transaction that took too long, and raised after
+ * one that reached it in time.
+ */
 void
 pgnet_pace_done(Pace *pace, int rows, int64 took_us)
 {
@@ -45,14 +47,12 @@ pgnet_pace_done(Pace *pace, int rows, int64 took_us)
 		pace->limit = 0;
 }
 
-/* Take fewer. */
 void
 pgnet_pace_failed(Pace *pace, int rows, bool too_long)
 {
 	pace->limit = Max(rows / (too_long ? TOO_LONG_DIVISOR : 2), 1);
 }
 
-/* Take rows singly, or in pieces that grow again. */
 void
 pgnet_pace_pieces(Pace *pace, bool failed)
 {
@@ -64,7 +64,6 @@ pgnet_pace_pieces(Pace *pace, bool failed)
 		pace->piece_limit = 0;
 }
 
-/* Begin with one row. */
 void
 pgnet_pace_begin(PaceRun *run, const Pace *pace)
 {
@@ -75,7 +74,10 @@ pgnet_pace_begin(PaceRun *run, const Pace *pace)
 	};
 }
 
-/* As many as fit into the time that is left, if they take as long as those. */
+/*
+ * As many as fit into the time that is left, if they take as long as those
+ * before.
+ */
 int
 pgnet_pace_next(PaceRun *run, int left)
 {
@@ -95,14 +97,12 @@ pgnet_pace_next(PaceRun *run, int left)
 	return piece;
 }
 
-/* Its rows come again. */
 void
 pgnet_pace_piece_failed(PaceRun *run)
 {
 	run->piece = 1;
 }
 
-/* How long has it taken? */
 int64
 pgnet_pace_took_us(const PaceRun *run)
 {

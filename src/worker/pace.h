@@ -1,24 +1,24 @@
 /*
  * pace.h -- how many rows to take at a time.
  *
- * Runs in: workers.  What others hung on the tables may take any time for a
- * row, and the network waits meanwhile.  So a transaction takes one row first,
- * then more at a time, until its time is over; and how many it gets at most
- * follows from how long those before it took.
+ * Runs in: workers.  Triggers and constraints of users may take any time for a
+ * row, and the network waits meanwhile.  So a transaction processes one row
+ * first, then pieces that grow, until its time is used up; and the most that it
+ * gets follows from how long earlier ones took.
  */
 #ifndef PGNET_PACE_H
 #define PGNET_PACE_H
 
 #include "postgres.h"
 
-/* All zero: there is no reason to take fewer than there are. */
+/* All zero: no limits. */
 typedef struct Pace
 {
 	int			limit;			/* rows of a transaction; 0: any number */
 	int			piece_limit;	/* rows at a time within it; 0: any number */
 } Pace;
 
-/* One transaction, while it goes on. */
+/* One transaction. */
 typedef struct PaceRun
 {
 	const Pace *pace;
@@ -27,21 +27,22 @@ typedef struct PaceRun
 	int			piece;			/* rows of the next piece, if time allows */
 } PaceRun;
 
-/* How many rows a transaction may take, of at most max. */
+/* How many rows a transaction may process, at most max. */
 extern int	pgnet_pace_rows(const Pace *pace, int max);
 
-/* A transaction did so many rows and took so long, commit included. */
+/* A transaction processed rows and took so long, with its commit. */
 extern void pgnet_pace_done(Pace *pace, int rows, int64 took_us);
 
-/* One that should do rows failed as a whole, or took too long. */
+/* One of so many rows failed as a whole, perhaps because it took too long. */
 extern void pgnet_pace_failed(Pace *pace, int rows, bool too_long);
 
-/* Did pieces fail?  Then rows are taken singly, until all goes well again. */
+/* Did pieces fail?  Then rows are processed singly until none fails. */
 extern void pgnet_pace_pieces(Pace *pace, bool failed);
 
 /*
- * Begin a transaction; then, how many of the rows left to take next, 0 when
- * its time is over; and say when a piece has failed, to take its rows singly.
+ * Begin a transaction.  _next(): how many of the rows that are left to process
+ * next, 0 if the time is used up.  _piece_failed(): the rows of the last piece
+ * come again, singly.
  */
 extern void pgnet_pace_begin(PaceRun *run, const Pace *pace);
 extern int	pgnet_pace_next(PaceRun *run, int left);

@@ -20,18 +20,18 @@
 
 typedef struct Recorder
 {
-	dlist_head	finished;		/* decided, not recorded, in order; then slow */
+	dlist_head	finished;		/* not recorded, in order; slow ones last */
 	int			nfinished;
 	size_t		finished_bytes; /* of their responses */
-	TimestampTz waiting_since;	/* the first of them */
+	TimestampTz waiting_since;	/* of the first of them */
 	TimestampTz slow_since;		/* the last one became slow */
 
 	LockedJobs	locked;
 	Pace		pace;			/* of batches */
-	const Holder *last;			/* recorded; others come first next time */
-	RecordMode	mode;			/* of the first try */
+	const Holder *last;			/* of the last batch; may be freed */
+	RecordMode	mode;			/* of batches */
 
-	dlist_head	recorded;		/* done with; the caller takes them */
+	dlist_head	recorded;		/* for the caller to take and free */
 	Backoff		backoff;
 } Recorder;
 
@@ -40,8 +40,8 @@ extern void pgnet_recorder_add(Recorder *recorder, Job *job,
 							   TimestampTz now);
 
 /*
- * When is there something to record?  DT_NOEND: never, unless something comes.
- * busy: there is other work, too.
+ * When to call _flush(); DT_NOEND: not until more is finished.  busy: the
+ * network has work.
  */
 extern TimestampTz pgnet_recorder_due(const Recorder *recorder, bool busy);
 
@@ -52,10 +52,10 @@ extern TimestampTz pgnet_recorder_due(const Recorder *recorder, bool busy);
 extern void pgnet_recorder_flush(Recorder *recorder, TableAccess *access,
 								 TimestampTz now);
 
-/* The worker leaves, and has tried long enough: leave triggers out. */
+/* The worker exits, and has tried long enough: record without triggers. */
 extern void pgnet_recorder_hurry(Recorder *recorder);
 
-/* The tables are gone: forget all that was not recorded. */
+/* The tables were dropped: move all jobs to recorded. */
 extern void pgnet_recorder_clear(Recorder *recorder);
 
 #endif							/* PGNET_RECORDER_H */

@@ -1,11 +1,12 @@
 /*
- * recount.c -- counting anew what waits, for the quotas of roles.
+ * recount.c -- counting what is queued, for the quotas of roles.
  *
  * Runs in: workers.
  *
- * A worker that starts does not know what the one before it had recorded, and
- * rows that somebody changed or removed by hand did not say whose they were.
- * It is no matter when: until then a quota is a little off.
+ * The counters of quota.h start at zero with the server, miss what a worker had
+ * recorded before it died, and do not follow rows that somebody inserted,
+ * changed or removed by hand.  So a worker counts when it starts, and when rows
+ * were changed.
  */
 #include "postgres.h"
 
@@ -18,16 +19,18 @@
 #include "tables/policy/quota_count.h"
 #include "worker/recount.h"
 
-/* Between two counts: a long queue takes a while, and others do it often. */
+/*
+ * The least pause between two counts; also in units of how long the last took,
+ * as a long queue takes long and rows may be changed often.
+ */
 #define LEAST_PAUSE_MS 100
 #define PAUSE_FACTOR 50
 
-/* So often it is repeated when transactions that had queued abort meanwhile. */
+/* How often it is repeated because transactions aborted while it counted. */
 #define MAX_REPEATS 10
 
 static void count(void *arg);
 
-/* Not too soon after the last time, which may have taken long. */
 TimestampTz
 pgnet_recount_due(const Recount *recount, const TableAccess *access)
 {

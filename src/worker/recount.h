@@ -1,5 +1,5 @@
 /*
- * recount.h -- counting anew what waits, for the quotas of roles.
+ * recount.h -- counting what is queued, for the quotas of roles.
  *
  * Runs in: workers.
  */
@@ -10,16 +10,16 @@
 
 #include "worker/access.h"
 
-/* All zero: there is no need. */
+/* All zero: nothing to do. */
 typedef struct Recount
 {
 	bool		wanted;
 	TimestampTz not_before;
-	int			repeats;		/* since transactions ended meanwhile */
+	int			repeats;		/* in a row, because transactions aborted */
 	Backoff		backoff;
 } Recount;
 
-/* When to count; DT_NOEND: never. */
+/* When to call _run(); DT_NOEND: never. */
 extern TimestampTz pgnet_recount_due(const Recount *recount,
 									 const TableAccess *access);
 

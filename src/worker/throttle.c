@@ -1,16 +1,16 @@
 /*
- * throttle.c -- sending less while this machine is short of something.
+ * throttle.c -- sending less while the machine is short of a resource.
  *
  * Runs in: workers.
  *
  * A request for which there is no descriptor, port, memory or thread has not
- * left this machine.  It goes back to where it waited, its timeout not
- * running, and no more are in flight at a time than those that could be sent:
- * when one of them ends the next takes its place.  Now and then there is more
- * room, until it is what the limits give, or something comes back again.
+ * left the machine.  It waits again where it did, without its timeout running,
+ * and no more are in flight than could be sent: when one of them ends, the next
+ * takes its place.  After pauses more are allowed, until only the limits apply,
+ * or until a request comes back again.
  *
- * Local ports are short for connections to one address, and threads look up
- * one name, so then the one host has less room.
+ * Local ports are short for connections to one address, and threads look up one
+ * name, so in these cases the lane is restricted.
  */
 #include "postgres.h"
 
@@ -21,13 +21,13 @@
 #include "url.h"
 #include "worker/throttle.h"
 
-/* With nothing else in flight nobody gives memory back: try so often. */
+/* How often a request is tried for which there is no memory, if it is alone. */
 #define LONE_TRIES 8
 
-/* It is over when nothing has come back for so long with all the room. */
+/* How long nothing must come back, without restrictions, until it is over. */
 #define CALM_MS 10000
 
-/* What came back for want of one thing. */
+/* The jobs that came back because of one shortage. */
 typedef struct Returned
 {
 	int			count;
@@ -45,7 +45,6 @@ static void report(const Throttle *throttle, HttpShortage shortage,
 static const char *name_of(HttpShortage shortage);
 static const char *hint_for(HttpShortage shortage);
 
-/* See whether there is something. */
 void
 pgnet_throttle_collect(Throttle *throttle, Oid queue, TimestampTz now)
 {
@@ -56,7 +55,7 @@ pgnet_throttle_collect(Throttle *throttle, Oid queue, TimestampTz now)
 		take_back(throttle, &unsent, queue, now);
 }
 
-/* Take back what was not sent, the last one first. */
+/* The last one comes first: each goes to the front of its lane queue. */
 static void
 take_back(Throttle *throttle, dlist_head *unsent, Oid queue, TimestampTz now)
 {
@@ -93,7 +92,6 @@ take_back(Throttle *throttle, dlist_head *unsent, Oid queue, TimestampTz now)
 	begin_or_go_on(throttle, returned);
 }
 
-/* Relax step by step; it is over some time after the last. */
 void
 pgnet_throttle_relax(Throttle *throttle, TimestampTz now)
 {
@@ -101,7 +99,7 @@ pgnet_throttle_relax(Throttle *throttle, TimestampTz now)
 		return;
 	if (!throttle->full && pgnet_backoff_over(&throttle->backoff, now))
 	{
-		/* a second pause without trouble: go on quickly */
+		/* the second pause in which none came back: shorten the next */
 		if (throttle->quiet)
 			pgnet_backoff_succeeded(&throttle->backoff);
 		throttle->quiet = true;
@@ -119,7 +117,6 @@ pgnet_throttle_relax(Throttle *throttle, TimestampTz now)
 	ereport(LOG, errmsg("pg_net is sending at full rate again"));
 }
 
-/* When is the next step? */
 TimestampTz
 pgnet_throttle_due(const Throttle *throttle)
 {
@@ -129,8 +126,8 @@ pgnet_throttle_due(const Throttle *throttle)
 }
 
 /*
- * Does it make no sense to wait on?  What others hold they give back one day,
- * but a request that finds no memory when it is the only one may be too large.
+ * Is the job to be given up?  Requests in flight give back what they use, but
+ * if one finds no memory when it is alone, it may be too large.
  */
 static bool
 is_hopeless(Job *job, bool alone)
@@ -151,8 +148,8 @@ is_hopeless(Job *job, bool alone)
 }
 
 /*
- * Put a request back, and have no room for more than is in flight.  One that
- * found no memory for itself alone is no reason not to send to other hosts.
+ * Put a job back, and restrict its lane, or all.  That one request needs too
+ * much memory is no reason not to send to other hosts.
  */
 static void
 wait_again(Lanes *lanes, Job *job, bool lone)
@@ -169,7 +166,7 @@ wait_again(Lanes *lanes, Job *job, bool lone)
 		pgnet_lanes_restrict(lanes);
 }
 
-/* Pause, and say why if that is new. */
+/* Pause if jobs came back, and log shortages that were not logged yet. */
 static void
 begin_or_go_on(Throttle *throttle, const Returned *returned)
 {
@@ -188,14 +185,13 @@ begin_or_go_on(Throttle *throttle, const Returned *returned)
 		return;
 	if (returned[PGNET_SHORT_OF_DESCRIPTORS].count > 0)
 		pgnet_engine_set_frugal(throttle->engine, true);
-	/* within a pause it is no new failure: there is just less room yet */
+	/* before the next relaxation it is the same failure */
 	if (!throttle->lasts || throttle->quiet)
 		pgnet_backoff_failed(&throttle->backoff);
 	throttle->lasts = true;
 	throttle->quiet = throttle->full = false;
 }
 
-/* The line in the log. */
 static void
 report(const Throttle *throttle, HttpShortage shortage,
 	   const Returned *returned)
@@ -222,7 +218,6 @@ report(const Throttle *throttle, HttpShortage shortage,
 			errhint("%s", hint_for(shortage)));
 }
 
-/* What there is too little of. */
 static const char *
 name_of(HttpShortage shortage)
 {
@@ -242,7 +237,6 @@ name_of(HttpShortage shortage)
 	return "nothing";
 }
 
-/* And what to do about it. */
 static const char *
 hint_for(HttpShortage shortage)
 {

@@ -1,5 +1,5 @@
 /*
- * throttle.h -- sending less while this machine is short of something.
+ * throttle.h -- sending less while the machine is short of a resource.
  *
  * Runs in: workers.
  */
@@ -19,30 +19,30 @@
 typedef struct Throttle
 {
 	Jobs	   *jobs;
-	Lanes	   *lanes;			/* what cannot be sent waits here again */
+	Lanes	   *lanes;			/* where jobs that were not sent wait again */
 	HttpEngine *engine;
-	Recorder   *recorder;		/* gets what has tried in vain */
+	Recorder   *recorder;		/* gets those that are given up */
 	Suspects   *suspects;		/* count what is in flight, too */
 
-	bool		lasts;
-	bool		quiet;			/* nothing came back since there is more room */
-	bool		full;			/* there is all the room the limits give */
-	uint32		said;			/* shortages that are in the log, as bits */
-	Backoff		backoff;		/* until there is more room */
-	TimestampTz calm;			/* when it is over, if full */
+	bool		lasts;			/* there is a shortage */
+	bool		quiet;			/* no job came back since it was relaxed */
+	bool		full;			/* no restriction is left but the limits */
+	uint32		said;			/* shortages that were logged, a bit for each */
+	Backoff		backoff;		/* when to relax */
+	TimestampTz calm;			/* when it ends, if full */
 } Throttle;
 
 /*
- * Take back requests that the engine could not send, and send no more at a
- * time than goes now.  Those of other tables than queue are forgotten.
+ * Take back jobs that the engine could not send, and have no more in flight
+ * than those that it could.  Jobs of another table than queue are freed.
  */
 extern void pgnet_throttle_collect(Throttle *throttle, Oid queue,
 								   TimestampTz now);
 
-/* Send more again, when it is time. */
+/* Allow more in flight again, if that is due. */
 extern void pgnet_throttle_relax(Throttle *throttle, TimestampTz now);
 
-/* When that is; DT_NOEND while all goes well. */
+/* When to call that; DT_NOEND: there is no shortage. */
 extern TimestampTz pgnet_throttle_due(const Throttle *throttle);
 
 #endif							/* PGNET_THROTTLE_H */

@@ -1,5 +1,5 @@
 /*
- * worker.c -- the processes of one database: birth and death.
+ * worker.c -- the processes of one database: start and exit.
  *
  * Runs in: workers and probes.  What they do in between is in loop.c and
  * probe.c.
@@ -39,7 +39,7 @@ pgnet_probe_main(Datum database)
 	proc_exit(0);
 }
 
-/* Connect, and be the worker of the database, or end the process. */
+/* Connect, and claim the state of the database.  Exits if there is a worker. */
 static WorkerState *
 begin(Oid database)
 {

@@ -1,5 +1,5 @@
 /*
- * worker.h -- the processes of one database: birth and death.
+ * worker.h -- the processes of one database: start and exit.
  */
 #ifndef PGNET_WORKER_H
 #define PGNET_WORKER_H
