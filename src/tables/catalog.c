@@ -37,6 +37,7 @@ typedef struct Knowledge
 	Oid			queue;
 	Oid			log;
 	Oid			access_rule;
+	Oid			installation;	/* may be missing */
 	Oid			owner;
 	Oid			method_type;
 	TableTraits queue_traits;
@@ -158,6 +159,12 @@ pgnet_catalog_relation(const char *name)
 	if (!OidIsValid(extension) || !OidIsValid(schema))
 		return InvalidOid;
 	return extension_table(extension, schema, name);
+}
+
+Oid
+pgnet_catalog_installation(void)
+{
+	return pgnet_catalog_installed() ? known.installation : InvalidOid;
 }
 
 /* Are the tables unlogged, on a standby? */
@@ -296,6 +303,7 @@ read_catalogs(Knowledge *read)
 										ObjectIdGetDatum(schema));
 	read->queue = extension_table(extension, schema, "http_request_queue");
 	read->access_rule = extension_table(extension, schema, "access_rule");
+	read->installation = extension_table(extension, schema, "_installation");
 	if (!OidIsValid(read->log) || !OidIsValid(read->queue) ||
 		!OidIsValid(read->access_rule))
 		return false;
@@ -351,7 +359,8 @@ forget(Datum arg, Oid relation)
 	if (relation == InvalidOid || relation == known.access_rule)
 		rule_changes++;
 	if (relation == InvalidOid || relation == known.queue ||
-		relation == known.log || relation == known.access_rule)
+		relation == known.log || relation == known.access_rule ||
+		relation == known.installation)
 		known.queue = InvalidOid;
 }
 

@@ -38,6 +38,9 @@ extern Oid	pgnet_catalog_method_type(void);
 /* The table or sequence of that name if it is the extension's own. */
 extern Oid	pgnet_catalog_relation(const char *name);
 
+/* The OID of net._installation, or InvalidOid. */
+extern Oid	pgnet_catalog_installation(void);
+
 /* Is this a standby, on which our tables have no rows, being unlogged? */
 extern bool pgnet_catalog_is_absent_on_standby(void);
 

@@ -8,6 +8,7 @@
 #include "access/detoast.h"
 #include "access/table.h"
 #include "catalog/pg_type.h"
+#include "commands/sequence.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -55,6 +56,7 @@ typedef struct Row
 	" FROM net.http_request_queue AS q"
 
 static PreparedStatement insert_row;
+static PreparedStatement insert_row_with_id;
 
 static PreparedStatement scan_rows = {
 	.sql = SELECT_ROWS
@@ -118,6 +120,7 @@ pg_noreturn static void rethrow_without_row(void);
 static bool insert_directly(Relation queue, const TableTraits *traits,
 							const QueueRow *row, int64 *id);
 static bool insert_by_statement(const QueueRow *row, int64 *id);
+static const ShapeColumn *shape_of(const QueueRow *row);
 static void scan_by_statement(QueueRead *read, int64 from_id, int limit);
 static void load_by_statement(QueueRead *read, int64 *ids, int nids);
 static void take_selected(QueueRead *read, const StatementSession *session,
@@ -228,8 +231,8 @@ insert_directly(Relation queue, const TableTraits *traits, const QueueRow *row,
 	bool		null = true;
 
 	pgnet_queue_row_write(row, values, nulls);
-	inserted = pgnet_row_writer_insert(writer, pgnet_queue_shape,
-									   QUEUE_NCOLUMNS, values, nulls);
+	inserted = pgnet_row_writer_insert(writer, shape_of(row), QUEUE_NCOLUMNS,
+									   values, nulls);
 	if (inserted)
 		*id = DatumGetInt64(pgnet_row_writer_value(writer, QUEUE_ID, &null));
 	pgnet_row_writer_end(writer);
@@ -248,8 +251,11 @@ insert_by_statement(const QueueRow *row, int64 *id)
 
 	pgnet_statement_begin(&session, PGNET_SPI);
 	pgnet_queue_row_write(row, values, nulls);
-	if (pgnet_insert_statement_run(&session, &insert_row, "http_request_queue",
-								   pgnet_queue_shape, QUEUE_NCOLUMNS,
+	if (pgnet_insert_statement_run(&session,
+								   row->id != 0 ? &insert_row_with_id :
+												  &insert_row,
+								   "http_request_queue", shape_of(row),
+								   QUEUE_NCOLUMNS,
 								   "RETURNING id::pg_catalog.int8", values,
 								   nulls) == 1)
 	{
@@ -258,6 +264,35 @@ insert_by_statement(const QueueRow *row, int64 *id)
 	}
 	pgnet_statement_end(&session);
 	return !null;
+}
+
+/* The columns that the INSERT of a row names: the id only if it has one. */
+static const ShapeColumn *
+shape_of(const QueueRow *row)
+{
+	static ShapeColumn with_id[QUEUE_NCOLUMNS];
+
+	if (row->id == 0)
+		return pgnet_queue_shape;
+	memcpy(with_id, pgnet_queue_shape, sizeof(with_id));
+	with_id[QUEUE_ID].by_default = false;
+	return with_id;
+}
+
+int64
+pgnet_queue_next_id(void)
+{
+	CatalogUser caller = pgnet_catalog_become_owner();
+	Oid			sequence = pgnet_catalog_relation("http_request_queue_id_seq");
+	int64		id;
+
+	if (!OidIsValid(sequence))
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_TABLE),
+				errmsg("the sequence of ids of extension \"pg_net\" is missing"));
+	id = nextval_internal(sequence, false);
+	pgnet_catalog_become(caller);
+	return id;
 }
 
 /* Ask, in a trigger. */

@@ -16,6 +16,9 @@
 /* Insert a row as the tables' owner; its id.  Runs in: client backends. */
 extern int64 pgnet_queue_insert(const QueueRow *row);
 
+/* An id for a row that is not inserted yet.  Runs in: client backends. */
+extern int64 pgnet_queue_next_id(void);
+
 /* Is the row that is being inserted one of a call? */
 extern bool pgnet_queue_is_inserting(void);
 

@@ -63,6 +63,7 @@ pgnet_queue_row_write(const QueueRow *row, Datum *values, bool *nulls)
 		nulls[column] = false; \
 	}
 
+	WRITE(QUEUE_ID, row->id != 0, Int64GetDatum(row->id));
 	WRITE(QUEUE_METHOD, true, CStringGetTextDatum(row->method));
 	WRITE(QUEUE_URL, true, CStringGetTextDatum(row->url));
 	WRITE(QUEUE_HEADERS, row->headers, JsonbPGetDatum(row->headers));

@@ -44,6 +44,7 @@ enum QueueColumn
 /* A row to be; pointers may be NULL where the column may be null. */
 typedef struct QueueRow
 {
+	int64		id;				/* 0: the default of the column gives it */
 	const char *method;
 	const char *url;
 	Jsonb	   *headers;
