@@ -22,12 +22,17 @@
 #include "shared/wakeup.h"
 #include "tables/queue/queue.h"
 #include "tables/recovery/installation.h"
+#include "tables/subtransaction.h"
 #include "text/json_fields.h"
 #include "url.h"
 
 /* URLs up to this length are worth remembering. */
 #define MAX_REMEMBERED_URL 512
 
+static QueueRow check(const RequestCall *call);
+static void require_policy(void *row);
+static int64 insert(DatabaseState *database, const QueueRow *row);
+static void renew_ids(DatabaseState *database);
 static const char *check_method(const RequestCall *call);
 static char *build_url(const RequestCall *call);
 static int	read_params(const RequestCall *call, Field **params);
@@ -49,21 +54,55 @@ pg_noreturn static void refuse(char *problem);
 int64
 pgnet_call_queue(const RequestCall *call)
 {
-	DatabaseState *database;
-	QueueRow	row;
-	const char *content_type;
-	int64		id;
+	DatabaseState *database = pgnet_require_served();
+	QueueRow	row = check(call);
 
-	database = pgnet_require_served();
-	row = (QueueRow) {
+	pgnet_policy_require(&row);
+	return insert(database, &row);
+}
+
+/* The same, catching what policy throws. */
+ErrorData *
+pgnet_call_queue_unless_refused(const RequestCall *call)
+{
+	DatabaseState *database = pgnet_require_served();
+	QueueRow	row = check(call);
+	ErrorData  *error;
+
+	/* nothing is written in it, so it costs no transaction id */
+	error = pgnet_subtransaction_try(require_policy, &row,
+									 PGNET_SUBTRANSACTION_KEEP);
+	if (error == NULL)
+		(void) insert(database, &row);
+	else if (error->sqlerrcode != ERRCODE_INSUFFICIENT_PRIVILEGE &&
+			 error->sqlerrcode != ERRCODE_CONFIGURATION_LIMIT_EXCEEDED)
+		ReThrowError(error);
+	return error;
+}
+
+int64
+pgnet_call_next_id(void)
+{
+	renew_ids(pgnet_require_served());
+	return pgnet_queue_next_id();
+}
+
+/* A call as a row to be. */
+static QueueRow
+check(const RequestCall *call)
+{
+	QueueRow	row = {
+		.id = call->id,
 		.method = check_method(call),
 		.headers = call->headers,
-		.role = GetUserId(),
+		.role = OidIsValid(call->role) ? call->role : GetUserId(),
 		.options = call->options,
 		.same_origin_headers = call->same_origin_headers,
 		.context = call->context,
 		.drops_success = call->drops_success
 	};
+	const char *content_type;
+
 	if (call->url == NULL)
 		refuse_null("url");
 	check_options(call);
@@ -73,13 +112,34 @@ pgnet_call_queue(const RequestCall *call)
 	content_type = check_headers(call);
 	fill_body(&row, call, content_type);
 	row.url = build_url(call);
+	return row;
+}
 
-	pgnet_policy_require(&row);
-	if (!database->ids_renewed)
-		pgnet_installation_renew_ids(&database->ids_renewed);
-	id = pgnet_queue_insert(&row);
+/* SubtransactionWork: may the row be queued? */
+static void
+require_policy(void *row)
+{
+	pgnet_policy_require(row);
+}
+
+/* Insert a row that may be sent, and have the worker told; its id. */
+static int64
+insert(DatabaseState *database, const QueueRow *row)
+{
+	int64		id;
+
+	renew_ids(database);
+	id = pgnet_queue_insert(row);
 	pgnet_wakeup_at_commit(id);
 	return id;
+}
+
+/* See to it that ids are new, once since the server started. */
+static void
+renew_ids(DatabaseState *database)
+{
+	if (!database->ids_renewed)
+		pgnet_installation_renew_ids(&database->ids_renewed);
 }
 
 /* A method is a token. */

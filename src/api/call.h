@@ -18,6 +18,8 @@
 /* The arguments of a call; NULL for null. */
 typedef struct RequestCall
 {
+	int64		id;				/* of pgnet_call_next_id(); 0: a new one */
+	Oid			role;			/* who asks; InvalidOid: the current user */
 	text	   *method;
 	const char *known_method;	/* instead of method */
 	text	   *url;
@@ -48,5 +50,14 @@ typedef struct RequestCall
  * sent, object_not_in_prerequisite_state when no worker serves this database.
  */
 extern int64 pgnet_call_queue(const RequestCall *call);
+
+/*
+ * The same, but a right that is missing or a full quota is not thrown: nothing
+ * is queued then, and the error comes back.  NULL: the request is queued.
+ */
+extern ErrorData *pgnet_call_queue_unless_refused(const RequestCall *call);
+
+/* The id of a call to come.  Throws as above when no worker serves us. */
+extern int64 pgnet_call_next_id(void);
 
 #endif							/* PGNET_API_CALL_H */
