@@ -739,6 +739,13 @@ RETURN ARRAY(SELECT make_interval(secs => least(extract(epoch FROM first)::float
 COMMENT ON FUNCTION net.backoff(integer, interval, double precision, interval) IS
   'The delays between so many attempts, for retry: each is factor times the one before, at most longest';
 
+CREATE FUNCTION net.webhook()
+RETURNS trigger
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_webhook';
+COMMENT ON FUNCTION net.webhook() IS
+  'Trigger: send the changed rows. Arguments: url [, method [, headers [, params [, timeout]]]] [, option=value ...]';
+
 --
 -- Responses of single requests
 --

@@ -114,6 +114,21 @@ subtest 'calls that replicated rows make' => sub {
 	is($server->arrivals_of(qr/order=/) + 0, 2, 'each was sent once');
 };
 
+subtest 'webhooks of replicated rows' => sub {
+	on($_, "create trigger hook after insert on orders for each row execute function net.webhook('$url/status/200?hook=@{[ $_->name ]}')") for $publisher, $subscriber;
+	on($publisher, 'insert into orders values (10)');
+	$server->wait_arrivals('/status/200?hook=publisher');
+	catch_up();
+	is(queue($subscriber), 'hang?s1', 'a trigger fires where the row was changed');
+	on($subscriber, 'alter table orders enable always trigger hook');
+	on($publisher, 'insert into orders values (11)');
+	$server->wait_arrivals('/status/200?hook=subscriber');
+	$server->wait_arrivals('/status/200?hook=publisher', 2);
+	catch_up();
+	is(join(' ', $server->targets(qr/hook=/)), join(' ', map { "/status/200?hook=$_" } qw(publisher publisher subscriber)), 'and on the subscriber if it says so, each once');
+	on($_, 'drop trigger hook on orders') for $publisher, $subscriber;
+};
+
 subtest 'responses expire' => sub {
 	for my $node ($publisher, $subscriber)
 	{
