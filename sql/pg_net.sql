@@ -36,15 +36,21 @@ CREATE TABLE net._installation (
   one boolean CONSTRAINT _installation_pkey PRIMARY KEY DEFAULT true
     CONSTRAINT _installation_one_check CHECK (one),
   id uuid NOT NULL DEFAULT gen_random_uuid(),
-  timeline integer
+  timeline integer,
+  in_flight bigint[],
+  uncharged integer NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE net._installation IS
-  'One row that identifies this installation and the timeline on which it last assigned ids. Not dumped by pg_dump and not replicated by logical replication';
+  'One row that identifies this installation, with what the worker must know after a crash or a failover. Not dumped by pg_dump and not replicated by logical replication';
 COMMENT ON COLUMN net._installation.one IS 'Restricts the table to one row';
 COMMENT ON COLUMN net._installation.id IS
   'Uniquely identifies this installation';
 COMMENT ON COLUMN net._installation.timeline IS
   'The timeline on which ids were last assigned. If the server is on another one, a failover may have lost some of them, so ids continue higher';
+COMMENT ON COLUMN net._installation.in_flight IS
+  'The requests that the worker''s death would be charged to, if it died now; null: none';
+COMMENT ON COLUMN net._installation.uncharged IS
+  'How often in a row the worker died while requests with deaths were in flight beside others, so that they were not charged; each time others wait longer';
 INSERT INTO net._installation (timeline)
 VALUES (('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::integer);
 
@@ -69,7 +75,8 @@ CREATE UNLOGGED TABLE net.http_request_queue (
   retry interval[],
   failures jsonb,
   context jsonb,
-  keep boolean
+  keep boolean,
+  deaths integer
 );
 CREATE INDEX http_request_queue_due_idx ON net.http_request_queue (due, id)
   WHERE due IS NOT NULL;
@@ -116,6 +123,8 @@ COMMENT ON COLUMN net.http_request_queue.context IS
   'What comes back in the response row';
 COMMENT ON COLUMN net.http_request_queue.keep IS
   'Whether a response with a status of 2xx is stored; null: yes';
+COMMENT ON COLUMN net.http_request_queue.deaths IS
+  'How often the worker died while this request was in flight, with ever fewer others; null: never';
 COMMENT ON INDEX net.http_request_queue_due_idx IS 'Finds what is due';
 
 CREATE FUNCTION net._queue_changed()
@@ -259,29 +268,6 @@ COMMENT ON INDEX net._http_response_created_idx IS 'Finds responses older than p
 --
 -- After a crash
 --
--- A request that kills the worker, through a bug in a library, must not kill
--- it again and again. When a worker detects that its predecessor died, it
--- records the queued requests here before it sends them.
---
-
-CREATE TABLE net._suspect (
-  id bigint CONSTRAINT _suspect_pkey PRIMARY KEY,
-  deaths integer NOT NULL DEFAULT 0,
-  in_flight boolean NOT NULL,
-  alone boolean NOT NULL DEFAULT true,
-  beside integer NOT NULL DEFAULT 0
-);
-COMMENT ON TABLE net._suspect IS
-  'Requests that were queued when the worker died, and have been sent again since. Normally empty';
-COMMENT ON COLUMN net._suspect.id IS 'The id of the request';
-COMMENT ON COLUMN net._suspect.deaths IS
-  'How often the worker died while this request was in flight; after the first time, counted only if no other requests except those with deaths were in flight';
-COMMENT ON COLUMN net._suspect.in_flight IS
-  'Whether the request is in flight; recorded before it is sent';
-COMMENT ON COLUMN net._suspect.alone IS
-  'Whether only requests with deaths are in flight with it, so that a death counts';
-COMMENT ON COLUMN net._suspect.beside IS
-  'How often the worker died while other requests were in flight as well; each time others wait longer for this request';
 
 CREATE UNLOGGED TABLE net._no_crash (
   since timestamptz NOT NULL DEFAULT now()
@@ -314,21 +300,15 @@ CREATE TRIGGER not_replicated
   BEFORE INSERT OR UPDATE OR DELETE ON net._http_response
   FOR EACH ROW EXECUTE FUNCTION net._not_replicated();
 CREATE TRIGGER not_replicated
-  BEFORE INSERT OR UPDATE OR DELETE ON net._suspect
-  FOR EACH ROW EXECUTE FUNCTION net._not_replicated();
-CREATE TRIGGER not_replicated
   BEFORE INSERT OR UPDATE OR DELETE ON net._installation
   FOR EACH ROW EXECUTE FUNCTION net._not_replicated();
 ALTER TABLE net.http_request_queue ENABLE REPLICA TRIGGER not_replicated;
 ALTER TABLE net._http_response ENABLE REPLICA TRIGGER not_replicated;
-ALTER TABLE net._suspect ENABLE REPLICA TRIGGER not_replicated;
 ALTER TABLE net._installation ENABLE REPLICA TRIGGER not_replicated;
 COMMENT ON TRIGGER not_replicated ON net.http_request_queue IS
   'Discards requests of a publisher, which sends them itself';
 COMMENT ON TRIGGER not_replicated ON net._http_response IS
   'Discards responses of a publisher, because their ids mean other requests here';
-COMMENT ON TRIGGER not_replicated ON net._suspect IS
-  'Discards suspects of a publisher';
 COMMENT ON TRIGGER not_replicated ON net._installation IS
   'Discards the identity of a publisher';
 
@@ -342,7 +322,6 @@ COMMENT ON TRIGGER not_replicated ON net._installation IS
 
 ALTER TABLE net.http_request_queue ENABLE ROW LEVEL SECURITY;
 ALTER TABLE net._http_response ENABLE ROW LEVEL SECURITY;
-ALTER TABLE net._suspect ENABLE ROW LEVEL SECURITY;
 ALTER TABLE net._no_crash ENABLE ROW LEVEL SECURITY;
 -- and this one without a policy
 ALTER TABLE net._installation ENABLE ROW LEVEL SECURITY;
@@ -355,7 +334,6 @@ CREATE POLICY all_requests ON net.http_request_queue FOR SELECT
   USING ((SELECT pg_catalog.pg_has_role('pg_read_all_data', 'USAGE')));
 CREATE POLICY all_responses ON net._http_response FOR SELECT
   USING ((SELECT pg_catalog.pg_has_role('pg_read_all_data', 'USAGE')));
-CREATE POLICY all_suspects ON net._suspect FOR SELECT USING (true);
 CREATE POLICY no_crash ON net._no_crash FOR SELECT USING (true);
 COMMENT ON POLICY own_requests ON net.http_request_queue IS
   'A role can access only its own requests';
@@ -365,8 +343,6 @@ COMMENT ON POLICY all_requests ON net.http_request_queue IS
   'Members of pg_read_all_data can read the requests of all roles';
 COMMENT ON POLICY all_responses ON net._http_response IS
   'Members of pg_read_all_data can read the responses of all roles';
-COMMENT ON POLICY all_suspects ON net._suspect IS
-  'Whoever may read the table can read all rows; only the owner can write';
 COMMENT ON POLICY no_crash ON net._no_crash IS
   'Whoever may read the table can read all rows; only the owner can write';
 

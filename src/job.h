@@ -83,6 +83,8 @@ typedef struct Job
 
 	/* its response took long to record: others go first */
 	bool		slow;
+
+	int			deaths;			/* of the worker, as its row says */
 } Job;
 
 /*

@@ -133,7 +133,7 @@ pgnet_intake_read(Intake *intake, TableAccess *access, TimestampTz now)
 	rows.limit = pgnet_pace_rows(&intake->pace, read_limit(intake));
 	pgnet_pace_begin(&run, &intake->pace);
 	if (pgnet_copies_remove(intake->worker, access, &intake->backoff) &&
-		pgnet_suspects_know(intake->suspects, access, &intake->backoff) &&
+		pgnet_quarantine_begin(intake->quarantine, access, &intake->backoff) &&
 		pgnet_access_try(access, &intake->backoff, "read the queue", scan_rows,
 						 &rows))
 	{
@@ -394,7 +394,7 @@ take_row(Intake *intake, Job *job, bool refill)
 		pgnet_job_free(job);
 	else if (!pgnet_job_is_pending(job))
 		take_refused(intake, job, intake->last_read);
-	else if (!pgnet_suspects_defer(intake->suspects, job))
+	else if (!pgnet_quarantine_defer(intake->quarantine, job))
 	{
 		if (pgnet_job_is_pending(job))
 			pgnet_lanes_add(intake->lanes, job);

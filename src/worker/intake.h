@@ -13,16 +13,16 @@
 #include "worker/access.h"
 #include "worker/lanes.h"
 #include "worker/pace.h"
+#include "worker/quarantine.h"
 #include "worker/recorder.h"
 #include "worker/due_rows.h"
-#include "worker/suspects.h"
 
 typedef struct Intake
 {
 	WorkerState *worker;
 	Lanes	   *lanes;			/* get what can be sent */
 	Recorder   *recorder;		/* gets what cannot */
-	Suspects   *suspects;		/* says whose turn must wait */
+	Quarantine *quarantine;		/* says whose turn must wait */
 	MemoryContext requests;		/* parent of the requests' contexts */
 	int64		next_id;		/* where reading goes on */
 	bool		more;			/* there may be rows from next_id on */

@@ -111,13 +111,13 @@ loop_init(Loop *loop, WorkerState *worker)
 	loop->lanes = pgnet_lanes_create(TopMemoryContext, &loop->jobs);
 	loop->engine = create_engine(loop);
 	pgnet_recorder_init(&loop->recorder);
-	loop->suspects = pgnet_suspects_create(TopMemoryContext, &loop->jobs,
-										   loop->lanes);
+	loop->quarantine = pgnet_quarantine_create(TopMemoryContext, &loop->jobs,
+											   loop->lanes);
 	loop->intake = (Intake) {
 		.worker = worker,
 		.lanes = loop->lanes,
 		.recorder = &loop->recorder,
-		.suspects = loop->suspects,
+		.quarantine = loop->quarantine,
 		.requests = requests
 	};
 	loop->throttle = (Throttle) {
@@ -125,7 +125,7 @@ loop_init(Loop *loop, WorkerState *worker)
 		.lanes = loop->lanes,
 		.engine = loop->engine,
 		.recorder = &loop->recorder,
-		.suspects = loop->suspects
+		.quarantine = loop->quarantine
 	};
 	pgnet_due_rows_init(&loop->intake.due_rows);
 	pgnet_intake_announce(&loop->intake, PGNET_LOOK_AT_ALL);
@@ -240,12 +240,13 @@ send_requests(Loop *loop)
 
 	pgnet_throttle_relax(&loop->throttle, loop->now);
 	while (sends && (job = pgnet_lanes_next(loop->lanes)) != NULL)
-		if (!pgnet_suspects_take(loop->suspects, job))
+		if (!pgnet_quarantine_take(loop->quarantine, job))
 		{
 			pgnet_job_move(&loop->jobs, job, PGNET_JOB_IN_FLIGHT);
 			pgnet_engine_start(loop->engine, job);
 		}
-	pgnet_suspects_send(loop->suspects, &loop->access, loop->engine, loop->now);
+	pgnet_quarantine_send(loop->quarantine, &loop->access, loop->engine,
+						  loop->now);
 	loop->busy = pgnet_engine_drive(loop->engine);
 }
 
@@ -254,7 +255,7 @@ static bool
 sends_more(const Loop *loop)
 {
 	return !loop->lifetime.finishing &&
-		!pgnet_suspects_hold_up(loop->suspects, loop->now);
+		!pgnet_quarantine_holds_up(loop->quarantine, loop->now);
 }
 
 /* Take finished requests from the engine. */
@@ -273,7 +274,7 @@ collect_finished(Loop *loop)
 	{
 		Job		   *job = pgnet_job_pop(&finished);
 
-		pgnet_suspects_finished(loop->suspects, job);
+		pgnet_quarantine_finished(loop->quarantine, job);
 		pgnet_lanes_finished(loop->lanes, job);
 		pgnet_recorder_add(&loop->recorder, job, loop->now);
 	}
@@ -360,7 +361,7 @@ follow_tables(Loop *loop)
 	if (!loop->access.changed)
 		return;
 	loop->access.changed = false;
-	pgnet_suspects_clear(loop->suspects);
+	pgnet_quarantine_clear(loop->quarantine);
 	pgnet_lanes_clear(loop->lanes);
 	loop->intake.refilling = false;
 	pgnet_due_rows_init(&loop->intake.due_rows);
@@ -420,7 +421,7 @@ next_due(Loop *loop)
 
 	due = Min(due, pgnet_expiry_due(&loop->expiry, loop->now, 0));
 	due = Min(due, pgnet_recount_due(&loop->recount, &loop->access));
-	due = Min(due, pgnet_suspects_due(loop->suspects, loop->now));
+	due = Min(due, pgnet_quarantine_due(loop->quarantine, loop->now));
 	due = Min(due, pgnet_throttle_due(&loop->throttle));
 	if (loop->jobs.nlookups > 0)
 		due = Min(due, loop->lookups_due);
@@ -501,7 +502,7 @@ leave(Loop *loop)
 	}
 	record_the_rest(loop);
 	pgnet_activity_flush(&loop->activity, loop->now, true);
-	pgnet_suspects_leave(loop->suspects);
+	pgnet_quarantine_leave(loop->quarantine, &loop->access);
 	/* after SIGTERM, of net.worker_restart() say, another one is to start */
 	if (!ShutdownRequestPending && is_idle(state_of(loop)))
 		pgnet_worker_set_clean_idle_exit(loop->worker,

@@ -15,10 +15,10 @@
 #include "worker/expiry.h"
 #include "worker/intake.h"
 #include "worker/lanes.h"
+#include "worker/quarantine.h"
 #include "worker/recorder.h"
 #include "worker/recount.h"
 #include "worker/lifetime.h"
-#include "worker/suspects.h"
 #include "worker/throttle.h"
 
 typedef struct Loop
@@ -34,7 +34,7 @@ typedef struct Loop
 	HttpEngine *engine;
 	Recorder	recorder;
 	Throttle	throttle;
-	Suspects   *suspects;
+	Quarantine *quarantine;
 	Expiry		expiry;
 	Recount		recount;
 	Activity	activity;

@@ -77,12 +77,12 @@ take_back(Throttle *throttle, dlist_head *unsent, Oid queue, TimestampTz now)
 		else if (is_hopeless(job, alone))
 		{
 			pgnet_lanes_finished(throttle->lanes, job);
-			pgnet_suspects_finished(throttle->suspects, job);
+			pgnet_quarantine_finished(throttle->quarantine, job);
 			pgnet_recorder_add(throttle->recorder, job, now);
 		}
 		else
 		{
-			pgnet_suspects_not_sent(throttle->suspects, job);
+			pgnet_quarantine_not_sent(throttle->quarantine, job);
 			like->count++;
 			like->error = job->outcome.shortage_errno;
 			like->first = job;

@@ -13,8 +13,8 @@
 #include "backoff.h"
 #include "http/engine.h"
 #include "worker/lanes.h"
+#include "worker/quarantine.h"
 #include "worker/recorder.h"
-#include "worker/suspects.h"
 
 typedef struct Throttle
 {
@@ -22,7 +22,7 @@ typedef struct Throttle
 	Lanes	   *lanes;			/* where jobs that were not sent wait again */
 	HttpEngine *engine;
 	Recorder   *recorder;		/* gets those that are given up */
-	Suspects   *suspects;		/* count what is in flight, too */
+	Quarantine *quarantine;		/* counts what is in flight, too */
 
 	bool		lasts;			/* there is a shortage */
 	bool		quiet;			/* no job came back since it was relaxed */

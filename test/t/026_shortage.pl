@@ -308,14 +308,14 @@ SKIP: {
 			'one line in the log');
 	};
 
-	# A suspect that was not sent is not in flight: nothing of it stays.
-	subtest 'suspects, and fewer ports than those' => sub {
+	# What was not sent is not in flight: nothing of it stays.
+	subtest 'careful mode, and fewer ports than requests' => sub {
 		my $port = $server->port;
 		my $crashed = $worker;
 
 		sql('select net.set_durable(true)');
-		my @ids = queue("http://127.0.0.1:$port/delay/2?suspect", PORTS * 2);
-		$server->wait_arrivals(qr{\?suspect}, 5);
+		my @ids = queue("http://127.0.0.1:$port/delay/2?careful", PORTS * 2);
+		$server->wait_arrivals(qr{\?careful}, 5);
 		my $start = -s $node->logfile;
 		kill 'KILL', $crashed;
 		wait_for('the server to be back', sub {
@@ -325,9 +325,9 @@ SKIP: {
 		$worker = next_worker($node, $crashed);
 		wait_shortage($start);
 		all_answered('all are answered', @ids);
-		ok(log_contains($node, qr/requests queued before that are sent with care/, $start), 'all were suspect');
-		eval { wait_for('nobody to be suspect', sub { sql('select count(*) from net._suspect') eq '0' }) };
-		is(sql('select count(*) from net._suspect'), '0', 'and nobody is any more');
+		ok(log_contains($node, qr/requests queued before that are sent with care/, $start), 'with care');
+		eval { wait_for('nothing to be written down', sub { sql('select in_flight is null from net._installation') eq 't' }) };
+		is(sql('select in_flight from net._installation'), '', 'and nothing is written down any more');
 		sql('select net.set_durable(false)');
 	};
 

@@ -13,9 +13,11 @@
 #include "tables/queue/keep_rows.h"
 #include "tables/queue/row_update.h"
 
+/* An attempt is over that the worker lived through. */
 static PreparedStatement keep_rows = {
 	.sql = "UPDATE net.http_request_queue AS q"
-		   " SET due = k.due, gave_up = k.gave_up, failures = k.failures"
+		   " SET due = k.due, gave_up = k.gave_up, failures = k.failures,"
+		   " deaths = NULL"
 		   " FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2),"
 		   " pg_catalog.unnest($3), pg_catalog.unnest($4))"
 		   " AS k (place, due, gave_up, failures)"

@@ -52,7 +52,7 @@ typedef struct Row
 	" q.queued::pg_catalog.timestamptz, q.due::pg_catalog.timestamptz," \
 	" q.gave_up::pg_catalog.timestamptz, q.retry::pg_catalog.interval[]," \
 	" q.failures::pg_catalog.jsonb, q.context::pg_catalog.jsonb," \
-	" q.keep::pg_catalog.bool, q.ctid" \
+	" q.keep::pg_catalog.bool, q.deaths::pg_catalog.int4, q.ctid" \
 	" FROM net.http_request_queue AS q"
 
 static PreparedStatement insert_row;
@@ -530,6 +530,8 @@ copy_row(QueueRead *read, const Row *row)
 	job->tid = *(ItemPointer) DatumGetPointer(row->values[COL_PLACE]);
 	if (!row->nulls[QUEUE_ROLE])
 		job->role = DatumGetObjectId(row->values[QUEUE_ROLE]);
+	if (!row->nulls[QUEUE_DEATHS])
+		job->deaths = DatumGetInt32(row->values[QUEUE_DEATHS]);
 	if (row->nulls[QUEUE_URL])
 		problem = pstrdup("null value in column \"url\"");
 	else
@@ -542,7 +544,7 @@ copy_row(QueueRead *read, const Row *row)
 	job->queue_bytes = job->size + column_size(row, QUEUE_URL);
 
 	job->loaded = job->size < read->max_bytes;
-	if (job->loaded || problem != NULL)
+	if (job->loaded || problem != NULL || job->deaths > 0)
 	{
 		char	   *other = pgnet_queue_row_read_delivery(&job->delivery,
 														  row->values,

@@ -37,6 +37,7 @@ const ShapeColumn pgnet_queue_shape[QUEUE_NCOLUMNS] = {
 	[QUEUE_FAILURES] = {"failures", JSONBOID},
 	[QUEUE_CONTEXT] = {"context", JSONBOID},
 	[QUEUE_KEEP] = {"keep", BOOLOID},
+	[QUEUE_DEATHS] = {"deaths", INT4OID},
 };
 
 static char *read_method(HttpRequest *request, const Datum *values,

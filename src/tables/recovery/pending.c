@@ -5,8 +5,8 @@
  */
 #include "postgres.h"
 
+#include "tables/recovery/crash_count.h"
 #include "tables/recovery/pending.h"
-#include "tables/recovery/suspect_rows.h"
 #include "tables/responses/expire.h"
 #include "tables/statement.h"
 
@@ -24,7 +24,7 @@ void
 pgnet_leftovers_find(Leftovers *leftovers)
 {
 	StatementSession session;
-	Inquest		inquest;
+	CrashCount	count;
 
 	pgnet_statement_begin(&session, PGNET_AS_OWNER);
 	leftovers->requests =
@@ -36,5 +36,5 @@ pgnet_leftovers_find(Leftovers *leftovers)
 	if (!pgnet_responses_oldest(&leftovers->oldest_response))
 		leftovers->oldest_response = DT_NOEND;
 	if (!leftovers->requests)
-		pgnet_suspect_rows_inquire(false, false, &inquest);
+		pgnet_crash_count_begin(false, true, &count);
 }

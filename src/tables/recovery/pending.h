@@ -19,8 +19,9 @@ typedef struct Leftovers
 
 /*
  * Look, inside a transaction, with the tables locked.  When nothing is to be
- * sent this holds the inquest of a crash (suspect_rows.h), so that the next
- * worker does not take what is queued later for what waited then.
+ * sent this takes note of a crash (crash_count.h), which nothing is charged
+ * with, so that the next worker does not take what is queued later for what
+ * waited then.
  */
 extern void pgnet_leftovers_find(Leftovers *leftovers);
 

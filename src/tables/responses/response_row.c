@@ -192,7 +192,10 @@ fill_delivery(OutcomeRows *rows, const Delivery *delivery)
 static char *
 gave_up(const Job *job)
 {
-	int			nsent = job->delivery.sent + (job->metrics.attempts > 0);
+	const HttpMetrics *metrics = &job->metrics;
+	/* one that is given up for deaths was not sent by us */
+	bool		sent = metrics->attempts > 0 && metrics->started != 0;
+	int			nsent = job->delivery.sent + sent;
 
 	return pgnet_gave_up_message(nsent, pgnet_attempt_reason(&job->outcome));
 }

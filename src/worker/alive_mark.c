@@ -1,5 +1,6 @@
 /*
- * witness.c -- was the worker alive when the server went down?
+ * alive_mark.c -- a file that says that the worker lived when the server went
+ * down.
  *
  * Runs in: workers.
  *
@@ -20,7 +21,7 @@
 #include "storage/ipc.h"
 #include "storage/pmsignal.h"
 
-#include "worker/witness.h"
+#include "worker/alive_mark.h"
 
 /* Not in backups (backup/basebackup.c), and open to extensions. */
 #define MARK "pg_stat_tmp/pg_net_%u.alive"
@@ -33,15 +34,15 @@ static void leave_mark(void);
 
 /* Look for a mark. */
 bool
-pgnet_witness_take(void)
+pgnet_alive_mark_take(void)
 {
 	snprintf(mark, sizeof(mark), MARK, MyDatabaseId);
 	return unlink(mark) == 0;
 }
 
-/* Be a witness from now on. */
+/* Be ready to leave one. */
 void
-pgnet_witness_begin(void)
+pgnet_alive_mark_begin(void)
 {
 	static bool begun = false;
 
