@@ -722,6 +722,20 @@ AS 'MODULE_PATHNAME', 'pgnet_webhook';
 COMMENT ON FUNCTION net.webhook() IS
   'Trigger: send the changed rows. Arguments: url [, method [, headers [, params [, timeout]]]] [, option=value ...]';
 
+CREATE FUNCTION net.resend(request_id bigint, due timestamptz DEFAULT now())
+RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_resend';
+COMMENT ON FUNCTION net.resend(bigint, timestamptz) IS
+  'Send a request that was given up again, or one that is queued at another time; false: it is in flight, or not there';
+
+CREATE FUNCTION net.cancel(request_id bigint)
+RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_cancel';
+COMMENT ON FUNCTION net.cancel(bigint) IS
+  'Remove a request that is queued or was given up; false: it is in flight, or not there';
+
 --
 -- Responses of single requests
 --

@@ -52,6 +52,7 @@ typedef struct Delivery
 	 * PGNET_GAVE_UP when the row is removed; 0: at once.
 	 */
 	Disposition disposition;
+	TimestampTz decided;		/* when, unless it is done or failed */
 	TimestampTz next_due;
 	Jsonb	   *log;			/* failures with this attempt, while recorded */
 } Delivery;
@@ -77,6 +78,8 @@ typedef struct Job
 	bool		loaded;
 	size_t		size;			/* bytes this job holds, roughly */
 	size_t		queue_bytes;	/* URL, headers and body of its row */
+
+	int			inflight_entry; /* in shared memory; 0: none */
 
 	/* how often there was no memory to send it though nothing else had any */
 	int			oom_retries;

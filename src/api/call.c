@@ -128,6 +128,8 @@ insert(DatabaseState *database, const QueueRow *row)
 {
 	int64		id;
 
+	if (row->retry != NULL || row->due != 0)
+		pgnet_warn_unless_durable();
 	renew_ids(database);
 	id = pgnet_queue_insert(row);
 	pgnet_wakeup_at_commit(id);

@@ -12,6 +12,7 @@
 #include "utils/timestamp.h"
 
 #include "api/support.h"
+#include "tables/recovery/durability.h"
 #include "settings.h"
 #include "shared/launcher_state.h"
 #include "tables/catalog.h"
@@ -117,4 +118,17 @@ is_named_database(void)
 		if (name != NULL && strcmp(lfirst(cell), name) == 0)
 			return true;
 	return false;
+}
+
+void
+pgnet_warn_unless_durable(void)
+{
+	static bool said = false;
+
+	if (said || !pgnet_durability_is_off())
+		return;
+	said = true;
+	ereport(NOTICE,
+			errmsg("a server crash will remove queued, scheduled and retried requests"),
+			errhint("Call net.set_durable(true) to keep them."));
 }

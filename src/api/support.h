@@ -40,4 +40,10 @@ extern void pgnet_require_readable(FunctionCallInfo fcinfo);
 /* Throws as above when the worker is not at work, and should be. */
 extern void pgnet_require_worker(void);
 
+/*
+ * Tell the user, once a session, if what is promised for later is lost in a
+ * crash, because the tables are unlogged.
+ */
+extern void pgnet_warn_unless_durable(void);
+
 #endif							/* PGNET_API_SUPPORT_H */

@@ -35,6 +35,7 @@ pgnet_database_init(DatabaseState *database, Oid oid)
 	pg_atomic_init_u32(&worker->rows_changed, 0);
 	worker->status = (WorkerStatus) {.proc = -1};
 	pg_atomic_init_u32(&worker->in_flight, 0);
+	worker->inflight_ids = InvalidDsaPointer;
 	pg_atomic_init_u32(&worker->waits, 0);
 	pg_atomic_init_u32(&database->changes, 0);
 	ConditionVariableInit(&database->changed);

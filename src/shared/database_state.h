@@ -17,6 +17,7 @@
 #include "port/atomics.h"
 #include "storage/condition_variable.h"
 #include "storage/spin.h"
+#include "utils/dsa.h"
 
 /* lowest_new_id when nothing is new, and when everything is to be looked at */
 #define PGNET_NOTHING_NEW PG_INT64_MAX
@@ -47,6 +48,8 @@ typedef struct WorkerState
 	/* see inflight_global.c */
 	pg_atomic_uint32 in_flight;
 	pg_atomic_uint32 waits;
+
+	dsa_pointer inflight_ids;	/* see inflight_ids.c */
 } WorkerState;
 
 typedef struct DatabaseState

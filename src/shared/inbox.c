@@ -27,7 +27,8 @@ void
 pgnet_inbox_announce_changed(DatabaseState *database)
 {
 	pg_atomic_write_u32(&database->worker.rows_changed, 1);
-	pgnet_database_wake(database);
+	/* one that waits for its time may be due now */
+	pgnet_database_request_start(database);
 	pgnet_database_broadcast(database);
 }
 

@@ -17,8 +17,8 @@
 extern void pgnet_inbox_announce(DatabaseState *database, int64 id);
 
 /*
- * Say that rows were changed or removed, to the worker and to those who wait
- * for one of them.  Called after commit: must not throw.
+ * Say that rows were changed or removed, to the worker, started if need be, and
+ * to those who wait for one of them.  Called after commit: must not throw.
  */
 extern void pgnet_inbox_announce_changed(DatabaseState *database);
 

@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "shared/inflight_global.h"
+#include "shared/inflight_ids.h"
 #include "worker/jobs.h"
 
 #define TO(state) (1 << PGNET_JOB_##state)
@@ -90,6 +91,14 @@ pgnet_job_move(Jobs *jobs, Job *job, JobState state)
 		take_place(jobs, job);
 	if (!has_place(state) && has_place(before))
 		give_place(jobs, job);
+	if (state == PGNET_JOB_IN_FLIGHT)
+		job->inflight_entry = pgnet_inflight_ids_enter(job->id,
+													   pgnet_clock_now());
+	else if (state != PGNET_JOB_FINISHED)
+	{
+		pgnet_inflight_ids_remove(job->inflight_entry);
+		job->inflight_entry = 0;
+	}
 	if (state == PGNET_JOB_FINISHED)
 		pgnet_account_take(&jobs->account, job->holder,
 						   PGNET_POOL_UNRECORDED, 1);

@@ -102,7 +102,6 @@ static void
 decide(Job *job)
 {
 	Delivery   *delivery = &job->delivery;
-	TimestampTz now;
 
 	delivery->next_due = 0;
 	delivery->disposition = pgnet_retry_decide(&job->outcome,
@@ -111,13 +110,13 @@ decide(Job *job)
 	if (delivery->disposition == PGNET_DONE ||
 		delivery->disposition == PGNET_FAILED)
 		return;
-	now = GetCurrentTimestamp();
+	delivery->decided = GetCurrentTimestamp();
 	if (delivery->disposition == PGNET_AGAIN)
 		delivery->next_due =
-			pgnet_retry_due(&job->outcome, now,
+			pgnet_retry_due(&job->outcome, delivery->decided,
 							delivery->delays_us[delivery->failed]);
 	else if (pgnet_setting_failed_ttl() > 0)
-		delivery->next_due = now + pgnet_setting_failed_ttl();
+		delivery->next_due = delivery->decided + pgnet_setting_failed_ttl();
 }
 
 /* The end of the list; for a while after one was slow, before the slow ones. */

@@ -17,6 +17,7 @@
 
 #include "compat.h"
 #include "shared/inflight_global.h"
+#include "shared/inflight_ids.h"
 #include "shared/registry.h"
 #include "shared/worker_state.h"
 #include "worker/loop.h"
@@ -67,5 +68,6 @@ begin(Oid database)
 		proc_exit(0);
 	}
 	pgnet_inflight_join(worker);
+	pgnet_inflight_ids_join(worker);
 	return worker;
 }

@@ -191,4 +191,100 @@ subtest 'arguments' => sub {
 	pass('by hand: a response that says so');
 };
 
+subtest 'resend and cancel' => sub {
+	my $path = '/flaky/' . key() . '?fails=2';
+	my $id = call($path, retry => "'{1ms}'");
+	is(wait_response($node, $id)->{error_msg}, 'gave up after 2 attempts: 503', 'given up');
+	is(status_of($id), 'ERROR | gave up after 2 attempts: 503', 'what is said of it');
+	is(row_of($id, 'due - gave_up'), '7 days', 'how long it is kept');
+	sql("begin; select net.resend($id); rollback");
+	is(row_of($id, 'gave_up is not null'), 't', 'rolled back');
+	is(sql("select net.resend($id)"), 't', 'sent again');
+	my $row = wait_for('success', sub { sql("select row_to_json(r) from net._http_response r where id = $id and error_msg is null") });
+	$row = JSON::PP::decode_json($row);
+	is($row->{attempts}, 3, 'all attempts');
+	is(scalar @{ $row->{failures} }, 3, 'two failures, and the new round');
+	is($row->{failures}[2]{role}, 'postgres', 'who sent it again');
+	is(sql("select count(*) from net._http_response where id = $id"), 1, 'one response');
+	is(sql("select net.resend($id)"), 'f', 'done: not there');
+	is(sql('select net.resend(null)') . sql('select net.cancel(null)'), 'ff', 'null: not there');
+	like(failure('select net.resend(1, $$infinity$$)'), qr/due must not be infinite/, 'infinity');
+
+	$id = call('/echo/' . key(), due => "now() + interval '1 hour'");
+	is(sql("select net.resend($id, now() + interval '2 hours')"), 't', 'later');
+	is(row_of($id, "due > now() + interval '100 min' and gave_up is null and failures is null"), 't', 'that is all');
+	is(sql("select net.resend($id)"), 't', 'now');
+	is(wait_response($node, $id)->{status_code}, 200, 'sent');
+
+	$id = call('/hang', timeout_milliseconds => 600_000);
+	$server->wait_arrivals('/hang', 3);
+	is(sql("select net.resend($id)") . sql("select net.cancel($id)"), 'ff', 'in flight: neither');
+	sql("delete from net.http_request_queue where id = $id");
+
+	$id = call('/echo/' . key(), due => "now() + interval '1 hour'");
+	sql('create role other; grant usage on schema net to other');
+	is(sql("set role other; select net.cancel($id)::text || net.resend($id)::text"), 'falsefalse', "another's is not there");
+	is(sql("reset role; select net.cancel($id)"), 't', 'cancelled');
+	is(status_of($id), "ERROR | request_id $id not found", 'and gone');
+	$id = sql("reset role; set role other; select net.http_request('GET', '$base/echo/o', due := now() + interval '1 hour')");
+	is(sql("revoke all on net.http_request_queue from other; select net.cancel($id)"), 't', 'its own, without rights on the table');
+	sql('reset role');
+
+	$id = call('/status/503', retry => "'{1ms}'");
+	wait_response($node, $id);
+	is(sql("select net.cancel($id)"), 't', 'given up: cancelled');
+	is(sql("select error_msg from net._http_response where id = $id"), 'gave up after 2 attempts: 503', 'its response stays');
+};
+
+subtest 'what was given up is removed' => sub {
+	sql("alter system set pg_net.failed_ttl = '1 s'");
+	$node->reload;
+	my $id;
+	wait_for('the setting to apply', sub {
+		$id = call('/status/503', retry => "'{}'::interval[] || interval '1 ms'");
+		wait_response($node, $id);
+		return (row_of($id, 'due - gave_up') || '00:00:01') eq '00:00:01';
+	});
+	wait_sql("select count(*) from net.http_request_queue where id = $id", 0);
+	is(sql("select error_msg from net._http_response where id = $id"), 'gave up after 2 attempts: 503', 'its response stays');
+	sql("alter system set pg_net.failed_ttl = 0");
+	$node->reload;
+	wait_for('0 to apply', sub {
+		$id = call('/status/503', retry => "'{1ms}'");
+		wait_response($node, $id);
+		return row_of($id, 'count(*)') == 0;
+	});
+	pass('0: at once');
+	sql('alter system reset pg_net.failed_ttl');
+	$node->reload;
+};
+
+subtest 'a database without a worker' => sub {
+	create_databases('later');
+	sql("alter system set pg_net.worker_idle_timeout = '200ms'");
+	$node->reload;
+	my $path = '/echo/' . key();
+	my $id = sql_in($node, 'later', "select net.http_request('GET', '$base$path', due := now() + interval '3 s')");
+	wait_sql(q(select count(*) from pg_stat_activity where datname = 'later' and backend_type like '%pg_net%'), 0);
+	pass('its worker leaves');
+	is(wait_response($node, $id, undef, 'later')->{status_code}, 200, 'and comes back in time');
+	is(sql_in($node, 'later', "select started >= queued + interval '3 s' from net._http_response where id = $id"), 't', 'not before');
+	wait_sql(q(select count(*) from pg_stat_activity where datname = 'later' and backend_type like '%pg_net%'), 0);
+	$id = sql_in($node, 'later', "select net.http_request('GET', '$base$path', due := now() + interval '1 hour')");
+	wait_sql(q(select count(*) from pg_stat_activity where datname = 'later' and backend_type like '%pg_net%'), 0);
+	sql_in($node, 'later', "select net.resend($id)");
+	is(wait_response($node, $id, undef, 'later')->{status_code}, 200, 'resend starts one');
+	$id = sql_in($node, 'later', "select net.http_request('GET', '$base$path', due := now() + interval '4 s')");
+	sql_in($node, 'later', 'select net.set_durable(true)');
+	$node->restart;
+	is(wait_response($node, $id, undef, 'later')->{status_code}, 200, 'after a restart of the server, too');
+};
+
+subtest 'the notice' => sub {
+	my (undef, undef, $stderr) = $node->psql('postgres', "select net.http_request('GET', '$base/', retry := '{1s}')");
+	like($stderr, qr/NOTICE: +a server crash will remove/, 'unlogged');
+	(undef, undef, $stderr) = $node->psql('later', "select net.http_request('GET', '$base/', retry := '{1s}')");
+	is($stderr, '', 'durable');
+};
+
 done_testing();

@@ -70,7 +70,6 @@ run_update(Job *const *jobs, int njobs, bool *updated)
 	Datum	   *failures = palloc(sizeof(Datum) * njobs);
 	bool	   *nulls = palloc0(sizeof(bool) * njobs);
 	bool	   *goes_on = palloc(sizeof(bool) * njobs);
-	Datum		now = TimestampTzGetDatum(GetCurrentTimestamp());
 	Datum		values[4];
 
 	for (int i = 0; i < njobs; i++)
@@ -79,7 +78,7 @@ run_update(Job *const *jobs, int njobs, bool *updated)
 
 		ids[i] = jobs[i]->id;
 		due[i] = TimestampTzGetDatum(delivery->next_due);
-		gave_up[i] = now;
+		gave_up[i] = TimestampTzGetDatum(delivery->decided);
 		goes_on[i] = delivery->disposition != PGNET_GAVE_UP;
 		failures[i] = JsonbPGetDatum(delivery->log);
 	}

@@ -5,10 +5,13 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_class.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/proc.h"
+#include "utils/lsyscache.h"
 
+#include "tables/catalog.h"
 #include "tables/local_setting.h"
 #include "tables/recovery/durability.h"
 #include "tables/statement.h"
@@ -55,6 +58,15 @@ pgnet_durability_set(bool durable)
 	for (int i = 0; i < (int) lengthof(make_logged); i++)
 		run(statements[i]);
 	pgnet_statement_finish();
+}
+
+bool
+pgnet_durability_is_off(void)
+{
+	Oid			queue = pgnet_catalog_relation("http_request_queue");
+
+	return OidIsValid(queue) &&
+		get_rel_persistence(queue) == RELPERSISTENCE_UNLOGGED;
 }
 
 /* Lock both tables, or give up. */

@@ -15,4 +15,7 @@
  */
 extern void pgnet_durability_set(bool durable);
 
+/* Does a crash empty the queue? */
+extern bool pgnet_durability_is_off(void);
+
 #endif							/* PGNET_DURABILITY_H */
