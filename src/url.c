@@ -1,29 +1,20 @@
 /*
- * url.c -- URLs, through libcurl's URL parser.
+ * url.c -- URLs: checking, adding query parameters, percent-encoding.
  *
  * Runs in: client backends and workers.  Nothing here throws while libcurl
  * holds memory: its objects are freed before an error leaves.
  */
 #include "postgres.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
-#include <curl/curl.h>
-
 #include "catalog/namespace.h"
-#include "common/hashfn.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 
 #include "exchange.h"
 #include "url.h"
+#include "url_parser.h"
+#include "url_target.h"
 #include "words.h"
-
-/* More than a scheme, a host name and a port can be. */
-#define MAX_KEY_BYTES 300
-
-/* What host names are made of, in small letters. */
-#define HOST_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789-_."
 
 /* How much of a URL an error message shows. */
 #define SHOWN_URL_BYTES 200
@@ -33,27 +24,15 @@
 
 static char *url_finish(CURLU *handle, CURLUcode code, const char *url,
 						char **problem);
-static CURLUcode url_parse(CURLU *handle, const char *url);
-static CURLUcode unescape_host(CURLU *handle, const char *url);
 static char *url_normalize(const char *url, char **pairs, int npairs,
 						   char **problem);
 static const char *to_utf8(const char *text);
 static char *url_assemble(const char *url, char **pairs, int npairs);
-static const char *authority_start(const char *url);
-static inline bool is_scheme_character(char c);
-static size_t add_default_port(char *key, size_t length);
-static bool is_in_one_form(const char *key);
-static inline char lower(char c);
-static size_t authority_end(const char *url);
-static bool copy_part(CURLU *handle, CURLUPart part, char *place, size_t size);
-static bool normalize_host(char *host);
-static bool password_has_slash(const char *authority);
 static char *edge_problem(const char *url);
 static const char *blank_at(const char *utf8, size_t place);
 static char *url_shown(const char *url);
 static char *take_string(char *from_libcurl);
 
-/* Append params, encoded, to url's query. */
 char *
 pgnet_url_build(const char *url, const Field *params, int nparams,
 				char **problem)
@@ -66,7 +45,6 @@ pgnet_url_build(const char *url, const Field *params, int nparams,
 	return pgnet_url_append(url, pairs, nparams, problem);
 }
 
-/* Append pairs, encoded already, to url's query. */
 char *
 pgnet_url_append(const char *url, char **pairs, int npairs, char **problem)
 {
@@ -76,7 +54,6 @@ pgnet_url_append(const char *url, char **pairs, int npairs, char **problem)
 	return utf8 ? pg_any_to_server(utf8, strlen(utf8), PG_UTF8) : NULL;
 }
 
-/* Say what is wrong with url, if anything. */
 char *
 pgnet_url_problem(const char *url)
 {
@@ -86,13 +63,12 @@ pgnet_url_problem(const char *url)
 	return problem;
 }
 
-/* Say how to write url. */
 char *
 pgnet_url_hint(const char *url)
 {
 	const char *scheme_end = url;
 
-	while (is_scheme_character(*scheme_end))
+	while (pgnet_url_is_scheme_character(*scheme_end))
 		scheme_end++;
 	if (edge_problem(url) != NULL)
 		return strchr(BLANKS, *url) != NULL ||
@@ -112,7 +88,6 @@ pgnet_url_hint(const char *url)
 	return psprintf("Include the scheme, as in \"https://%s\".", url_shown(url));
 }
 
-/* Say what is wrong with url unless it names a scheme of ours. */
 char *
 pgnet_url_scheme_problem(const char *url)
 {
@@ -122,7 +97,6 @@ pgnet_url_scheme_problem(const char *url)
 	return pgnet_url_problem(url);
 }
 
-/* Percent-encode text as UTF-8. */
 char *
 pgnet_url_encode(const char *text)
 {
@@ -130,157 +104,6 @@ pgnet_url_encode(const char *text)
 
 	/* an empty length means strlen() to curl_easy_escape */
 	return take_string(curl_easy_escape(NULL, utf8, strlen(utf8)));
-}
-
-/*
- * Hash scheme, host and port.  Mostly a scan is enough, and the parser not
- * worth its price; what may be written in several ways is left to it.
- */
-uint64
-pgnet_url_host_key(const char *url)
-{
-	char		key[MAX_KEY_BYTES + sizeof(":443")];
-	size_t		end = authority_end(url);
-	size_t		length = 0;
-	UrlTarget	target;
-
-	for (size_t i = 0; i < end; i++)
-	{
-		/* a user and password make no host of its own */
-		if (url[i] == '@')
-			length = 0;
-		else if (length < MAX_KEY_BYTES)
-			key[length++] = lower(url[i]);
-	}
-	key[length] = '\0';
-	length = add_default_port(key, length);
-	if (!is_in_one_form(key) && pgnet_url_target(url, &target))
-		length = snprintf(key, sizeof(key), "%s://%s:%d", target.scheme,
-						  target.host, target.port);
-	return hash_bytes_extended((unsigned char *) key,
-							   (int) Min(length, sizeof(key) - 1), 0);
-}
-
-/* Add the port to a key that ends with a host name; its length then. */
-static size_t
-add_default_port(char *key, size_t length)
-{
-	const char *host = strstr(key, "://");
-	bool		tls = strncmp(key, "https:", 6) == 0;
-
-	if (host == NULL || (!tls && strncmp(key, "http:", 5) != 0))
-		return length;
-	host += strlen("://");
-	if (strspn(host, HOST_CHARACTERS) != strlen(host))
-		return length;
-	strcpy(key + length, tls ? ":443" : ":80");
-	return strlen(key);
-}
-
-/*
- * Is this the form in which pgnet_url_target() gives scheme, host and port?  Of
- * what is written otherwise only the parser knows what it is the same as.
- */
-static bool
-is_in_one_form(const char *key)
-{
-	const char *host = strstr(key, "://");
-	size_t		length;
-	const char *port;
-	char		text[INET_ADDRSTRLEN];
-	struct in_addr address;
-
-	if (host == NULL)
-		return false;
-	host += strlen("://");
-	length = strspn(host, HOST_CHARACTERS);
-	if (length == 0 || host[length] != ':' || host[length - 1] == '.')
-		return false;
-	port = host + length + 1;
-	if (*port == '0' || *port == '\0' || strspn(port, "0123456789") != strlen(port))
-		return false;
-	if (!isdigit((unsigned char) *host))
-		return true;
-	/* an address may lack zeros, or be in other numbers than decimal ones */
-	strlcpy(text, host, Min(length + 1, sizeof(text)));
-	return inet_pton(AF_INET, text, &address) == 1;
-}
-
-/* What stands between the scheme, or the user, and the path. */
-const char *
-pgnet_url_host(const char *url, int *length)
-{
-	const char *start = authority_start(url);
-	const char *end = url + authority_end(url);
-
-	for (const char *c = start; c < end; c++)
-		if (*c == '@')
-			start = c + 1;
-	*length = (int) Min(end - start, SHOWN_URL_BYTES);
-	return start;
-}
-
-/*
- * Put asterisks in the place of what stands before the host.  libcurl takes
- * one slash, or three, for two; of what is no URL only the end is shown.
- */
-const char *
-pgnet_url_masked(const char *url)
-{
-	const char *at = strrchr(url, '@');
-	const char *start;
-
-	if (at == NULL)
-		return url;
-	start = authority_start(url);
-	if (start > url && !password_has_slash(start))
-	{
-		at = start + strcspn(start, "/?#");
-		while (at > start && *at != '@')
-			at--;
-		if (at == start)
-			return url;
-	}
-	return psprintf("%.*s***%s", (int) (start - url), url, at);
-}
-
-/*
- * Was a slash, or the like, in a password not encoded?  Then what seems to be
- * the port, up to that slash, is no number.
- */
-static bool
-password_has_slash(const char *authority)
-{
-	size_t		length = strcspn(authority, "/?#");
-	const char *host_end = memchr(authority, ']', length);
-	const char *colon = host_end ? host_end : authority;
-
-	if (memchr(authority, '@', length) != NULL)
-		return false;
-	colon = memchr(colon, ':', authority + length - colon);
-	return colon != NULL &&
-		colon + 1 + strspn(colon + 1, "0123456789") < authority + length;
-}
-
-/* Find where a URL leads. */
-bool
-pgnet_url_target(const char *url, UrlTarget *target)
-{
-	CURLU	   *handle = curl_url();
-	char	   *port = NULL;
-	bool		found;
-
-	found = handle != NULL && url_parse(handle, url) == CURLUE_OK &&
-		copy_part(handle, CURLUPART_SCHEME, target->scheme,
-				  sizeof(target->scheme)) &&
-		copy_part(handle, CURLUPART_HOST, target->host, sizeof(target->host)) &&
-		curl_url_get(handle, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) ==
-			CURLUE_OK;
-	if (found)
-		target->port = (int) strtol(port, NULL, 10);
-	curl_free(port);
-	curl_url_cleanup(handle);
-	return found && normalize_host(target->host);
 }
 
 /* The URL with pairs appended, in its normal form, as UTF-8. */
@@ -301,13 +124,13 @@ url_normalize(const char *url, char **pairs, int npairs, char **problem)
 	handle = curl_url();
 	if (handle == NULL)
 		ereport(ERROR, errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"));
-	code = url_parse(handle, whole);
+	code = pgnet_url_parse(handle, whole);
 	return url_finish(handle, code, url, problem);
 }
 
 /*
- * A blank at an end was pasted, or read from a file.  It would be sent, as
- * %20, to another path; NULL when there is none.
+ * Is there a blank at an end, pasted or read from a file?  It would be sent as
+ * %20, to another path.  NULL if there is none.
  */
 static char *
 edge_problem(const char *url)
@@ -336,7 +159,7 @@ edge_problem(const char *url)
 					begins ? "begins" : "ends", blank);
 }
 
-/* The name of the character at a place if nobody sees it, else NULL. */
+/* The name of the character at a place if it is invisible, else NULL. */
 static const char *
 blank_at(const char *utf8, size_t place)
 {
@@ -365,16 +188,16 @@ blank_at(const char *utf8, size_t place)
 }
 
 /*
- * Put pairs before the fragment.  Spaces and characters outside of ASCII that
- * stand behind the host become percent escapes of their UTF-8 bytes, as in
- * the address bar of a browser; escapes that are there stay as they are.
+ * Insert pairs before the fragment.  Spaces and characters outside of ASCII
+ * that follow the host become percent escapes of their UTF-8 bytes, as in the
+ * address bar of a browser; existing escapes are not changed.
  */
 static char *
 url_assemble(const char *url, char **pairs, int npairs)
 {
 	const char *utf8 = to_utf8(url);
 	size_t		length = strcspn(utf8, "#");
-	size_t		authority = authority_end(utf8);
+	size_t		authority = pgnet_url_authority_end(utf8);
 	bool		has_query = memchr(utf8, '?', length) != NULL;
 	StringInfoData whole;
 	char		last;
@@ -402,8 +225,8 @@ url_assemble(const char *url, char **pairs, int npairs)
 }
 
 /*
- * Text of the database as UTF-8; as it is where that is not possible, since
- * the worker must not stumble over a row.
+ * Text of the database as UTF-8.  If that is not possible, text itself: a row
+ * must not make the worker throw.
  */
 static const char *
 to_utf8(const char *text)
@@ -429,121 +252,7 @@ to_utf8(const char *text)
 	return utf8;
 }
 
-/*
- * Where user, host and port begin: behind the scheme and its slashes, of which
- * libcurl takes one as well as two (lib/urlapi.c).
- */
-static const char *
-authority_start(const char *url)
-{
-	const char *scheme_end = url;
-
-	while (is_scheme_character(*scheme_end))
-		scheme_end++;
-	if (*scheme_end != ':' || scheme_end[1] != '/')
-		return url;
-	return scheme_end + 1 + strspn(scheme_end + 1, "/");
-}
-
-/* RFC 3986, section 3.1. */
-static inline bool
-is_scheme_character(char c)
-{
-	char		letter = lower(c);
-
-	return (letter >= 'a' && letter <= 'z') || (c >= '0' && c <= '9') ||
-		c == '+' || c == '-' || c == '.';
-}
-
-/* A small letter in the place of a capital one of ASCII. */
-static inline char
-lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
-}
-
-/* Where scheme, user, host and port end. */
-static size_t
-authority_end(const char *url)
-{
-	const char *authority = authority_start(url);
-
-	return authority - url + strcspn(authority, "/?#");
-}
-
-/* Parse url as an absolute http or https URL with a host. */
-static CURLUcode
-url_parse(CURLU *handle, const char *url)
-{
-	CURLUcode	code = curl_url_set(handle, CURLUPART_URL, url, 0);
-	char	   *scheme = NULL;
-
-	if (code == CURLUE_OK)
-		code = unescape_host(handle, url);
-	if (code == CURLUE_OK)
-		code = curl_url_get(handle, CURLUPART_SCHEME, &scheme, 0);
-	if (code == CURLUE_OK && strcmp(scheme, "http") != 0 &&
-		strcmp(scheme, "https") != 0)
-		code = CURLUE_UNSUPPORTED_SCHEME;
-	/* libcurl takes a third slash for a slip of the finger */
-	if (code == CURLUE_OK && strstr(url, ":///") == url + strlen(scheme))
-		code = CURLUE_NO_HOST;
-	curl_free(scheme);
-	return code;
-}
-
-/* Copy a part of a URL to a place of that size. */
-static bool
-copy_part(CURLU *handle, CURLUPart part, char *place, size_t size)
-{
-	char	   *value = NULL;
-	bool		fits;
-
-	if (curl_url_get(handle, part, &value, 0) != CURLUE_OK)
-		return false;
-	fits = strlcpy(place, value, size) < size;
-	curl_free(value);
-	return fits;
-}
-
-/* Bring a host to its one form. */
-static bool
-normalize_host(char *host)
-{
-	size_t		length = strlen(host);
-
-	if (length > 1 && host[length - 1] == '.')
-		host[--length] = '\0';
-	for (size_t i = 0; i < length; i++)
-	{
-		if (IS_HIGHBIT_SET(host[i]) || (unsigned char) host[i] <= ' ')
-			return false;
-		host[i] = pg_ascii_tolower((unsigned char) host[i]);
-	}
-	return length > 0;
-}
-
-/*
- * libcurl takes escapes out of the host after it has looked for numbers that
- * are addresses in it: have it look again, or the host would be another one
- * when the URL is read the next time.
- */
-static CURLUcode
-unescape_host(CURLU *handle, const char *url)
-{
-	char	   *once = NULL;
-	CURLUcode	code;
-
-	if (memchr(url, '%', authority_end(url)) == NULL)
-		return CURLUE_OK;
-	code = curl_url_get(handle, CURLUPART_URL, &once, 0);
-	if (code == CURLUE_OK)
-		code = curl_url_set(handle, CURLUPART_URL, once, 0);
-	curl_free(once);
-	return code;
-}
-
-/* Free the handle and give back either the URL or the problem. */
+/* Free the handle, and return the URL or set *problem. */
 static char *
 url_finish(CURLU *handle, CURLUcode code, const char *url, char **problem)
 {
@@ -571,7 +280,7 @@ url_shown(const char *url)
 	return psprintf("%s...", pnstrdup(shown, length));
 }
 
-/* Move a string of libcurl's to the current memory context. */
+/* Copy a string of libcurl's to the current memory context, and free it. */
 static char *
 take_string(char *from_libcurl)
 {

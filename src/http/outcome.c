@@ -13,7 +13,7 @@
 #include "http/lookups.h"
 #include "http/metrics.h"
 #include "http/outcome.h"
-#include "url.h"
+#include "url_target.h"
 #include "words.h"
 
 static bool comes_from_host(CURLcode result);

@@ -9,7 +9,7 @@
 
 #include "http/route.h"
 #include "http/trust.h"
-#include "url.h"
+#include "url_target.h"
 
 /* A host and a port, with brackets and colons. */
 #define MAX_CONNECT_TO 300

@@ -10,7 +10,7 @@
 
 #include "postgres.h"
 
-#include "url.h"
+#include "url_target.h"
 
 /* One row of net.access_rule but its role; NULL where every one is meant. */
 typedef struct AccessRule

@@ -8,7 +8,7 @@
 
 #include "postgres.h"
 
-#include "url.h"
+#include "url_target.h"
 
 /* Room for an address of either family. */
 #define PGNET_ADDRESS_BYTES 16

@@ -8,7 +8,7 @@
 
 #include "postgres.h"
 
-#include "url.h"
+#include "url_target.h"
 
 /* What a list can say of a destination, in order. */
 #define PGNET_ROUTE_MAX_VALUES 2

@@ -21,6 +21,7 @@
 #include "tables/queue/unreadable_rows.h"
 #include "tables/transaction.h"
 #include "url.h"
+#include "url_target.h"
 #include "worker/copies.h"
 #include "worker/intake.h"
 

@@ -18,7 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "job.h"
-#include "url.h"
+#include "url_target.h"
 #include "worker/throttle.h"
 
 /* How often a request is tried for which there is no memory, if it is alone. */

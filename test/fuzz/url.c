@@ -1,10 +1,11 @@
 /*
- * url.c -- fuzzes src/url.c: a URL, and names and values of parameters.
+ * url.c -- fuzzes src/url.c and src/url_target.c: a URL, and names and values of parameters.
  */
 #include "postgres.h"
 
 #include "fuzz.h"
 #include "url.h"
+#include "url_target.h"
 
 #define MAX_PARAMS 8
 

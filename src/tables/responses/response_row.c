@@ -19,7 +19,7 @@
 #include "tables/responses/response_row.h"
 #include "text/convert.h"
 #include "text/json_fields.h"
-#include "url.h"
+#include "url_target.h"
 
 const ShapeColumn pgnet_outcome_rows_shape[RESPONSE_COLUMNS] = {
 	[RESPONSE_ID] = {"id", INT8OID},
