@@ -10,6 +10,7 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 
+#include "allocate.h"
 #include "exchange.h"
 #include "url.h"
 #include "url_parser.h"
@@ -287,11 +288,7 @@ take_string(char *from_libcurl)
 	char	   *copy = NULL;
 
 	if (from_libcurl != NULL)
-		copy = MemoryContextAllocExtended(CurrentMemoryContext,
-										  strlen(from_libcurl) + 1,
-										  MCXT_ALLOC_NO_OOM);
-	if (copy != NULL)
-		strcpy(copy, from_libcurl);
+		copy = pgnet_allocate_copy(CurrentMemoryContext, from_libcurl);
 	curl_free(from_libcurl);
 	if (copy == NULL)
 		ereport(ERROR, errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"));

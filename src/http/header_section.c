@@ -11,8 +11,7 @@
 
 #include <ctype.h>
 
-#include "utils/memutils.h"
-
+#include "allocate.h"
 #include "http/header_section.h"
 
 /* The fields there is room for at first. */
@@ -29,7 +28,6 @@ static bool make_room(HeaderSection *section, MemoryContext context);
 static void trim(const char **text, size_t *length);
 static inline bool is_blank(char c);
 static inline bool is_space(char c);
-static void *allocate(MemoryContext context, size_t size);
 
 /* Take a line. */
 bool
@@ -113,7 +111,7 @@ add_field(HeaderSection *section, MemoryContext context, const char *line,
 	length -= name_length + 1;
 	trim(&value, &length);
 
-	copy = allocate(context, name_length + length + 2);
+	copy = pgnet_allocate(context, name_length + length + 2);
 	if (copy == NULL || !make_room(section, context))
 		return false;
 	memcpy(copy, line, name_length);
@@ -149,7 +147,7 @@ continue_field(HeaderSection *section, MemoryContext context, const char *line,
 	after = before + 1 + length;
 	if (section->long_value == NULL || after >= section->long_room)
 	{
-		char	   *longer = allocate(context, after * 2);
+		char	   *longer = pgnet_allocate(context, after * 2);
 
 		if (longer == NULL)
 			return false;
@@ -174,7 +172,7 @@ make_room(HeaderSection *section, MemoryContext context)
 
 	if (section->nfields < section->room)
 		return true;
-	wider = allocate(context, sizeof(Field) * room);
+	wider = pgnet_allocate(context, sizeof(Field) * room);
 	if (wider == NULL)
 		return false;
 	if (section->nfields > 0)
@@ -209,11 +207,4 @@ static inline bool
 is_space(char c)
 {
 	return is_blank(c) || c == '\r' || c == '\n';
-}
-
-/* Memory, or NULL instead of an error. */
-static void *
-allocate(MemoryContext context, size_t size)
-{
-	return MemoryContextAllocExtended(context, size, MCXT_ALLOC_NO_OOM);
 }

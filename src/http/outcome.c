@@ -7,8 +7,7 @@
 
 #include <curl/curl.h>
 
-#include "utils/memutils.h"
-
+#include "allocate.h"
 #include "job.h"
 #include "http/lookups.h"
 #include "http/metrics.h"
@@ -19,8 +18,6 @@
 static bool comes_from_host(CURLcode result);
 static const char *find_content_type(const HttpOutcome *outcome);
 static double milliseconds(CURL *easy, CURLINFO what);
-static void *allocate(Job *job, size_t size);
-static char *copy_string(Job *job, const char *string);
 
 /* Take over a response. */
 void
@@ -146,7 +143,7 @@ pgnet_outcome_failed(Job *job, const char *format,...)
 	va_start(arguments, format);
 	vsnprintf(message, sizeof(message), format, arguments);
 	va_end(arguments);
-	copy = copy_string(job, message);
+	copy = pgnet_allocate_copy(job->request.context, message);
 	job->outcome = (HttpOutcome) {
 		.kind = PGNET_OUTCOME_FAILED,
 		.error = copy ? copy : "out of memory"
@@ -187,24 +184,4 @@ milliseconds(CURL *easy, CURLINFO what)
 
 	(void) curl_easy_getinfo(easy, what, &microseconds);
 	return microseconds / 1000.0;
-}
-
-/* Memory of the request's context; NULL instead of an error. */
-static void *
-allocate(Job *job, size_t size)
-{
-	return MemoryContextAllocExtended(job->request.context, size,
-									  MCXT_ALLOC_NO_OOM);
-}
-
-/* A copy in the request's context; NULL instead of an error. */
-static char *
-copy_string(Job *job, const char *string)
-{
-	size_t		size = strlen(string) + 1;
-	char	   *copy = allocate(job, size);
-
-	if (copy != NULL)
-		memcpy(copy, string, size);
-	return copy;
 }

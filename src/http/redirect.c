@@ -21,6 +21,7 @@
 #include <ctype.h>
 #include <curl/curl.h>
 
+#include "allocate.h"
 #include "http/credentials.h"
 #include "http/method.h"
 #include "http/redirect.h"
@@ -189,9 +190,7 @@ encode(const HttpRequest *request, const char *location)
 {
 	size_t		length = strlen(location);
 	size_t		host_end = authority_length(location);
-	char	   *copy = MemoryContextAllocExtended(request->context,
-												  3 * length + 1,
-												  MCXT_ALLOC_NO_OOM);
+	char	   *copy = pgnet_allocate(request->context, 3 * length + 1);
 	char	   *end = copy;
 
 	if (copy == NULL)
@@ -297,10 +296,9 @@ take_url(Hop *hop, const HttpRequest *request, Target *to)
 	CURLUcode	code = curl_url_get(to->handle, CURLUPART_URL, &whole, 0);
 
 	if (code == CURLUE_OK)
-		copy = MemoryContextAllocExtended(request->context, strlen(whole) + 1,
-										  MCXT_ALLOC_NO_OOM);
+		copy = pgnet_allocate_copy(request->context, whole);
 	if (copy != NULL)
-		hop->url = strcpy(copy, whole);
+		hop->url = copy;
 	curl_free(whole);
 	return copy ? NULL : OUT_OF_MEMORY;
 }
@@ -332,8 +330,7 @@ static const char *
 message(const HttpRequest *request, const char *format, const char *what)
 {
 	size_t		size = strlen(format) + strlen(what) + 1;
-	char	   *text = MemoryContextAllocExtended(request->context, size,
-												  MCXT_ALLOC_NO_OOM);
+	char	   *text = pgnet_allocate(request->context, size);
 
 	if (text == NULL)
 		return OUT_OF_MEMORY;

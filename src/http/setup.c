@@ -12,6 +12,7 @@
 
 #include "utils/palloc.h"
 
+#include "allocate.h"
 #include "compat.h"
 #include "http/decoder.h"
 #include "http/method.h"
@@ -288,10 +289,9 @@ add_header_line(Setup *setup, const HttpRequest *request, const char *name,
 	struct curl_slist *line;
 	char	   *end;
 
-	line = MemoryContextAllocExtended(request->context,
-									  sizeof(*line) + name_length +
-										  separator_length + value_length + 1,
-									  MCXT_ALLOC_NO_OOM);
+	line = pgnet_allocate(request->context,
+						  sizeof(*line) + name_length + separator_length +
+							  value_length + 1);
 	if (line == NULL)
 		return pgnet_setup_taken(setup, CURLE_OUT_OF_MEMORY,
 								 "CURLOPT_HTTPHEADER");

@@ -9,8 +9,7 @@
 
 #include <curl/curl.h>
 
-#include "utils/memutils.h"
-
+#include "allocate.h"
 #include "job.h"
 #include "http/handle.h"
 #include "http/metrics.h"
@@ -51,15 +50,13 @@ pgnet_transfer_create(CURL *easy, Job *job,
 	HttpRequest *request = &job->request;
 	Transfer   *transfer;
 
-	transfer = MemoryContextAllocExtended(request->context, sizeof(Transfer),
-										  MCXT_ALLOC_NO_OOM | MCXT_ALLOC_ZERO);
+	transfer = pgnet_allocate(request->context, sizeof(Transfer));
 	if (transfer == NULL)
 	{
 		pgnet_outcome_not_sent(job, PGNET_SHORT_OF_MEMORY, ENOMEM);
 		return NULL;
 	}
-	transfer->job = job;
-	transfer->options = options;
+	*transfer = (Transfer) {.job = job, .options = options};
 	transfer->watch.sockets = options->sockets;
 	pgnet_sending_init(&transfer->sending, job, options->sending);
 	transfer->destination.request = request;

@@ -8,6 +8,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "allocate.h"
 #include "clock.h"
 #include "shared/inflight_global.h"
 #include "shared/inflight_ids.h"
@@ -136,9 +137,7 @@ give_place(Jobs *jobs, Job *job)
 static bool
 keep_lookup(Jobs *jobs, const Job *job)
 {
-	Lookup	   *lookup = MemoryContextAllocExtended(TopMemoryContext,
-													sizeof(Lookup),
-													MCXT_ALLOC_NO_OOM);
+	Lookup	   *lookup = pgnet_allocate(TopMemoryContext, sizeof(Lookup));
 
 	if (lookup == NULL)
 		return false;
