@@ -220,7 +220,7 @@ COMMENT ON COLUMN net._http_response.content IS
 COMMENT ON COLUMN net._http_response.timed_out IS
   'Whether the request timed out';
 COMMENT ON COLUMN net._http_response.error_msg IS
-  'Why there was no response, or why the request was given up; null if there was a response, whatever its status';
+  'Why there was no response, why the request was given up, or why headers and body of the response are not stored; otherwise null, whatever the status';
 COMMENT ON COLUMN net._http_response.created IS
   'When the response was stored';
 COMMENT ON COLUMN net._http_response.content_bytes IS

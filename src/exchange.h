@@ -57,6 +57,7 @@ typedef struct HttpOutcome
 	size_t		content_len;
 	struct varlena *content_datum; /* content is the data of that, whose header
 									* is free; NULL: of none */
+	const char *not_stored;		/* why only its status is stored, or NULL */
 	const char *error;			/* NULL when answered */
 	bool		is_final;		/* another attempt would fail, too */
 	bool		lookup_goes_on; /* of its host, without it */

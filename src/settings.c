@@ -60,6 +60,7 @@ int			pgnet_setting_max_in_flight_per_host;
 int			pgnet_setting_max_in_flight_total;
 int			pgnet_setting_max_redirects;
 int			pgnet_setting_max_response_size;
+int			pgnet_setting_max_stored_size;
 int			pgnet_setting_max_waiting;
 int			pgnet_setting_max_waiting_size;
 char	   *pgnet_setting_no_proxy;
@@ -244,6 +245,14 @@ pgnet_settings_init(void)
 							DEFAULT_MAX_RESPONSE_KB,
 							1, PGNET_MAX_RESPONSE_BYTES / 1024,
 							PGC_SUSET, GUC_UNIT_KB,
+							check_worker_int, NULL, NULL);
+
+	DefineCustomIntVariable("pg_net.max_stored_size_per_role",
+							"Sets the maximum total size of stored responses per role.",
+							"Zero disables the limit. Further responses are stored without headers and body.",
+							&pgnet_setting_max_stored_size,
+							16384, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MB,
 							check_worker_int, NULL, NULL);
 
 	DefineCustomIntVariable("pg_net.max_waiting_per_role",

@@ -29,6 +29,7 @@ extern int	pgnet_setting_max_in_flight_total;	/* of all workers */
 extern int	pgnet_setting_max_redirects;
 extern int	pgnet_setting_max_response_size;	/* kB */
 extern int	pgnet_setting_max_waiting;	/* requests of a role; 0: any number */
+extern int	pgnet_setting_max_stored_size;	/* megabytes of a role; 0: any */
 extern int	pgnet_setting_max_waiting_size; /* megabytes of them; 0: any */
 extern char *pgnet_setting_no_proxy;
 extern char *pgnet_setting_proxy;

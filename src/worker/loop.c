@@ -193,6 +193,7 @@ apply_settings(Loop *loop)
 	pgnet_engine_set_max_in_flight(loop->engine, limits.in_flight);
 	pgnet_lanes_set_limits(loop->lanes, limits);
 	pgnet_expiry_look_now(&loop->expiry);
+	pgnet_storage_forget(&loop->storage);
 }
 
 /* Take from the inbox what was committed since the last cycle. */
@@ -276,6 +277,7 @@ collect_finished(Loop *loop)
 
 		pgnet_quarantine_finished(loop->quarantine, job);
 		pgnet_lanes_finished(loop->lanes, job);
+		pgnet_storage_judge(&loop->storage, job);
 		pgnet_recorder_add(&loop->recorder, job, loop->now);
 	}
 	/* with nothing left in flight the engine has nothing to do */
@@ -311,6 +313,7 @@ forget_recorded(Loop *loop)
 			pgnet_quota_give(gone.role, gone.rows, gone.bytes);
 			gone = (QuotaTaken) {.role = job->role};
 		}
+		pgnet_storage_note(&loop->storage, job);
 		if (job->delivery.disposition != PGNET_AGAIN)
 		{
 			gone.rows++;
@@ -352,6 +355,10 @@ do_duties(Loop *loop)
 	if (!loop->busy && !loop->access.changed &&
 		pgnet_recount_due(&loop->recount, &loop->access) <= loop->now)
 		pgnet_recount_run(&loop->recount, &loop->access);
+	if (!loop->access.changed &&
+		pgnet_storage_due(&loop->storage, &loop->access, loop->busy) <=
+			loop->now)
+		pgnet_storage_run(&loop->storage, &loop->access);
 }
 
 /* The extension was dropped or created again: forget everything. */
@@ -369,6 +376,7 @@ follow_tables(Loop *loop)
 	while (!dlist_is_empty(&loop->recorder.recorded))
 		pgnet_lanes_end(loop->lanes, pgnet_job_pop(&loop->recorder.recorded),
 						false);
+	pgnet_storage_forget(&loop->storage);
 	loop->recount.wanted = OidIsValid(loop->access.queue);
 	if (!loop->recount.wanted)
 		pgnet_quota_keep_only(NULL, 0);
@@ -421,6 +429,7 @@ next_due(Loop *loop)
 
 	due = Min(due, pgnet_expiry_due(&loop->expiry, loop->now, 0));
 	due = Min(due, pgnet_recount_due(&loop->recount, &loop->access));
+	due = Min(due, pgnet_storage_due(&loop->storage, &loop->access, false));
 	due = Min(due, pgnet_quarantine_due(loop->quarantine, loop->now));
 	due = Min(due, pgnet_throttle_due(&loop->throttle));
 	if (loop->jobs.nlookups > 0)

@@ -19,6 +19,7 @@
 #include "worker/recorder.h"
 #include "worker/recount.h"
 #include "worker/lifetime.h"
+#include "worker/storage.h"
 #include "worker/throttle.h"
 
 typedef struct Loop
@@ -37,6 +38,7 @@ typedef struct Loop
 	Quarantine *quarantine;
 	Expiry		expiry;
 	Recount		recount;
+	Storage		storage;
 	Activity	activity;
 	Lifetime	lifetime;
 	TimestampTz lookups_due;	/* when to count lookups that go on */

@@ -109,5 +109,56 @@ subtest 'the size' => sub {
 	wait_queue_empty();
 };
 
+# Bodies are not compressed here, so that few are enough.
+subtest 'what is stored of responses' => sub {
+	my $whole = sub { my ($row) = @_; return defined $row->{content} && defined $row->{headers} && !defined $row->{error_msg} };
+	my $get = sub { my ($role, $bytes) = @_; return wait_response($node, as($role, "select net.http_get('$url/huge?bytes=$bytes')")) };
+	my $start = -s $node->logfile;
+
+	sql('truncate net._http_response; alter table net._http_response alter content set storage external');
+	sql("alter system set pg_net.max_stored_size_per_role = '2MB'; select pg_reload_conf()");
+	ok($whole->($get->('alice', 600_000)), 'there is room') for 1 .. 3;
+	my $row = wait_for('there to be no more', sub { my $row = $get->('alice', 50_000); return !$whole->($row) && $row });
+	is($row->{status_code}, 200, 'the status is stored');
+	is($row->{$_}, undef, "but no $_") for qw(content content_bytes headers content_type);
+	is($row->{error_msg}, 'headers and body are not stored: the stored responses of the role exceed pg_net.max_stored_size_per_role (2 MB)', 'which is said');
+	is($row->{response_bytes}, 50_000, 'and how much there was');
+	is(as('alice', "select status, message from net._http_collect_response($row->{id})"), "ERROR|$row->{error_msg}", 'also to who asks for it');
+	$row = wait_response($node, as('alice', "select net.http_request('GET', '$url/status/200', context := '{\"short\": 1}')"));
+	is_deeply($row->{context}, { short => 1 }, 'a short context is stored');
+	$row = wait_response($node, as('alice', "select net.http_request('GET', '$url/status/200', context := jsonb_build_array(repeat('x', 2000)))"));
+	is($row->{context}, undef, 'a long one is not');
+	$row = wait_response($node, as('alice', "select net.http_request('POST', '$url/status/503', retry := '{1ms}')"));
+	like($row->{error_msg}, qr/^gave up after 2 attempts.*; headers and body are not stored: /, 'one that is given up says both') or diag(explain($row));
+	cmp_ok(sql("select sum(octet_length(content)) from net._http_response where role = 'alice'::regrole"), '<', 4_500_000, 'it is not much more than the limit');
+	like(as('alice', 'select 1'), qr/^1$/, 'calls go on');
+	is(wait_response($node, as('alice', "select net.http_get('http://127.0.0.1:1/')"))->{error_msg}, q(Couldn't connect to server), 'an error is what it was');
+	ok($whole->($get->('bob', 600_000)), 'another role has room') for 1 .. 3;
+	my $said = () = slurp_file($node->logfile, $start) =~ /WARNING:.*pg_net stores no more response bodies of role "alice"/g;
+	is($said, 1, 'the log names the role, once');
+
+	sql("delete from net._http_response where role = 'alice'::regrole");
+	wait_for('room after rows were deleted', sub { $whole->($get->('alice', 50_000)) });
+	ok($whole->($get->('alice', 50_000)), 'and it stays');
+	wait_for('there to be no more', sub { !$whole->($get->('alice', 600_000)) });
+	sql('truncate net._http_response');
+	wait_for('room after all rows were deleted', sub { $whole->($get->('alice', 50_000)) });
+	wait_for('there to be no more', sub { !$whole->($get->('alice', 600_000)) });
+	sql("alter system set pg_net.max_stored_size_per_role = 0; select pg_reload_conf()");
+	wait_for('the limit to be gone', sub { $whole->($get->('alice', 600_000)) });
+	sql("alter system set pg_net.max_stored_size_per_role = '2MB'; select pg_reload_conf()");
+	wait_for('the limit to be back', sub { !$whole->($get->('alice', 50_000)) });
+	sql("alter system set pg_net.ttl = '1 s'; select pg_reload_conf()");
+	wait_for('room after rows expired', sub { sql("select count(*) from net._http_response") == 0 });
+	sql("alter system reset pg_net.ttl; select pg_reload_conf()");
+	wait_for('room after rows expired', sub { $whole->($get->('alice', 50_000)) });
+
+	my $old = current_worker($node);
+	wait_for('there to be no more', sub { !$whole->($get->('alice', 600_000)) });
+	sql('select net.worker_restart()');
+	next_worker($node, $old);
+	wait_for('another worker to have counted', sub { !$whole->($get->('alice', 50_000)) });
+};
+
 $node->stop;
 done_testing();

@@ -55,11 +55,15 @@ const ShapeColumn pgnet_outcome_rows_shape[RESPONSE_COLUMNS] = {
 /* Values from here on are not copied before they are stored. */
 #define LARGE_BYTES (64 * 1024)
 
+/* Larger ones go with the body, where that is not stored. */
+#define SMALL_CONTEXT 1024
+
 static void fill_answer(OutcomeRows *rows, const HttpOutcome *outcome);
+static void fill_error(OutcomeRows *rows, const Job *job);
 static struct varlena *bytes_of(const HttpOutcome *outcome);
 static Datum large_datum(struct varlena *value);
 static void fill_request(OutcomeRows *rows, const Job *job);
-static void fill_delivery(OutcomeRows *rows, const Delivery *delivery);
+static void fill_delivery(OutcomeRows *rows, const Job *job);
 static char *gave_up(const Job *job);
 static void fill_metrics(OutcomeRows *rows, const HttpMetrics *metrics);
 static void fill_remote(OutcomeRows *rows, const HttpMetrics *metrics);
@@ -96,12 +100,9 @@ pgnet_outcome_rows_fill(OutcomeRows *rows, const Job *job)
 		set(rows, RESPONSE_ROLE, ObjectIdGetDatum(job->role));
 	if (outcome->kind == PGNET_OUTCOME_ANSWERED)
 		fill_answer(rows, outcome);
-	if (job->delivery.disposition == PGNET_GAVE_UP)
-		set(rows, RESPONSE_ERROR_MSG, CStringGetTextDatum(gave_up(job)));
-	else if (outcome->kind != PGNET_OUTCOME_ANSWERED)
-		set(rows, RESPONSE_ERROR_MSG, text_datum(outcome->error));
+	fill_error(rows, job);
 	fill_request(rows, job);
-	fill_delivery(rows, &job->delivery);
+	fill_delivery(rows, job);
 	if (job->metrics.attempts > 0 && job->metrics.started != 0)
 		fill_metrics(rows, &job->metrics);
 	MemoryContextSwitchTo(before);
@@ -111,12 +112,14 @@ pgnet_outcome_rows_fill(OutcomeRows *rows, const Job *job)
 static void
 fill_answer(OutcomeRows *rows, const HttpOutcome *outcome)
 {
-	text	   *content = pgnet_text_from_body(outcome->content,
-											   outcome->content_len,
-											   outcome->content_type,
-											   outcome->content_datum);
+	text	   *content;
 
 	set(rows, RESPONSE_STATUS_CODE, Int32GetDatum(outcome->status_code));
+	if (outcome->not_stored != NULL)
+		return;
+	content = pgnet_text_from_body(outcome->content, outcome->content_len,
+								   outcome->content_type,
+								   outcome->content_datum);
 	set(rows, RESPONSE_HEADERS,
 		PointerGetDatum(pgnet_json_fields_build_cached(outcome->headers,
 													   outcome->nheaders)));
@@ -126,6 +129,24 @@ fill_answer(OutcomeRows *rows, const HttpOutcome *outcome)
 		set(rows, RESPONSE_CONTENT, large_datum(content));
 	else
 		set(rows, RESPONSE_CONTENT_BYTES, large_datum(bytes_of(outcome)));
+}
+
+/* What the row does not have, and why. */
+static void
+fill_error(OutcomeRows *rows, const Job *job)
+{
+	const HttpOutcome *outcome = &job->outcome;
+	const char *error = NULL;
+
+	if (job->delivery.disposition == PGNET_GAVE_UP)
+		error = gave_up(job);
+	else if (outcome->kind != PGNET_OUTCOME_ANSWERED)
+		error = pgnet_text_from_header(outcome->error);
+	if (outcome->not_stored != NULL)
+		error = error == NULL ? outcome->not_stored :
+								psprintf("%s; %s", error, outcome->not_stored);
+	if (error != NULL)
+		set(rows, RESPONSE_ERROR_MSG, CStringGetTextDatum(error));
 }
 
 /* The body as a bytea, without a copy if that is possible. */
@@ -178,14 +199,18 @@ fill_request(OutcomeRows *rows, const Job *job)
 
 /* What the row said of the attempts before. */
 static void
-fill_delivery(OutcomeRows *rows, const Delivery *delivery)
+fill_delivery(OutcomeRows *rows, const Job *job)
 {
+	const Delivery *delivery = &job->delivery;
+	const Jsonb *context = delivery->context;
+
 	if (delivery->queued != 0)
 		set(rows, RESPONSE_QUEUED, TimestampTzGetDatum(delivery->queued));
 	if (delivery->log != NULL)
 		set(rows, RESPONSE_FAILURES, JsonbPGetDatum(delivery->log));
-	if (delivery->context != NULL)
-		set(rows, RESPONSE_CONTEXT, JsonbPGetDatum(delivery->context));
+	if (context != NULL &&
+		(job->outcome.not_stored == NULL || VARSIZE(context) <= SMALL_CONTEXT))
+		set(rows, RESPONSE_CONTEXT, JsonbPGetDatum(context));
 }
 
 /* What is said of a request that is given up. */
