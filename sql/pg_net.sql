@@ -737,7 +737,7 @@ COMMENT ON FUNCTION net.cancel(bigint) IS
   'Remove a request that is queued or was given up; false: it is in flight, or not there';
 
 --
--- Responses of single requests
+-- Waiting for responses
 --
 
 CREATE TYPE net.request_status AS ENUM ('PENDING', 'SUCCESS', 'ERROR');
@@ -785,6 +785,17 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_await_response';
 COMMENT ON FUNCTION net._await_response(bigint) IS
   'Wait for the response of a request; false if there is no such request';
+
+CREATE FUNCTION net.await(
+  request_ids bigint[],
+  at_least integer DEFAULT NULL,
+  timeout interval DEFAULT NULL
+)
+RETURNS SETOF net._http_response
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_await';
+COMMENT ON FUNCTION net.await(bigint[], integer, interval) IS
+  'Wait until so many of the requests (null: all) are at their end, or for so long (null: for ever); returns the response rows there are then';
 
 --
 -- Encoding

@@ -10,20 +10,13 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "storage/condition_variable.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/typcache.h"
 
+#include "api/change.h"
 #include "api/support.h"
-#include "compat.h"
 #include "tables/responses/find.h"
-
-/*
- * Those who wait are told when something is recorded or removed.  What nobody
- * tells them is that the extension was dropped: look for that this often.
- */
-#define LOOK_AGAIN_MS 1000
 
 /* The attributes of net.http_response_result and net.http_response. */
 enum
@@ -47,7 +40,6 @@ PG_FUNCTION_INFO_V1(pgnet_collect_response_deprecated);
 
 static Datum collect(FunctionCallInfo fcinfo);
 static RequestState await(int64 id, ResponseRow *row);
-static void wait_for_change(DatabaseState *database, uint32 changes);
 static Datum form_result(FunctionCallInfo fcinfo, const char *status,
 						 const char *message, const ResponseRow *row);
 static Datum form_response(Oid type, const ResponseRow *row);
@@ -140,30 +132,11 @@ await(int64 id, ResponseRow *row)
 		state = pgnet_response_peek(id, row);
 		if (pgnet_request_is_over(state))
 			break;
-		wait_for_change(database, changes);
+		pgnet_change_wait(database, changes, PGNET_NO_LIMIT_MS);
 	}
 	if (state == PGNET_REQUEST_UNCOMMITTED)
-		ereport(ERROR,
-				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				errmsg("request " INT64_FORMAT " was queued by this transaction and will be sent after it commits",
-					   id),
-				errhint("Wait for the response in another transaction."));
+		pgnet_response_refuse_uncommitted(id);
 	return state;
-}
-
-/* Sleep until something was recorded or removed, or for a while. */
-static void
-wait_for_change(DatabaseState *database, uint32 changes)
-{
-	static uint32 wait_event = 0;
-
-	ConditionVariablePrepareToSleep(&database->changed);
-	while (pgnet_database_changes(database) == changes)
-		if (ConditionVariableTimedSleep(&database->changed, LOOK_AGAIN_MS,
-										pgnet_wait_event(&wait_event,
-														 "PgNetResponse")))
-			break;
-	ConditionVariableCancelSleep();
 }
 
 /* A row of net.http_response_result; a null response when row is NULL. */

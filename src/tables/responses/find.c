@@ -201,3 +201,13 @@ find(void *arg)
 
 	search->state = pgnet_response_find(search->id, search->row);
 }
+
+void
+pgnet_response_refuse_uncommitted(int64 id)
+{
+	ereport(ERROR,
+			errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			errmsg("request " INT64_FORMAT " was queued by this transaction and will be sent after it commits",
+				   id),
+			errhint("Wait for the response in another transaction."));
+}

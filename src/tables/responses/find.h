@@ -10,6 +10,8 @@
 
 #include "utils/jsonb.h"
 
+#include "compat.h"
+
 /* Where a request is, as one snapshot shows it to the current role. */
 typedef enum RequestState
 {
@@ -47,5 +49,8 @@ extern RequestState pgnet_response_find(int64 id, ResponseRow *row);
 
 /* The same, leaving no lock behind: for those who look again and again. */
 extern RequestState pgnet_response_peek(int64 id, ResponseRow *row);
+
+/* The error of waiting for a request that this very transaction has queued. */
+pg_noreturn extern void pgnet_response_refuse_uncommitted(int64 id);
 
 #endif							/* PGNET_FIND_H */
