@@ -88,7 +88,7 @@ struct Quarantine
 
 	Group		innocent;		/* without deaths */
 	Group		charged;		/* with deaths */
-	bool		alone;			/* those in flight */
+	bool		alone;			/* those in flight, as it is written */
 	TimestampTz patience_ends;	/* of others; DT_NOBEGIN: nobody waits */
 
 	Backoff		backoff;
@@ -98,6 +98,7 @@ struct Quarantine
 /* What a death would mean, to be written down. */
 typedef struct Entry
 {
+	bool		alone;			/* nothing without deaths is in flight */
 	int64	   *ids;
 	int			nids;
 	int			uncharged;
@@ -120,7 +121,6 @@ static bool waits_for_others(const Quarantine *quarantine, TimestampTz now);
 static bool sends_charged(const Quarantine *quarantine, TimestampTz now);
 static bool is_alone(const Quarantine *quarantine);
 static bool has_to_write(const Quarantine *quarantine, TimestampTz now);
-static void let_others_join(Quarantine *quarantine);
 static void group_init(Group *group, MemoryContext context);
 static void group_clear(Quarantine *quarantine, Group *group);
 static void group_take(Group *group, Job *job);
@@ -289,25 +289,19 @@ pgnet_quarantine_send(Quarantine *quarantine, TableAccess *access,
 	if (charged->ntaken > 0 && charged->nin_flight == 0 &&
 		quarantine->patience_ends == DT_NOBEGIN)
 		begin_patience(quarantine, now);
-	if (is_alone(quarantine) && now >= quarantine->patience_ends &&
-		count_others(quarantine) > 0)
-		let_others_join(quarantine);
 	if (!has_to_write(quarantine, now) ||
 		!pgnet_backoff_over(&quarantine->backoff, now))
 		return;
 	with_charged = sends_charged(quarantine, now);
-	if (with_charged)
-		quarantine->alone = count_others(quarantine) == 0;
 	if (!write_down(quarantine, access, with_charged))
 		return;
 	group_send(quarantine, &quarantine->innocent, engine);
-	if (!with_charged)
-		return;
-	if (!quarantine->alone)
-		quarantine->patience_ends = DT_NOBEGIN;
-	else if (charged->nin_flight == 0)
+	if (with_charged && charged->nin_flight == 0)
 		begin_patience(quarantine, now);
-	group_send(quarantine, charged, engine);
+	if (with_charged)
+		group_send(quarantine, charged, engine);
+	if (charged->nin_flight > 0 && !quarantine->alone)
+		quarantine->patience_ends = DT_NOBEGIN;
 }
 
 void
@@ -468,24 +462,16 @@ has_to_write(const Quarantine *quarantine, TimestampTz now)
 {
 	return quarantine->innocent.ntaken > 0 || sends_charged(quarantine, now) ||
 		quarantine->stale ||
+		(is_alone(quarantine) && count_others(quarantine) > 0) ||
 		(quarantine->written && quarantine->innocent.nin_flight == 0 &&
 		 quarantine->charged.nin_flight == 0);
 }
 
 /*
- * Others go on: from now on a death is not charged to those with deaths.  If
- * that cannot be written down at once, one might be that should not: rather
- * that than to have others wait on.
+ * Write down what a death would mean; false: that cannot be now.  Others that
+ * went on meanwhile do not wait for that: rather have a death charged that
+ * should not be.
  */
-static void
-let_others_join(Quarantine *quarantine)
-{
-	quarantine->alone = false;
-	quarantine->stale = true;
-	quarantine->patience_ends = DT_NOBEGIN;
-}
-
-/* Write down what a death would mean; false: that cannot be now. */
 static bool
 write_down(Quarantine *quarantine, TableAccess *access, bool with_charged)
 {
@@ -498,6 +484,7 @@ write_down(Quarantine *quarantine, TableAccess *access, bool with_charged)
 			quarantine->written = entry.nids > 0 ||
 				entry.uncharged != quarantine->uncharged;
 			quarantine->stale = false;
+			quarantine->alone = entry.alone;
 			pgnet_backoff_succeeded(&quarantine->backoff);
 			return true;
 		case PGNET_ACCESS_BUSY:
@@ -509,6 +496,7 @@ write_down(Quarantine *quarantine, TableAccess *access, bool with_charged)
 		case PGNET_ACCESS_FAILED:
 			say_failed(quarantine, error);
 			quarantine->written = quarantine->stale = false;
+			quarantine->alone = entry.alone;
 			return true;
 	}
 	return false;
@@ -529,17 +517,18 @@ make_entry(const Quarantine *quarantine, bool with_charged)
 {
 	const Group *innocent = &quarantine->innocent;
 	const Group *charged = &quarantine->charged;
-	Entry		entry = {.uncharged = quarantine->uncharged};
+	Entry		entry = {
+		.alone = count_others(quarantine) == 0,
+		.uncharged = quarantine->uncharged
+	};
 
 	entry.ids = palloc(sizeof(int64) *
 					   (innocent->ntaken + innocent->nin_flight +
 						charged->ntaken + charged->nin_flight + 1));
 	add_group(&entry, innocent, true);
-	if (charged->nin_flight == 0 && !with_charged)
-		return entry;
-	if (quarantine->alone)
+	if (entry.alone)
 		add_group(&entry, charged, with_charged);
-	else
+	else if (charged->nin_flight > 0 || with_charged)
 		entry.uncharged++;
 	return entry;
 }

@@ -225,6 +225,7 @@ subtest 'durable: cancelling what is sent with care' => sub {
 		  . ' (select unnest(in_flight) from net._installation)');
 	is(request($node, 'select ' . get('/echo/free'))->{status_code},
 		200, 'new requests do not wait for long');
+	is(written_down(), ', 1 uncharged', 'and then its death would be charged to nobody');
 	sql('truncate net.http_request_queue');
 	my $old = current_worker($node);
 	sql('select net.worker_restart()');
