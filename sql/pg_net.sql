@@ -74,12 +74,15 @@ CREATE UNLOGGED TABLE net.http_request_queue (
   gave_up timestamptz,
   retry interval[],
   failures jsonb,
+  ordering_key text,
   context jsonb,
   keep boolean,
   deaths integer
 );
 CREATE INDEX http_request_queue_due_idx ON net.http_request_queue (due, id)
   WHERE due IS NOT NULL;
+CREATE INDEX http_request_queue_ordering_key_idx
+  ON net.http_request_queue (ordering_key, id) WHERE ordering_key IS NOT NULL;
 -- Bodies are short-lived here: compression costs more than the space it saves.
 ALTER TABLE net.http_request_queue ALTER COLUMN body SET STORAGE EXTERNAL;
 COMMENT ON TABLE net.http_request_queue IS
@@ -119,6 +122,8 @@ COMMENT ON COLUMN net.http_request_queue.retry IS
   'The delays between attempts; null or empty: one attempt';
 COMMENT ON COLUMN net.http_request_queue.failures IS
   'The log of failed attempts, oldest first; null: none';
+COMMENT ON COLUMN net.http_request_queue.ordering_key IS
+  'Requests of one role to one origin with the same key are sent one at a time, in order of id';
 COMMENT ON COLUMN net.http_request_queue.context IS
   'What comes back in the response row';
 COMMENT ON COLUMN net.http_request_queue.keep IS
@@ -126,6 +131,8 @@ COMMENT ON COLUMN net.http_request_queue.keep IS
 COMMENT ON COLUMN net.http_request_queue.deaths IS
   'How often the worker died while this request was in flight, with ever fewer others; null: never';
 COMMENT ON INDEX net.http_request_queue_due_idx IS 'Finds what is due';
+COMMENT ON INDEX net.http_request_queue_ordering_key_idx IS
+  'Finds the next request with an ordering key';
 
 CREATE FUNCTION net._queue_changed()
 RETURNS trigger
@@ -686,6 +693,7 @@ CREATE FUNCTION net.http_request(
   timeout_milliseconds integer DEFAULT 2000,
   retry interval[] DEFAULT NULL,
   due timestamptz DEFAULT NULL,
+  ordering_key text DEFAULT NULL,
   context jsonb DEFAULT NULL,
   keep boolean DEFAULT NULL,
   connect_timeout_milliseconds integer DEFAULT NULL,
@@ -698,7 +706,7 @@ CREATE FUNCTION net.http_request(
 RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_http_request';
-COMMENT ON FUNCTION net.http_request(text, text, jsonb, jsonb, net.http_body, integer, interval[], timestamptz, jsonb, boolean, integer, integer, bigint, boolean, text, text[]) IS
+COMMENT ON FUNCTION net.http_request(text, text, jsonb, jsonb, net.http_body, integer, interval[], timestamptz, text, jsonb, boolean, integer, integer, bigint, boolean, text, text[]) IS
   'Queue a request with any method and any body, sent after commit, with a schedule of retries if it has one; returns its id';
 
 CREATE FUNCTION net.backoff(

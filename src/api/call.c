@@ -26,6 +26,9 @@
 #include "text/json_fields.h"
 #include "url.h"
 
+/* An index has them. */
+#define MAX_ORDERING_KEY_BYTES 1000
+
 /* URLs up to this length are worth remembering. */
 #define MAX_REMEMBERED_URL 512
 
@@ -98,6 +101,7 @@ check(const RequestCall *call)
 		.role = OidIsValid(call->role) ? call->role : GetUserId(),
 		.options = call->options,
 		.same_origin_headers = call->same_origin_headers,
+		.ordering_key = call->ordering_key,
 		.context = call->context,
 		.drops_success = call->drops_success
 	};
@@ -271,6 +275,10 @@ check_schedule(QueueRow *row, const RequestCall *call)
 		refuse(problem);
 	if (call->has_due && TIMESTAMP_NOT_FINITE(call->due))
 		refuse(pstrdup("due must not be infinite"));
+	if (call->ordering_key != NULL &&
+		VARSIZE_ANY_EXHDR(call->ordering_key) > MAX_ORDERING_KEY_BYTES)
+		refuse(psprintf("ordering key is longer than %d bytes",
+						MAX_ORDERING_KEY_BYTES));
 	row->retry = call->retry;
 	if (call->has_due && call->due > GetCurrentTimestamp())
 		row->due = call->due;

@@ -38,6 +38,7 @@ typedef struct RequestCall
 	ArrayType  *same_origin_headers;
 
 	ArrayType  *retry;			/* of interval */
+	text	   *ordering_key;
 	bool		has_due;
 	TimestampTz due;
 	Jsonb	   *context;

@@ -90,7 +90,7 @@ pgnet_http_delete(PG_FUNCTION_ARGS)
 
 /*
  * http_request(method, url, params, headers, body, timeout_milliseconds,
- * retry, due, context, keep,
+ * retry, due, ordering_key, context, keep,
  * connect_timeout_milliseconds, max_redirects, max_response_bytes, decompress,
  * http_version, same_origin_headers)
  */
@@ -110,7 +110,7 @@ pgnet_http_request(PG_FUNCTION_ARGS)
 	pgnet_require_writable(fcinfo);
 	read_timeout(fcinfo, 5, &call);
 	read_delivery(fcinfo, 6, &call);
-	read_options(fcinfo, 10, &call);
+	read_options(fcinfo, 11, &call);
 	PG_RETURN_INT64(pgnet_call_queue(&call));
 }
 
@@ -182,9 +182,10 @@ read_delivery(FunctionCallInfo fcinfo, int first, RequestCall *call)
 	call->has_due = !PG_ARGISNULL(first + 1);
 	if (call->has_due)
 		call->due = PG_GETARG_TIMESTAMPTZ(first + 1);
-	call->context = jsonb_argument(fcinfo, first + 2);
-	if (!PG_ARGISNULL(first + 3))
-		call->drops_success = !PG_GETARG_BOOL(first + 3);
+	call->ordering_key = text_argument(fcinfo, first + 2);
+	call->context = jsonb_argument(fcinfo, first + 3);
+	if (!PG_ARGISNULL(first + 4))
+		call->drops_success = !PG_GETARG_BOOL(first + 4);
 }
 
 /* The arguments that are options, from number first on. */

@@ -37,6 +37,15 @@
 /* Rows loaded by their ids at a time. */
 #define MAX_LOAD_ROWS 200
 
+/* Why a row was read. */
+typedef enum ReadKind
+{
+	READ_NEW,					/* reading went on to it */
+	READ_REFILL,				/* there was no room for it before */
+	READ_DUE,					/* its time has come */
+	READ_ORDERED				/* its ordering key is free */
+} ReadKind;
+
 /* What one transaction reads. */
 typedef struct Rows
 {
@@ -57,12 +66,13 @@ static bool tries_again(const Backoff *backoff);
 static void scan_rows(void *arg);
 static void load_rows(void *arg);
 static void read_due_rows(void *arg);
+static void read_next_rows(void *arg);
 static void begin_read(Rows *rows);
 static void load_by_ids(Rows *rows, const Backoff *backoff);
 static int	read_limit(const Intake *intake);
 static bool begin_refill(Intake *intake);
 static void take_rows(Intake *intake, Rows *rows);
-static void take_row(Intake *intake, Job *job, bool refill);
+static void take_row(Intake *intake, Job *job, ReadKind kind);
 static void go_on_reading(Intake *intake, int64 next_id);
 static void go_on_refilling(Intake *intake, int64 next_id);
 static void take_loaded(Intake *intake, Rows *rows, TimestampTz now);
@@ -218,7 +228,7 @@ pgnet_intake_read_scheduled(Intake *intake, TableAccess *access,
 		intake->due_rows.place = rows.due_place;
 		intake->due_rows.next = rows.next_due;
 		while (!dlist_is_empty(&rows.read.jobs))
-			take_row(intake, pgnet_job_pop(&rows.read.jobs), false);
+			take_row(intake, pgnet_job_pop(&rows.read.jobs), READ_DUE);
 		return;
 	}
 	if (rows.begun)
@@ -227,6 +237,31 @@ pgnet_intake_read_scheduled(Intake *intake, TableAccess *access,
 	/* nothing is due in a table that is not there */
 	if (access->missing)
 		pgnet_due_rows_init(&intake->due_rows);
+}
+
+TimestampTz
+pgnet_intake_ordered_due(const Intake *intake)
+{
+	return pgnet_backoff_after(&intake->order_backoff,
+							   pgnet_order_due(intake->order));
+}
+
+void
+pgnet_intake_read_ordered(Intake *intake, TableAccess *access)
+{
+	Rows		rows = {.intake = intake, .access = access};
+
+	dlist_init(&rows.read.jobs);
+	if (pgnet_access_try(access, &intake->order_backoff,
+						 "read requests with ordering keys", read_next_rows,
+						 &rows))
+	{
+		while (!dlist_is_empty(&rows.read.jobs))
+			take_row(intake, pgnet_job_pop(&rows.read.jobs), READ_ORDERED);
+		pgnet_order_found(intake->order);
+		return;
+	}
+	pgnet_jobs_free(&rows.read.jobs);
 }
 
 /* How many rows to read at a time, if there is time. */
@@ -274,6 +309,7 @@ scan_rows(void *arg)
 	Rows	   *rows = arg;
 
 	rows->begun = true;
+	pgnet_order_begin(rows->intake->order);
 	begin_read(rows);
 	if (tries_again(&rows->intake->backoff))
 		pgnet_broken_rows_scan(&rows->read, rows->from_id, rows->limit);
@@ -294,6 +330,20 @@ load_rows(void *arg)
 	rows->read.max_bytes = PGNET_READ_WHOLE;
 	load_by_ids(rows, &rows->intake->load_backoff);
 	check_rows(rows, true);
+}
+
+/* TableWork of pgnet_intake_read_ordered(). */
+static void
+read_next_rows(void *arg)
+{
+	Rows	   *rows = arg;
+
+	begin_read(rows);
+	rows->nids = pgnet_order_find_next(rows->intake->order, &rows->ids);
+	if (rows->nids == 0)
+		return;
+	load_by_ids(rows, &rows->intake->order_backoff);
+	check_rows(rows, false);
 }
 
 /* TableWork of pgnet_intake_read_scheduled(). */
@@ -377,7 +427,8 @@ take_rows(Intake *intake, Rows *rows)
 	int64		next_id = PG_INT64_MAX;
 
 	while (!dlist_is_empty(&read->jobs))
-		take_row(intake, pgnet_job_pop(&read->jobs), rows->refill);
+		take_row(intake, pgnet_job_pop(&read->jobs),
+				 rows->refill ? READ_REFILL : READ_NEW);
 	pgnet_due_rows_note(&intake->due_rows, read->next_due);
 	if (read->count >= rows->limit && read->last_id < PG_INT64_MAX)
 		next_id = read->last_id + 1;
@@ -389,11 +440,24 @@ take_rows(Intake *intake, Rows *rows)
 
 /* Take over a row, if it is not known and there is room for it. */
 static void
-take_row(Intake *intake, Job *job, bool refill)
+take_row(Intake *intake, Job *job, ReadKind kind)
 {
-	if (!pgnet_lanes_admit(intake->lanes, job, refill))
+	bool		admitted;
+
+	if (!pgnet_order_admits(intake->order, job, kind == READ_ORDERED))
+	{
 		pgnet_job_free(job);
-	else if (!pgnet_job_is_pending(job))
+		return;
+	}
+	admitted = pgnet_lanes_admit(intake->lanes, job, kind == READ_REFILL);
+	if (!admitted)
+	{
+		pgnet_order_refused(intake->order, job);
+		pgnet_job_free(job);
+		return;
+	}
+	pgnet_order_hold(intake->order, job);
+	if (!pgnet_job_is_pending(job))
 		take_refused(intake, job, intake->last_read);
 	else if (!pgnet_quarantine_defer(intake->quarantine, job))
 	{
@@ -433,6 +497,7 @@ take_loaded(Intake *intake, Rows *rows, TimestampTz now)
 {
 	dlist_head	good;
 	dlist_head	refused;
+	int			count = 0;
 
 	dlist_init(&good);
 	dlist_init(&refused);
@@ -442,7 +507,11 @@ take_loaded(Intake *intake, Rows *rows, TimestampTz now)
 
 		dlist_push_tail(pgnet_job_is_pending(job) ? &good : &refused,
 						&job->node);
+		count++;
 	}
+	/* rows that are gone may have held their keys */
+	if (count < rows->nids)
+		pgnet_order_check(intake->order);
 	pgnet_lanes_loaded(intake->lanes, rows->nids, &good);
 	pgnet_due_rows_note(&intake->due_rows, rows->read.next_due);
 	while (!dlist_is_empty(&refused))

@@ -12,6 +12,7 @@
 
 #include "worker/access.h"
 #include "worker/lanes.h"
+#include "worker/order.h"
 #include "worker/pace.h"
 #include "worker/quarantine.h"
 #include "worker/recorder.h"
@@ -30,11 +31,13 @@ typedef struct Intake
 	bool		refilling;		/* they wait for that */
 	bool		refilled;		/* the last read was for them */
 	bool		looked_again;	/* for an extension that is missing */
+	Order	   *order;			/* of requests with ordering keys */
 	DueRows		due_rows;		/* of rows whose time has not come */
 	TimestampTz last_read;
 	Backoff		backoff;		/* of reading */
 	Backoff		load_backoff;
 	Backoff		due_backoff;
+	Backoff		order_backoff;
 	Pace		pace;			/* of reading */
 	Pace		load_pace;
 	Pace		due_pace;
@@ -55,6 +58,10 @@ extern void pgnet_intake_read(Intake *intake, TableAccess *access,
 							  TimestampTz now);
 extern void pgnet_intake_load(Intake *intake, TableAccess *access,
 							  TimestampTz now);
+
+/* The same for rows whose ordering keys are free. */
+extern TimestampTz pgnet_intake_ordered_due(const Intake *intake);
+extern void pgnet_intake_read_ordered(Intake *intake, TableAccess *access);
 
 /* The same for rows that have become due. */
 extern TimestampTz pgnet_intake_scheduled_due(const Intake *intake,

@@ -111,11 +111,13 @@ loop_init(Loop *loop, WorkerState *worker)
 	loop->lanes = pgnet_lanes_create(TopMemoryContext, &loop->jobs);
 	loop->engine = create_engine(loop);
 	pgnet_recorder_init(&loop->recorder);
+	loop->order = pgnet_order_create(TopMemoryContext, loop->lanes);
 	loop->quarantine = pgnet_quarantine_create(TopMemoryContext, &loop->jobs,
 											   loop->lanes);
 	loop->intake = (Intake) {
 		.worker = worker,
 		.lanes = loop->lanes,
+		.order = loop->order,
 		.recorder = &loop->recorder,
 		.quarantine = loop->quarantine,
 		.requests = requests
@@ -206,6 +208,7 @@ take_wakeup(Loop *loop)
 	{
 		pgnet_lanes_unload(loop->lanes);
 		pgnet_due_rows_look_again(&loop->intake.due_rows);
+		pgnet_order_check(loop->order);
 		loop->recount.wanted = true;
 	}
 	if (id == PGNET_NOTHING_NEW)
@@ -223,6 +226,9 @@ read_queue(Loop *loop)
 		return;
 	if (pgnet_intake_read_due(&loop->intake, loop->busy) <= loop->now)
 		pgnet_intake_read(&loop->intake, &loop->access, loop->now);
+	if (!loop->access.changed &&
+		pgnet_intake_ordered_due(&loop->intake) <= loop->now)
+		pgnet_intake_read_ordered(&loop->intake, &loop->access);
 	if (!loop->access.changed &&
 		pgnet_intake_scheduled_due(&loop->intake, loop->now, loop->busy) <=
 			loop->now)
@@ -322,6 +328,7 @@ forget_recorded(Loop *loop)
 		if (job->delivery.next_due != 0)
 			pgnet_due_rows_note(&loop->intake.due_rows,
 								job->delivery.next_due);
+		pgnet_order_end(loop->order, job);
 		/* the ids of a dropped table may mean other rows by now */
 		pgnet_lanes_end(loop->lanes, job, job->table == loop->access.queue);
 	}
@@ -372,6 +379,7 @@ follow_tables(Loop *loop)
 	pgnet_lanes_clear(loop->lanes);
 	loop->intake.refilling = false;
 	pgnet_due_rows_init(&loop->intake.due_rows);
+	pgnet_order_clear(loop->order);
 	pgnet_recorder_clear(&loop->recorder);
 	while (!dlist_is_empty(&loop->recorder.recorded))
 		pgnet_lanes_end(loop->lanes, pgnet_job_pop(&loop->recorder.recorded),
@@ -439,6 +447,7 @@ next_due(Loop *loop)
 	if (pgnet_lanes_have_ready(loop->lanes))
 		return DT_NOBEGIN;
 	due = Min(due, pgnet_intake_read_due(&loop->intake, false));
+	due = Min(due, pgnet_intake_ordered_due(&loop->intake));
 	due = Min(due, pgnet_intake_scheduled_due(&loop->intake, loop->now, false));
 	return Min(due, pgnet_intake_load_due(&loop->intake));
 }

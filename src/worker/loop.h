@@ -15,6 +15,7 @@
 #include "worker/expiry.h"
 #include "worker/intake.h"
 #include "worker/lanes.h"
+#include "worker/order.h"
 #include "worker/quarantine.h"
 #include "worker/recorder.h"
 #include "worker/recount.h"
@@ -32,6 +33,7 @@ typedef struct Loop
 	Intake		intake;
 	Jobs		jobs;
 	Lanes	   *lanes;
+	Order	   *order;
 	HttpEngine *engine;
 	Recorder	recorder;
 	Throttle	throttle;

@@ -51,7 +51,8 @@ typedef struct Row
 	" q.same_origin_headers::pg_catalog.text[]," \
 	" q.queued::pg_catalog.timestamptz, q.due::pg_catalog.timestamptz," \
 	" q.gave_up::pg_catalog.timestamptz, q.retry::pg_catalog.interval[]," \
-	" q.failures::pg_catalog.jsonb, q.context::pg_catalog.jsonb," \
+	" q.failures::pg_catalog.jsonb, q.ordering_key::pg_catalog.text," \
+	" q.context::pg_catalog.jsonb," \
 	" q.keep::pg_catalog.bool, q.deaths::pg_catalog.int4, q.ctid" \
 	" FROM net.http_request_queue AS q"
 
@@ -539,6 +540,9 @@ copy_row(QueueRead *read, const Row *row)
 										   VARHDRSZ);
 	if (problem == NULL)
 		job->request.url = TextDatumGetCString(row->values[QUEUE_URL]);
+	if (!row->nulls[QUEUE_ORDERING_KEY])
+		job->ordering_key =
+			TextDatumGetCString(row->values[QUEUE_ORDERING_KEY]);
 	job->size = column_size(row, QUEUE_HEADERS) +
 		column_size(row, QUEUE_BODY);
 	job->queue_bytes = job->size + column_size(row, QUEUE_URL);

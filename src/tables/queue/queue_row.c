@@ -35,6 +35,7 @@ const ShapeColumn pgnet_queue_shape[QUEUE_NCOLUMNS] = {
 	[QUEUE_GAVE_UP] = {"gave_up", TIMESTAMPTZOID},
 	[QUEUE_RETRY] = {"retry", INTERVALARRAYOID},
 	[QUEUE_FAILURES] = {"failures", JSONBOID},
+	[QUEUE_ORDERING_KEY] = {"ordering_key", TEXTOID},
 	[QUEUE_CONTEXT] = {"context", JSONBOID},
 	[QUEUE_KEEP] = {"keep", BOOLOID},
 	[QUEUE_DEATHS] = {"deaths", INT4OID},
@@ -85,6 +86,8 @@ pgnet_queue_row_write(const QueueRow *row, Datum *values, bool *nulls)
 		  PointerGetDatum(row->same_origin_headers));
 	WRITE(QUEUE_DUE, row->due != 0, TimestampTzGetDatum(row->due));
 	WRITE(QUEUE_RETRY, row->retry, PointerGetDatum(row->retry));
+	WRITE(QUEUE_ORDERING_KEY, row->ordering_key,
+		  PointerGetDatum(row->ordering_key));
 	WRITE(QUEUE_CONTEXT, row->context, JsonbPGetDatum(row->context));
 	WRITE(QUEUE_KEEP, row->drops_success, BoolGetDatum(false));
 #undef WRITE

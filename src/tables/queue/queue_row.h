@@ -36,6 +36,7 @@ enum QueueColumn
 	QUEUE_GAVE_UP,
 	QUEUE_RETRY,
 	QUEUE_FAILURES,
+	QUEUE_ORDERING_KEY,
 	QUEUE_CONTEXT,
 	QUEUE_KEEP,
 	QUEUE_DEATHS,
@@ -57,6 +58,7 @@ typedef struct QueueRow
 	ArrayType  *same_origin_headers;	/* of text */
 	TimestampTz due;			/* 0: at once */
 	ArrayType  *retry;			/* of interval */
+	text	   *ordering_key;
 	Jsonb	   *context;
 	bool		drops_success;	/* a 2xx leaves no response */
 } QueueRow;

@@ -1,0 +1,138 @@
+/*
+ * ordered_rows.c -- rows of the queue that have an ordering key.
+ *
+ * Runs in: workers, inside a transaction.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "tables/ids.h"
+#include "tables/queue/ordered_rows.h"
+#include "tables/statement.h"
+
+/* An attempt failed in this round, and the next one is not due. */
+#define IS_HELD \
+	"q.ordering_key IS NOT NULL AND q.gave_up IS NULL" \
+	" AND q.failures IS NOT NULL" \
+	" AND q.due OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp()" \
+	" AND (q.failures OPERATOR(pg_catalog.->) -1" \
+	" OPERATOR(pg_catalog.->) 'resent') IS NULL"
+
+static PreparedStatement held_rows = {
+	.sql = "SELECT q.id, q.role::pg_catalog.oid, q.url, q.ordering_key"
+		   " FROM net.http_request_queue AS q WHERE " IS_HELD,
+};
+
+static PreparedStatement still_held = {
+	.sql = "SELECT q.id FROM net.http_request_queue AS q"
+		   " WHERE q.id OPERATOR(pg_catalog.=) ANY ($1) AND " IS_HELD,
+	.nparams = 1,
+	.param_types = {INT8ARRAYOID}
+};
+
+/* Rows of a key that are found at once: a role may use it in several lanes. */
+#define ROWS_OF_KEY 3
+
+static PreparedStatement next_rows = {
+	.sql = "SELECT n.id, k.number FROM ROWS FROM (pg_catalog.unnest($1),"
+		   " pg_catalog.unnest($2), pg_catalog.unnest($3))"
+		   " WITH ORDINALITY AS k (key, role, after, number), LATERAL (SELECT q.id"
+		   " FROM net.http_request_queue AS q"
+		   " WHERE q.ordering_key OPERATOR(pg_catalog.=) k.key"
+		   " AND q.id OPERATOR(pg_catalog.>) k.after"
+		   " AND q.role OPERATOR(pg_catalog.=) k.role"
+		   " AND q.gave_up IS NULL AND (q.due IS NULL OR"
+		   " q.due OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp())"
+		   " ORDER BY q.id LIMIT " CppAsString2(ROWS_OF_KEY) ") AS n"
+															 " ORDER BY k.number, n.id",
+	.nparams = 3,
+	.param_types = {TEXTARRAYOID, OIDARRAYOID, INT8ARRAYOID}
+};
+
+List *
+pgnet_ordered_rows_held(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	StatementSession session;
+	List	   *rows = NIL;
+	int			count;
+
+	pgnet_statement_begin(&session, PGNET_AS_OWNER);
+	count = pgnet_statement_run(&session, &held_rows, NULL, NULL);
+	for (int i = 0; i < count; i++)
+	{
+		MemoryContext before = MemoryContextSwitchTo(context);
+		HeldRow    *row = palloc(sizeof(HeldRow));
+
+		*row = (HeldRow) {
+			.id = pgnet_statement_int64(&session, i, 1, 0),
+			.role = pgnet_statement_oid(&session, i, 2),
+			.url = pgnet_statement_text(&session, i, 3),
+			.key = pgnet_statement_text(&session, i, 4)
+		};
+		if (row->url != NULL)
+			rows = lappend(rows, row);
+		MemoryContextSwitchTo(before);
+	}
+	pgnet_statement_end(&session);
+	return rows;
+}
+
+int
+pgnet_ordered_rows_still_held(int64 *ids, int nids)
+{
+	Datum		array = pgnet_ids_array(ids, nids);
+	StatementSession session;
+	int			count;
+
+	pgnet_statement_begin(&session, PGNET_AS_OWNER);
+	count = pgnet_statement_run(&session, &still_held, &array, NULL);
+	for (int i = 0; i < count; i++)
+		ids[i] = pgnet_statement_int64(&session, i, 1, 0);
+	pgnet_statement_end(&session);
+	pgnet_ids_sort(ids, count);
+	return count;
+}
+
+int
+pgnet_ordered_rows_next(const Oid *roles, char *const *keys,
+						const int64 *after, int nkeys, int64 **ids,
+						int64 *last_ids)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Datum	   *key_datums = palloc(sizeof(Datum) * nkeys);
+	Datum	   *role_datums = palloc(sizeof(Datum) * nkeys);
+	Datum		values[3];
+	StatementSession session;
+	int		   *found = palloc0(sizeof(int) * nkeys);
+	int			count;
+
+	for (int i = 0; i < nkeys; i++)
+	{
+		last_ids[i] = PG_INT64_MAX;
+		key_datums[i] = CStringGetTextDatum(keys[i]);
+		role_datums[i] = ObjectIdGetDatum(roles[i]);
+	}
+	values[0] = PointerGetDatum(construct_array(key_datums, nkeys, TEXTOID, -1,
+												false, TYPALIGN_INT));
+	values[1] = PointerGetDatum(construct_array(role_datums, nkeys, OIDOID,
+												sizeof(Oid), true,
+												TYPALIGN_INT));
+	values[2] = pgnet_ids_array(after, nkeys);
+	pgnet_statement_begin(&session, PGNET_AS_OWNER);
+	count = pgnet_statement_run(&session, &next_rows, values, NULL);
+	*ids = MemoryContextAlloc(context, sizeof(int64) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+	{
+		int			key = (int) pgnet_statement_int64(&session, i, 2, 1) - 1;
+
+		(*ids)[i] = pgnet_statement_int64(&session, i, 1, 0);
+		if (++found[key] == ROWS_OF_KEY)
+			last_ids[key] = (*ids)[i];
+	}
+	pgnet_statement_end(&session);
+	return count;
+}

@@ -1,0 +1,381 @@
+/*
+ * order.c -- requests with the same ordering key are sent one at a time, by id.
+ *
+ * Runs in: workers.
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "lib/ilist.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "tables/ids.h"
+#include "tables/queue/ordered_rows.h"
+#include "url_target.h"
+#include "worker/order.h"
+
+/* Keys that are looked up together. */
+#define MAX_LOOKUPS 200
+
+/* A key that is busy, or free with rows that wait for it. */
+typedef struct OrderKey
+{
+	uint64		key;			/* hash key: must be first */
+	int64		holder;
+	bool		is_free;
+	bool		retries;		/* the holder waits for its next attempt */
+	bool		more;			/* other rows were met */
+	dlist_node	node;			/* of those that are free */
+	int64		after;			/* where to look for the next */
+	Oid			role;
+	char	   *text;
+} OrderKey;
+
+typedef struct OrderHolder
+{
+	int64		id;				/* hash key: must be first */
+	uint64		key;
+} OrderHolder;
+
+struct Order
+{
+	MemoryContext context;
+	Lanes	   *lanes;
+	HTAB	   *keys;			/* OrderKey */
+	HTAB	   *holders;		/* OrderHolder */
+	dlist_head	free;			/* keys to look up */
+	bool		begun;
+	bool		checks;			/* holders may be gone */
+	uint64		asked[MAX_LOOKUPS]; /* the keys that are looked up */
+	int64		last_ids[MAX_LOOKUPS];	/* see pgnet_ordered_rows_next() */
+	int			nasked;
+};
+
+static uint64 key_of(Oid role, uint64 lane_key, const char *text);
+static bool has_key(const Job *job);
+static OrderKey *find_of(const Order *order, const Job *job);
+static OrderKey *find(const Order *order, uint64 key);
+static OrderKey *make(Order *order, uint64 key, Oid role, const char *text);
+static void hold(Order *order, OrderKey *key, int64 id);
+static void let_go(Order *order, OrderKey *key);
+static void forget(Order *order, OrderKey *key);
+static void check_holders(Order *order);
+static int	list_retrying(const Order *order, int64 **ids);
+
+Order *
+pgnet_order_create(MemoryContext parent, Lanes *lanes)
+{
+	MemoryContext context = AllocSetContextCreate(parent, "pg_net order",
+												  ALLOCSET_SMALL_SIZES);
+	Order	   *order = MemoryContextAllocZero(context, sizeof(Order));
+
+	order->context = context;
+	order->lanes = lanes;
+	pgnet_order_clear(order);
+	return order;
+}
+
+void
+pgnet_order_clear(Order *order)
+{
+	HASHCTL		keys = {
+		.keysize = sizeof(uint64),
+		.entrysize = sizeof(OrderKey),
+		.hcxt = order->context
+	};
+	HASHCTL		holders = {
+		.keysize = sizeof(int64),
+		.entrysize = sizeof(OrderHolder),
+		.hcxt = order->context
+	};
+	HASH_SEQ_STATUS all;
+	OrderKey   *key;
+
+	if (order->keys != NULL)
+	{
+		hash_seq_init(&all, order->keys);
+		while ((key = hash_seq_search(&all)) != NULL)
+			pfree(key->text);
+		hash_destroy(order->keys);
+		hash_destroy(order->holders);
+	}
+	order->keys = hash_create("pg_net ordering keys", 64, &keys,
+							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	order->holders = hash_create("pg_net holders of keys", 64, &holders,
+								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	dlist_init(&order->free);
+	order->begun = order->checks = false;
+	order->nasked = 0;
+}
+
+void
+pgnet_order_begin(Order *order)
+{
+	ListCell   *cell;
+
+	if (order->begun)
+		return;
+	foreach(cell, pgnet_ordered_rows_held())
+	{
+		const HeldRow *row = lfirst(cell);
+		uint64		hash = key_of(row->role, pgnet_url_host_key(row->url),
+								  row->key);
+		OrderKey   *key = find(order, hash);
+
+		if (key != NULL)
+			continue;
+		key = make(order, hash, row->role, row->key);
+		hold(order, key, row->id);
+		/* what waits for it was not met by this worker */
+		key->retries = key->more = true;
+	}
+	order->begun = true;
+}
+
+/* A key that is free is for the row that was looked up. */
+bool
+pgnet_order_admits(Order *order, const Job *job, bool looked_up)
+{
+	OrderKey   *key = find_of(order, job);
+
+	if (key == NULL)
+		return true;
+	if (key->is_free ? looked_up : key->holder == job->id)
+		return true;
+	key->more = true;
+	return false;
+}
+
+void
+pgnet_order_hold(Order *order, const Job *job)
+{
+	OrderKey   *key = find_of(order, job);
+
+	if (!has_key(job))
+		return;
+	if (key == NULL)
+		key = make(order,
+				   key_of(job->role, job->lane_key, job->ordering_key),
+				   job->role, job->ordering_key);
+	key->retries = false;
+	if (key->is_free || key->holder != job->id)
+		hold(order, key, job->id);
+}
+
+void
+pgnet_order_refused(Order *order, const Job *job)
+{
+	OrderKey   *key = find_of(order, job);
+
+	if (key != NULL && key->is_free)
+		forget(order, key);
+}
+
+void
+pgnet_order_end(Order *order, const Job *job)
+{
+	OrderHolder *holder = NULL;
+	OrderKey   *key;
+
+	if (hash_get_num_entries(order->holders) > 0)
+		holder = hash_search(order->holders, &job->id, HASH_FIND, NULL);
+	if (holder == NULL)
+		return;
+	key = find(order, holder->key);
+	if (job->delivery.disposition == PGNET_AGAIN)
+		key->retries = true;
+	else
+		let_go(order, key);
+}
+
+void
+pgnet_order_check(Order *order)
+{
+	order->checks = hash_get_num_entries(order->holders) > 0;
+}
+
+TimestampTz
+pgnet_order_due(const Order *order)
+{
+	return order->checks ||
+			!dlist_is_empty(unconstify(dlist_head *, &order->free)) ?
+		DT_NOBEGIN :
+		DT_NOEND;
+}
+
+int
+pgnet_order_find_next(Order *order, int64 **ids)
+{
+	Oid			roles[MAX_LOOKUPS];
+	char	   *texts[MAX_LOOKUPS];
+	int64		after[MAX_LOOKUPS];
+	int			count = 0;
+	dlist_iter	iter;
+
+	if (order->checks)
+		check_holders(order);
+	dlist_foreach(iter, &order->free)
+	{
+		OrderKey   *key = dlist_container(OrderKey, node, iter.cur);
+
+		if (count == MAX_LOOKUPS)
+			break;
+		roles[count] = key->role;
+		texts[count] = key->text;
+		after[count] = key->after;
+		order->asked[count++] = key->key;
+	}
+	order->nasked = count;
+	return count > 0 ? pgnet_ordered_rows_next(roles, texts, after, count, ids,
+											   order->last_ids) :
+					   0;
+}
+
+void
+pgnet_order_found(Order *order)
+{
+	for (int i = 0; i < order->nasked; i++)
+	{
+		OrderKey   *key = find(order, order->asked[i]);
+		bool		are_more = order->last_ids[i] != PG_INT64_MAX;
+
+		if (key == NULL)
+			continue;
+		if (!key->is_free)
+			key->more = key->more || are_more;
+		/* what was found with this text is of other lanes */
+		else if (are_more)
+			key->after = order->last_ids[i];
+		else
+			forget(order, key);
+	}
+	order->nasked = 0;
+}
+
+static uint64
+key_of(Oid role, uint64 lane_key, const char *text)
+{
+	uint64		hash = hash_bytes_extended((const unsigned char *) text,
+										   strlen(text), lane_key);
+
+	return hash_combine64(hash, hash_bytes_uint32_extended(role, 0));
+}
+
+static bool
+has_key(const Job *job)
+{
+	return job->ordering_key != NULL && OidIsValid(job->role);
+}
+
+/* The key of a job; NULL when it has none, or nobody uses it. */
+static OrderKey *
+find_of(const Order *order, const Job *job)
+{
+	if (!has_key(job))
+		return NULL;
+	return find(order, key_of(job->role, job->lane_key, job->ordering_key));
+}
+
+static OrderKey *
+find(const Order *order, uint64 key)
+{
+	if (hash_get_num_entries(order->keys) == 0)
+		return NULL;
+	return hash_search(order->keys, &key, HASH_FIND, NULL);
+}
+
+/* A key without a holder. */
+static OrderKey *
+make(Order *order, uint64 hash, Oid role, const char *text)
+{
+	char	   *copy = MemoryContextStrdup(order->context, text);
+	OrderKey   *key = hash_search(order->keys, &hash, HASH_ENTER, NULL);
+
+	*key = (OrderKey) {.key = hash, .role = role, .text = copy};
+	key->is_free = true;
+	dlist_push_tail(&order->free, &key->node);
+	return key;
+}
+
+/* Have a row be the holder of a key, in place of the one before. */
+static void
+hold(Order *order, OrderKey *key, int64 id)
+{
+	OrderHolder *holder;
+
+	if (key->is_free)
+		dlist_delete(&key->node);
+	else
+		hash_search(order->holders, &key->holder, HASH_REMOVE, NULL);
+	key->is_free = false;
+	key->holder = id;
+	key->after = PG_INT64_MIN;
+	holder = hash_search(order->holders, &id, HASH_ENTER, NULL);
+	holder->key = key->key;
+}
+
+/* The holder of a key is done with it. */
+static void
+let_go(Order *order, OrderKey *key)
+{
+	hash_search(order->holders, &key->holder, HASH_REMOVE, NULL);
+	key->is_free = true;
+	key->retries = false;
+	key->after = PG_INT64_MIN;
+	dlist_push_tail(&order->free, &key->node);
+	if (!key->more)
+		forget(order, key);
+	else
+		key->more = false;
+}
+
+/* No row is known to wait for a key that is free. */
+static void
+forget(Order *order, OrderKey *key)
+{
+	dlist_delete(&key->node);
+	pfree(key->text);
+	hash_search(order->keys, &key->key, HASH_REMOVE, NULL);
+}
+
+/* Let go of keys whose holders are gone, or wait no more. */
+static void
+check_holders(Order *order)
+{
+	int64	   *ids;
+	int			nids = list_retrying(order, &ids);
+	int			nheld = nids > 0 ? pgnet_ordered_rows_still_held(ids, nids) : 0;
+	HASH_SEQ_STATUS all;
+	OrderKey   *key;
+
+	hash_seq_init(&all, order->keys);
+	while ((key = hash_seq_search(&all)) != NULL)
+	{
+		bool		is_there = key->retries ?
+			pgnet_ids_contain(ids, nheld, key->holder) :
+			pgnet_lanes_know(order->lanes, key->holder);
+
+		if (!key->is_free && !is_there)
+			let_go(order, key);
+	}
+	order->checks = false;
+}
+
+/* The holders that wait for their next attempts. */
+static int
+list_retrying(const Order *order, int64 **ids)
+{
+	HASH_SEQ_STATUS all;
+	const OrderKey *key;
+	int			count = 0;
+
+	*ids = palloc(sizeof(int64) *
+				  Max(hash_get_num_entries(order->holders), 1));
+	hash_seq_init(&all, order->keys);
+	while ((key = hash_seq_search(&all)) != NULL)
+		if (!key->is_free && key->retries)
+			(*ids)[count++] = key->holder;
+	return count;
+}

@@ -1,0 +1,138 @@
+# Requests with the same ordering key are sent one at a time, in order of id.
+
+use strict;
+use warnings;
+
+use PgNetTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $server = start_http_server();
+my $node = new_node('order', conf => "pg_net.max_in_flight_per_host = 100");
+my $base = $server->url;
+my $two = start_http_server();
+
+# Queue for each of these keys so many requests, in turns; a key is in the path.
+sub queue
+{
+	my ($prefix, $path, $count, $keys, $more, $url) = @_;
+	$more //= '';
+	$url //= $base;
+	return sql(qq(select string_agg(id::text, ',') from (
+		select net.http_request('POST', format('$url$path', k, n), ordering_key := '$prefix' || k, timeout_milliseconds := 100000 $more) as id
+		from generate_series(1, $count) n, generate_series(1, $keys) k order by n, k) s));
+}
+
+# Have the arrivals that match, whose first group is the key, come by number, the second group?
+sub in_order
+{
+	my ($regex, $server_of) = @_;
+	my %last;
+	for my $arrival (($server_of // $server)->arrivals_of($regex))
+	{
+		my ($key, $number) = $arrival->[2] =~ $regex;
+		return "key $key: $number after $last{$key}" if $number < ($last{$key} // 0);
+		$last{$key} = $number;
+	}
+	return 'in order';
+}
+
+subtest 'one at a time' => sub {
+	queue('a', '/delay/0.02?a=%s-%s', 10, 20);
+	wait_queue_empty();
+	is(scalar $server->arrivals_of(qr/a=/), 200, 'all arrive');
+	is(in_order(qr/a=(\d+)-(\d+)/), 'in order', 'in order');
+	is(sql(q(select count(*) from net._http_response r join net._http_response s
+		on substring(r.url, 'a=(\d+)-') = substring(s.url, 'a=(\d+)-') and r.id < s.id
+		and r.started + r.duration_ms * interval '1 ms' > s.started + interval '1 ms' where r.url ~ 'a=')), 0, 'never two of a key in flight');
+	my ($in_all, $longest) = split /\|/, sql(q(select extract(epoch from max(started) - min(started)) || '|' || sum(duration_ms) / 1000 from net._http_response where url ~ 'a='));
+	ok($in_all < $longest / 2, "and the keys side by side: $longest s of requests in $in_all s");
+};
+
+subtest 'a retry holds up its key alone' => sub {
+	my @ids = split /,/, queue('b', '/flaky/b%s-%s?fails=1', 3, 2, q(, retry := '{300ms}'));
+	my $plain = sql("select net.http_request('GET', '$base/echo/plain')");
+	wait_response($node, $plain);
+	is(sql("select count(*) from net._http_response where id in ($ids[0], $ids[1])"), 0, 'one without a key goes past');
+	wait_queue_empty();
+	is(in_order(qr/b(\d+)-(\d+)/), 'in order', 'in order, retries too');
+	is(scalar $server->arrivals_of(qr/b\d+-\d+/), 12, 'each twice');
+	is(sql("select sum(attempts) from net._http_response where id in (" . join(',', @ids) . ')'), 12, 'attempts');
+};
+
+subtest 'until it is given up, or cancelled, or due' => sub {
+	my ($first, $second) = split /,/, queue('c', '/flaky/c%s-%s?fails=2', 2, 1, q(, retry := '{10ms}'));
+	is(wait_response($node, $first)->{error_msg}, 'gave up after 2 attempts: 503', 'given up');
+	wait_response($node, $second);
+	is(in_order(qr/c(\d+)-(\d+)/), 'in order', 'then the next one');
+	is(sql("select net.resend($first)"), 't', 'sent again');
+	wait_sql("select error_msg is null from net._http_response where id = $first");
+
+	($first, $second) = split /,/, queue('d', '/flaky/d%s-%s?fails=1', 2, 1, q(, retry := '{1h}'));
+	wait_sql("select due > now() from net.http_request_queue where id = $first");
+	is(scalar $server->arrivals_of(qr/d1-2/), 0, 'the next one waits');
+	is(sql("select net.cancel($first)"), 't', 'cancelled');
+	wait_sql("select due > now() from net.http_request_queue where id = $second");
+	is(scalar $server->arrivals_of(qr/d1-2/), 1, 'then the next one goes');
+	sql("update net.http_request_queue set due = now() where id = $second");
+	is(wait_response($node, $second)->{status_code}, 200, 'and again, when it is brought forward');
+
+	$first = sql("select net.http_request('GET', '$base/echo/e-1', ordering_key := 'e', due := now() + interval '1 hour')");
+	is(wait_response($node, sql("select net.http_request('GET', '$base/echo/e-2', ordering_key := 'e')"))->{status_code}, 200, 'one that is scheduled holds up nobody');
+	sql("select net.cancel($first)");
+};
+
+subtest 'within a role and an origin' => sub {
+	my ($first) = split /,/, queue('f', '/flaky/f%s-%s?fails=1', 1, 1, q(, retry := '{1h}'));
+	wait_sql("select due > now() from net.http_request_queue where id = $first");
+	my ($other) = split /,/, queue('f', '/echo/%s-%s', 1, 1, '', $two->url);
+	is(wait_response($node, $other)->{status_code}, 200, 'another origin');
+	sql('create role r');
+	$other = sql("set role r; select net.http_request('GET', '$base/echo/r', ordering_key := 'f1')");
+	sql('reset role');
+	is(wait_response($node, $other)->{status_code}, 200, 'another role');
+
+	# the same key in two lanes, many rows of the other one in between
+	my @mixed = split /,/, sql(qq(select string_agg(net.http_request('GET', case when n % 12 = 0 then '@{[$two->url]}' else '$base' end || '/echo/g1-' || n, ordering_key := 'g')::text, ',') from generate_series(1, 60) n));
+	wait_response($node, $_) for @mixed;
+	is(in_order(qr/g(1)-(\d+)/), 'in order', 'two lanes with the same key: one');
+	is(in_order(qr/g(1)-(\d+)/, $two), 'in order', 'and the other');
+	sql("delete from net.http_request_queue where id = $first");
+};
+
+subtest 'a new worker knows' => sub {
+	my ($first, $second) = split /,/, queue('h', '/flaky/h%s-%s?fails=1', 2, 1, q(, retry := '{1h}'));
+	wait_sql("select due > now() from net.http_request_queue where id = $first");
+	my $worker = current_worker($node);
+	sql('select net.worker_restart()');
+	next_worker($node, $worker);
+	is_served($server, 'the new worker');
+	my ($third) = split /,/, queue('h', '/echo/h%s-3?%s', 1, 1);
+	is_served($server, 'and once more');
+	is(scalar $server->arrivals_of(qr/h1-[23]/), 0, 'what was held is held');
+	sql("update net.http_request_queue set due = now() where id = $first");
+	wait_response($node, $first);
+	wait_sql("select due > now() from net.http_request_queue where id = $second");
+	sql("update net.http_request_queue set due = now() where id = $second");
+	wait_response($node, $third);
+	is(in_order(qr/h(1)-(\d+)/), 'in order', 'in order');
+};
+
+subtest 'more than a worker remembers' => sub {
+	# 30,000 rows behind one key do not keep out those of others
+	my ($first) = split /,/, queue('i', '/flaky/i%s-%s?fails=1', 1, 1, q(, retry := '{1h}'));
+	wait_sql("select due > now() from net.http_request_queue where id = $first");
+	sql("select count(net.http_request('GET', '$base/echo/i', ordering_key := 'i1')) from generate_series(1, 30000)");
+	my $id = sql("select net.http_request('GET', '$base/echo/j', ordering_key := 'j')");
+	is(wait_response($node, $id)->{status_code}, 200, 'another key');
+	is(wait_response($node, sql("select net.http_get('$base/echo/k')"))->{status_code}, 200, 'and none');
+	is(scalar $server->arrivals_of('/echo/i'), 0, 'they wait');
+	sql("select net.cancel($first)");
+	$server->wait_arrivals('/echo/i', 100);
+	pass('and go then');
+	sql('truncate net.http_request_queue');
+};
+
+like(failure("select net.http_request('GET', '$base/', ordering_key := repeat('x', 1001))"), qr/22023: +ordering key is longer than 1000 bytes/, 'a long key');
+
+done_testing();
