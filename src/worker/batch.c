@@ -96,15 +96,15 @@ fits(const Batch *batch, const Job *job, size_t *bytes)
 	return batch->count == 0 || *bytes <= PGNET_BATCH_BYTES;
 }
 
-AccessResult
+GuardResult
 pgnet_batch_record(Batch *batch, ErrorData **error)
 {
 	PaceRun		run;
-	AccessResult result;
+	GuardResult result;
 
 	batch->context = CurrentMemoryContext;
 	pgnet_pace_begin(&run, batch->pace);
-	result = pgnet_access_run(batch->access, record_work, batch, error);
+	result = pgnet_table_guard_run(batch->guard, record_work, batch, error);
 	batch->took_us = pgnet_pace_took_us(&run);
 	return result;
 }
@@ -124,7 +124,7 @@ record_work(void *arg)
 		return;
 	}
 	pgnet_transaction_allow(batch->seconds + seconds_to_store(batch));
-	pgnet_responses_record(batch->access->queue, batch->jobs, 1,
+	pgnet_responses_record(batch->guard->queue, batch->jobs, 1,
 						   batch->mode);
 	batch->nrecorded = 1;
 }
@@ -171,7 +171,7 @@ record_pieces(Batch *batch, PaceRun *run)
 		ErrorData  *error;
 
 		pgnet_transaction_allow(PIECE_SECONDS);
-		error = pgnet_responses_try_record(batch->access->queue,
+		error = pgnet_responses_try_record(batch->guard->queue,
 										   &batch->jobs[batch->nrecorded],
 										   rows, batch->mode);
 		if (error == NULL)

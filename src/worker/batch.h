@@ -12,8 +12,8 @@
 
 #include "job.h"
 #include "tables/responses/record.h"
-#include "worker/access.h"
 #include "worker/pace.h"
+#include "worker/table_guard.h"
 
 /* Large enough that a commit costs little, small enough to be quick. */
 #define PGNET_BATCH_REQUESTS 500
@@ -28,7 +28,7 @@ typedef struct BatchFailure
 
 typedef struct Batch
 {
-	TableAccess *access;
+	TableGuard *guard;
 	const Pace *pace;
 	Job		   *jobs[PGNET_BATCH_REQUESTS];
 	int			count;
@@ -57,6 +57,6 @@ extern void pgnet_batch_fill(Batch *batch, const dlist_head *list, int max,
  * Record as many jobs as there is time for, in one transaction.  If the
  * transaction fails as a whole, *error says why, and none is recorded.
  */
-extern AccessResult pgnet_batch_record(Batch *batch, ErrorData **error);
+extern GuardResult pgnet_batch_record(Batch *batch, ErrorData **error);
 
 #endif							/* PGNET_BATCH_H */

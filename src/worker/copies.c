@@ -19,7 +19,7 @@ typedef struct Removal
 static void remove_rows(void *removal);
 
 bool
-pgnet_copies_remove(WorkerState *worker, TableAccess *access, Backoff *backoff)
+pgnet_copies_remove(WorkerState *worker, TableGuard *guard, Backoff *backoff)
 {
 	DatabaseState *database = pgnet_worker_database(worker);
 	Removal		removal = {
@@ -28,9 +28,9 @@ pgnet_copies_remove(WorkerState *worker, TableAccess *access, Backoff *backoff)
 
 	if (!TransactionIdIsValid(removal.made_by))
 		return true;
-	if (!pgnet_access_try(access, backoff,
-						  "remove requests copied from the template database",
-						  remove_rows, &removal))
+	if (!pgnet_table_guard_try(guard, backoff,
+							   "remove requests copied from the template database",
+							   remove_rows, &removal))
 		return false;
 	pgnet_database_set_copied(database, InvalidTransactionId);
 	if (removal.count > 0)

@@ -9,14 +9,14 @@
 #include "postgres.h"
 
 #include "shared/worker_state.h"
-#include "worker/access.h"
+#include "worker/table_guard.h"
 
 /*
  * If the database is a new copy, remove the rows that were queued in its
  * template.  To be called before the queue is read.  False: try again later, by
  * backoff.
  */
-extern bool pgnet_copies_remove(WorkerState *worker, TableAccess *access,
+extern bool pgnet_copies_remove(WorkerState *worker, TableGuard *guard,
 								Backoff *backoff);
 
 #endif							/* PGNET_COPIES_H */

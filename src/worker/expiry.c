@@ -82,7 +82,7 @@ pgnet_expiry_is_pending(const Expiry *expiry)
 }
 
 bool
-pgnet_expiry_run(Expiry *expiry, TableAccess *access)
+pgnet_expiry_run(Expiry *expiry, TableGuard *guard)
 {
 	Look		look = {
 		.before = GetCurrentTimestamp() - pgnet_setting_ttl(),
@@ -92,13 +92,13 @@ pgnet_expiry_run(Expiry *expiry, TableAccess *access)
 	};
 
 	pgnet_pace_begin(&look.run, &expiry->pace);
-	if (!pgnet_access_try(access, &expiry->backoff, "remove expired responses",
-						  remove_some, &look))
+	if (!pgnet_table_guard_try(guard, &expiry->backoff, "remove expired responses",
+							   remove_some, &look))
 	{
 		if (look.removed > 0)
 			pgnet_pace_failed(&expiry->pace, look.removed, true);
 		/* nothing is due in tables that are not there */
-		if (access->missing)
+		if (guard->missing)
 			expiry->due = DT_NOEND;
 		return false;
 	}

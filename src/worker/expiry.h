@@ -10,8 +10,8 @@
 
 #include "datatype/timestamp.h"
 
-#include "worker/access.h"
 #include "worker/pace.h"
+#include "worker/table_guard.h"
 
 typedef struct Expiry
 {
@@ -40,6 +40,6 @@ extern TimestampTz pgnet_expiry_due(const Expiry *expiry, TimestampTz now,
 extern bool pgnet_expiry_is_pending(const Expiry *expiry);
 
 /* Remove some of those that are due.  True if any were removed. */
-extern bool pgnet_expiry_run(Expiry *expiry, TableAccess *access);
+extern bool pgnet_expiry_run(Expiry *expiry, TableGuard *guard);
 
 #endif							/* PGNET_EXPIRY_H */

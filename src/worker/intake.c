@@ -50,7 +50,7 @@ typedef enum ReadKind
 typedef struct Rows
 {
 	Intake	   *intake;
-	TableAccess *access;
+	TableGuard *guard;
 	int64	   *ids;			/* to load */
 	int			nids;
 	bool		begun;			/* the tables could be locked */
@@ -131,9 +131,9 @@ pgnet_intake_load_due(const Intake *intake)
 
 /* Read the next rows. */
 void
-pgnet_intake_read(Intake *intake, TableAccess *access, TimestampTz now)
+pgnet_intake_read(Intake *intake, TableGuard *guard, TimestampTz now)
 {
-	Rows		rows = {.intake = intake, .access = access};
+	Rows		rows = {.intake = intake, .guard = guard};
 	PaceRun		run;
 
 	dlist_init(&rows.read.jobs);
@@ -143,10 +143,10 @@ pgnet_intake_read(Intake *intake, TableAccess *access, TimestampTz now)
 	rows.from_id = rows.refill ? intake->refill_id : intake->next_id;
 	rows.limit = pgnet_pace_rows(&intake->pace, read_limit(intake));
 	pgnet_pace_begin(&run, &intake->pace);
-	if (pgnet_copies_remove(intake->worker, access, &intake->backoff) &&
-		pgnet_quarantine_begin(intake->quarantine, access, &intake->backoff) &&
-		pgnet_access_try(access, &intake->backoff, "read the queue", scan_rows,
-						 &rows))
+	if (pgnet_copies_remove(intake->worker, guard, &intake->backoff) &&
+		pgnet_quarantine_begin(intake->quarantine, guard, &intake->backoff) &&
+		pgnet_table_guard_try(guard, &intake->backoff, "read the queue", scan_rows,
+							  &rows))
 	{
 		intake->last_read = now;
 		pgnet_pace_done(&intake->pace, rows.read.count,
@@ -157,16 +157,16 @@ pgnet_intake_read(Intake *intake, TableAccess *access, TimestampTz now)
 	if (rows.begun)
 		pgnet_pace_failed(&intake->pace, rows.limit, true);
 	pgnet_jobs_free(&rows.read.jobs);
-	if (access->missing)
+	if (guard->missing)
 		look_again(intake);
 }
 
 /* Load rows by their ids. */
 void
-pgnet_intake_load(Intake *intake, TableAccess *access, TimestampTz now)
+pgnet_intake_load(Intake *intake, TableGuard *guard, TimestampTz now)
 {
 	int64		ids[MAX_LOAD_ROWS];
-	Rows		rows = {.intake = intake, .access = access, .ids = ids};
+	Rows		rows = {.intake = intake, .guard = guard, .ids = ids};
 	PaceRun		run;
 
 	dlist_init(&rows.read.jobs);
@@ -177,8 +177,8 @@ pgnet_intake_load(Intake *intake, TableAccess *access, TimestampTz now)
 	if (rows.nids == 0)
 		return;
 	pgnet_pace_begin(&run, &intake->load_pace);
-	if (pgnet_access_try(access, &intake->load_backoff, "load queued requests",
-						 load_rows, &rows))
+	if (pgnet_table_guard_try(guard, &intake->load_backoff, "load queued requests",
+							  load_rows, &rows))
 	{
 		pgnet_pace_done(&intake->load_pace, rows.nids,
 						pgnet_pace_took_us(&run));
@@ -209,18 +209,18 @@ pgnet_intake_scheduled_due(const Intake *intake, TimestampTz now, bool busy)
 }
 
 void
-pgnet_intake_read_scheduled(Intake *intake, TableAccess *access,
+pgnet_intake_read_scheduled(Intake *intake, TableGuard *guard,
 							TimestampTz now)
 {
-	Rows		rows = {.intake = intake, .access = access};
+	Rows		rows = {.intake = intake, .guard = guard};
 	PaceRun		run;
 
 	dlist_init(&rows.read.jobs);
 	rows.limit = pgnet_pace_rows(&intake->due_pace, read_limit(intake));
 	rows.ids = palloc(sizeof(int64) * rows.limit);
 	pgnet_pace_begin(&run, &intake->due_pace);
-	if (pgnet_access_try(access, &intake->due_backoff,
-						 "read scheduled requests", read_due_rows, &rows))
+	if (pgnet_table_guard_try(guard, &intake->due_backoff,
+							  "read scheduled requests", read_due_rows, &rows))
 	{
 		intake->last_read = now;
 		pgnet_pace_done(&intake->due_pace, rows.nids,
@@ -235,7 +235,7 @@ pgnet_intake_read_scheduled(Intake *intake, TableAccess *access,
 		pgnet_pace_failed(&intake->due_pace, rows.limit, true);
 	pgnet_jobs_free(&rows.read.jobs);
 	/* nothing is due in a table that is not there */
-	if (access->missing)
+	if (guard->missing)
 		pgnet_due_rows_init(&intake->due_rows);
 }
 
@@ -247,14 +247,14 @@ pgnet_intake_ordered_due(const Intake *intake)
 }
 
 void
-pgnet_intake_read_ordered(Intake *intake, TableAccess *access)
+pgnet_intake_read_ordered(Intake *intake, TableGuard *guard)
 {
-	Rows		rows = {.intake = intake, .access = access};
+	Rows		rows = {.intake = intake, .guard = guard};
 
 	dlist_init(&rows.read.jobs);
-	if (pgnet_access_try(access, &intake->order_backoff,
-						 "read requests with ordering keys", read_next_rows,
-						 &rows))
+	if (pgnet_table_guard_try(guard, &intake->order_backoff,
+							  "read requests with ordering keys", read_next_rows,
+							  &rows))
 	{
 		while (!dlist_is_empty(&rows.read.jobs))
 			take_row(intake, pgnet_job_pop(&rows.read.jobs), READ_ORDERED);
@@ -371,7 +371,7 @@ begin_read(Rows *rows)
 {
 	const Intake *intake = rows->intake;
 
-	pgnet_queue_read_init(&rows->read, rows->access->queue,
+	pgnet_queue_read_init(&rows->read, rows->guard->queue,
 						  pgnet_lanes_are_rich(intake->lanes) ?
 							  PGNET_READ_IDS :
 							  PGNET_READ_SMALL,

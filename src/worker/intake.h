@@ -10,13 +10,13 @@
 
 #include "datatype/timestamp.h"
 
-#include "worker/access.h"
+#include "worker/due_rows.h"
 #include "worker/lanes.h"
 #include "worker/order.h"
 #include "worker/pace.h"
 #include "worker/quarantine.h"
 #include "worker/recorder.h"
-#include "worker/due_rows.h"
+#include "worker/table_guard.h"
 
 typedef struct Intake
 {
@@ -54,19 +54,19 @@ extern TimestampTz pgnet_intake_read_due(Intake *intake, bool busy);
 extern TimestampTz pgnet_intake_load_due(const Intake *intake);
 
 /* Read the next rows; load rows whose ids wait and whose turn has come. */
-extern void pgnet_intake_read(Intake *intake, TableAccess *access,
+extern void pgnet_intake_read(Intake *intake, TableGuard *guard,
 							  TimestampTz now);
-extern void pgnet_intake_load(Intake *intake, TableAccess *access,
+extern void pgnet_intake_load(Intake *intake, TableGuard *guard,
 							  TimestampTz now);
 
 /* The same for rows whose ordering keys are free. */
 extern TimestampTz pgnet_intake_ordered_due(const Intake *intake);
-extern void pgnet_intake_read_ordered(Intake *intake, TableAccess *access);
+extern void pgnet_intake_read_ordered(Intake *intake, TableGuard *guard);
 
 /* The same for rows that have become due. */
 extern TimestampTz pgnet_intake_scheduled_due(const Intake *intake,
 											  TimestampTz now, bool busy);
-extern void pgnet_intake_read_scheduled(Intake *intake, TableAccess *access,
+extern void pgnet_intake_read_scheduled(Intake *intake, TableGuard *guard,
 										TimestampTz now);
 
 #endif							/* PGNET_INTAKE_H */

@@ -46,14 +46,14 @@ pgnet_locked_jobs_due(const LockedJobs *locked)
 }
 
 void
-pgnet_locked_jobs_release(LockedJobs *locked, TableAccess *access,
+pgnet_locked_jobs_release(LockedJobs *locked, TableGuard *guard,
 						  TimestampTz now, dlist_head *freed)
 {
 	Batch	   *batch = palloc0(sizeof(Batch));
 	int			nfree;
 
 	pgnet_batch_fill(batch, &locked->jobs, PGNET_BATCH_REQUESTS, NULL);
-	if (!pgnet_locked_jobs_find(access, batch->jobs, batch->count, &nfree))
+	if (!pgnet_locked_jobs_find(guard, batch->jobs, batch->count, &nfree))
 		nfree = 0;
 	for (int i = 0; i < batch->count; i++)
 	{
@@ -67,12 +67,13 @@ pgnet_locked_jobs_release(LockedJobs *locked, TableAccess *access,
 }
 
 bool
-pgnet_locked_jobs_find(TableAccess *access, Job **jobs, int njobs, int *nfree)
+pgnet_locked_jobs_find(TableGuard *guard, Job **jobs, int njobs, int *nfree)
 {
 	FindArg		arg = {.jobs = jobs, .njobs = njobs};
 	ErrorData  *error = NULL;
 
-	if (pgnet_access_run(access, find_work, &arg, &error) != PGNET_ACCESS_DONE)
+	if (pgnet_table_guard_run(guard, find_work, &arg, &error) !=
+		PGNET_GUARD_DONE)
 		return false;
 	*nfree = arg.nfree;
 	return true;

@@ -13,7 +13,7 @@
 #include "lib/ilist.h"
 
 #include "job.h"
-#include "worker/access.h"
+#include "worker/table_guard.h"
 
 typedef struct LockedJobs
 {
@@ -32,7 +32,7 @@ extern void pgnet_locked_jobs_add(LockedJobs *locked, Job *job,
 extern TimestampTz pgnet_locked_jobs_due(const LockedJobs *locked);
 
 /* Look at some of the rows, and move the jobs of those that are free. */
-extern void pgnet_locked_jobs_release(LockedJobs *locked, TableAccess *access,
+extern void pgnet_locked_jobs_release(LockedJobs *locked, TableGuard *guard,
 									  TimestampTz now, dlist_head *freed);
 
 /*
@@ -40,7 +40,7 @@ extern void pgnet_locked_jobs_release(LockedJobs *locked, TableAccess *access,
  * first, in their order.  Returns how many are; false if the tables could not
  * be used.
  */
-extern bool pgnet_locked_jobs_find(TableAccess *access, Job **jobs, int njobs,
+extern bool pgnet_locked_jobs_find(TableGuard *guard, Job **jobs, int njobs,
 								   int *nfree);
 
 #endif							/* PGNET_LOCKED_JOBS_H */

@@ -104,7 +104,7 @@ loop_init(Loop *loop, WorkerState *worker)
 	DatabaseState *database = pgnet_worker_database(worker);
 
 	*loop = (Loop) {.worker = worker};
-	loop->access.quiet = !pgnet_database_snapshot(database).keep_alive;
+	loop->guard.quiet = !pgnet_database_snapshot(database).keep_alive;
 	loop->cycle = AllocSetContextCreate(TopMemoryContext, "pg_net cycle",
 										ALLOCSET_DEFAULT_SIZES);
 	pgnet_jobs_init(&loop->jobs, worker);
@@ -225,17 +225,17 @@ read_queue(Loop *loop)
 	if (loop->lifetime.finishing)
 		return;
 	if (pgnet_intake_read_due(&loop->intake, loop->busy) <= loop->now)
-		pgnet_intake_read(&loop->intake, &loop->access, loop->now);
-	if (!loop->access.changed &&
+		pgnet_intake_read(&loop->intake, &loop->guard, loop->now);
+	if (!loop->guard.changed &&
 		pgnet_intake_ordered_due(&loop->intake) <= loop->now)
-		pgnet_intake_read_ordered(&loop->intake, &loop->access);
-	if (!loop->access.changed &&
+		pgnet_intake_read_ordered(&loop->intake, &loop->guard);
+	if (!loop->guard.changed &&
 		pgnet_intake_scheduled_due(&loop->intake, loop->now, loop->busy) <=
 			loop->now)
-		pgnet_intake_read_scheduled(&loop->intake, &loop->access, loop->now);
-	if (!loop->access.changed &&
+		pgnet_intake_read_scheduled(&loop->intake, &loop->guard, loop->now);
+	if (!loop->guard.changed &&
 		pgnet_intake_load_due(&loop->intake) <= loop->now)
-		pgnet_intake_load(&loop->intake, &loop->access, loop->now);
+		pgnet_intake_load(&loop->intake, &loop->guard, loop->now);
 }
 
 /* Start what the limits allow, and let libcurl work on all transfers. */
@@ -252,7 +252,7 @@ send_requests(Loop *loop)
 			pgnet_job_move(&loop->jobs, job, PGNET_JOB_IN_FLIGHT);
 			pgnet_engine_start(loop->engine, job);
 		}
-	pgnet_quarantine_send(loop->quarantine, &loop->access, loop->engine,
+	pgnet_quarantine_send(loop->quarantine, &loop->guard, loop->engine,
 						  loop->now);
 	loop->busy = pgnet_engine_drive(loop->engine);
 }
@@ -272,7 +272,7 @@ collect_finished(Loop *loop)
 	dlist_head	finished;
 
 	/* first: those that finished had the descriptors that others lacked */
-	pgnet_throttle_collect(&loop->throttle, loop->access.queue, loop->now);
+	pgnet_throttle_collect(&loop->throttle, loop->guard.queue, loop->now);
 
 	dlist_init(&finished);
 	if (pgnet_engine_take_finished(loop->engine, &finished) == 0)
@@ -296,7 +296,7 @@ record_outcomes(Loop *loop)
 {
 	if (pgnet_recorder_due(&loop->recorder, loop->busy) > loop->now)
 		return;
-	pgnet_recorder_flush(&loop->recorder, &loop->access, loop->now);
+	pgnet_recorder_flush(&loop->recorder, &loop->guard, loop->now);
 	forget_recorded(loop);
 }
 
@@ -330,7 +330,7 @@ forget_recorded(Loop *loop)
 								job->delivery.next_due);
 		pgnet_order_end(loop->order, job);
 		/* the ids of a dropped table may mean other rows by now */
-		pgnet_lanes_end(loop->lanes, job, job->table == loop->access.queue);
+		pgnet_lanes_end(loop->lanes, job, job->table == loop->guard.queue);
 	}
 	pgnet_quota_give(gone.role, gone.rows, gone.bytes);
 	pgnet_database_broadcast(pgnet_worker_database(loop->worker));
@@ -357,24 +357,24 @@ do_duties(Loop *loop)
 	int			patience_ms = loop->busy ? EXPIRY_PATIENCE_MS : 0;
 
 	if (pgnet_expiry_due(&loop->expiry, loop->now, patience_ms) <= loop->now &&
-		pgnet_expiry_run(&loop->expiry, &loop->access))
+		pgnet_expiry_run(&loop->expiry, &loop->guard))
 		pgnet_activity_note_written(&loop->activity, loop->now);
-	if (!loop->busy && !loop->access.changed &&
-		pgnet_recount_due(&loop->recount, &loop->access) <= loop->now)
-		pgnet_recount_run(&loop->recount, &loop->access);
-	if (!loop->access.changed &&
-		pgnet_storage_due(&loop->storage, &loop->access, loop->busy) <=
+	if (!loop->busy && !loop->guard.changed &&
+		pgnet_recount_due(&loop->recount, &loop->guard) <= loop->now)
+		pgnet_recount_run(&loop->recount, &loop->guard);
+	if (!loop->guard.changed &&
+		pgnet_storage_due(&loop->storage, &loop->guard, loop->busy) <=
 			loop->now)
-		pgnet_storage_run(&loop->storage, &loop->access);
+		pgnet_storage_run(&loop->storage, &loop->guard);
 }
 
 /* The extension was dropped or created again: forget everything. */
 static void
 follow_tables(Loop *loop)
 {
-	if (!loop->access.changed)
+	if (!loop->guard.changed)
 		return;
-	loop->access.changed = false;
+	loop->guard.changed = false;
 	pgnet_quarantine_clear(loop->quarantine);
 	pgnet_lanes_clear(loop->lanes);
 	loop->intake.refilling = false;
@@ -385,10 +385,10 @@ follow_tables(Loop *loop)
 		pgnet_lanes_end(loop->lanes, pgnet_job_pop(&loop->recorder.recorded),
 						false);
 	pgnet_storage_forget(&loop->storage);
-	loop->recount.wanted = OidIsValid(loop->access.queue);
+	loop->recount.wanted = OidIsValid(loop->guard.queue);
 	if (!loop->recount.wanted)
 		pgnet_quota_keep_only(NULL, 0);
-	if (OidIsValid(loop->access.queue))
+	if (OidIsValid(loop->guard.queue))
 	{
 		pgnet_intake_announce(&loop->intake, PGNET_LOOK_AT_ALL);
 		pgnet_expiry_look_now(&loop->expiry);
@@ -436,8 +436,8 @@ next_due(Loop *loop)
 	TimestampTz due = pgnet_recorder_due(&loop->recorder, false);
 
 	due = Min(due, pgnet_expiry_due(&loop->expiry, loop->now, 0));
-	due = Min(due, pgnet_recount_due(&loop->recount, &loop->access));
-	due = Min(due, pgnet_storage_due(&loop->storage, &loop->access, false));
+	due = Min(due, pgnet_recount_due(&loop->recount, &loop->guard));
+	due = Min(due, pgnet_storage_due(&loop->storage, &loop->guard, false));
 	due = Min(due, pgnet_quarantine_due(loop->quarantine, loop->now));
 	due = Min(due, pgnet_throttle_due(&loop->throttle));
 	if (loop->jobs.nlookups > 0)
@@ -485,8 +485,8 @@ state_of(const Loop *loop)
 		loop->intake.due_rows.next <= GetCurrentTimestamp() ||
 		pgnet_expiry_is_pending(&loop->expiry))
 		return PGNET_LIFETIME_WAITING;
-	return OidIsValid(loop->access.queue) ? PGNET_LIFETIME_IDLE :
-											PGNET_LIFETIME_NO_EXTENSION;
+	return OidIsValid(loop->guard.queue) ? PGNET_LIFETIME_IDLE :
+										   PGNET_LIFETIME_NO_EXTENSION;
 }
 
 static bool
@@ -520,7 +520,7 @@ leave(Loop *loop)
 	}
 	record_the_rest(loop);
 	pgnet_activity_flush(&loop->activity, loop->now, true);
-	pgnet_quarantine_leave(loop->quarantine, &loop->access);
+	pgnet_quarantine_leave(loop->quarantine, &loop->guard);
 	/* after SIGTERM, of net.worker_restart() say, another one is to start */
 	if (!ShutdownRequestPending && is_idle(state_of(loop)))
 		pgnet_worker_set_clean_idle_exit(loop->worker,
@@ -541,7 +541,7 @@ record_the_rest(Loop *loop)
 		begin_cycle(loop);
 		if (loop->now >= until)
 			pgnet_recorder_hurry(&loop->recorder);
-		pgnet_recorder_flush(&loop->recorder, &loop->access, loop->now);
+		pgnet_recorder_flush(&loop->recorder, &loop->guard, loop->now);
 		forget_recorded(loop);
 	} while (loop->recorder.nfinished > 0 &&
 			 loop->recorder.backoff.pause_ms == 0);

@@ -10,17 +10,17 @@
 
 #include "http/engine.h"
 #include "shared/worker_state.h"
-#include "worker/access.h"
 #include "worker/activity.h"
 #include "worker/expiry.h"
 #include "worker/intake.h"
 #include "worker/lanes.h"
+#include "worker/lifetime.h"
 #include "worker/order.h"
 #include "worker/quarantine.h"
 #include "worker/recorder.h"
 #include "worker/recount.h"
-#include "worker/lifetime.h"
 #include "worker/storage.h"
+#include "worker/table_guard.h"
 #include "worker/throttle.h"
 
 typedef struct Loop
@@ -29,7 +29,7 @@ typedef struct Loop
 	MemoryContext cycle;
 	TimestampTz now;			/* of this cycle, by pgnet_clock_now() */
 
-	TableAccess access;
+	TableGuard	guard;
 	Intake		intake;
 	Jobs		jobs;
 	Lanes	   *lanes;

@@ -13,8 +13,8 @@
 
 #include "backoff.h"
 #include "job.h"
-#include "worker/access.h"
 #include "worker/lanes.h"
+#include "worker/table_guard.h"
 
 typedef struct Order Order;
 

@@ -14,9 +14,9 @@
 #include "tables/recovery/installation.h"
 #include "tables/recovery/pending.h"
 #include "tables/transaction.h"
-#include "worker/access.h"
 #include "worker/copies.h"
 #include "worker/probe.h"
+#include "worker/table_guard.h"
 
 typedef struct Probe
 {
@@ -30,32 +30,32 @@ void
 pgnet_probe_run(WorkerState *worker)
 {
 	DatabaseState *database = pgnet_worker_database(worker);
-	TableAccess access = {.quiet = true};
+	TableGuard	guard = {.quiet = true};
 	Probe		probe = {.worker = worker,
 				   .leftovers = {.next_due = DT_NOEND,
 								 .oldest_response = DT_NOEND}};
 	Leftovers  *leftovers = &probe.leftovers;
 	Backoff		backoff = {0};
 	ErrorData  *error = NULL;
-	AccessResult result;
+	GuardResult result;
 
 	pgnet_transaction_prepare_session();
 	/* the first run notes which tables there are, the second reads them */
-	result = pgnet_access_run(&access, find, &probe, &error);
-	access.changed = false;
-	if (result == PGNET_ACCESS_GONE && OidIsValid(access.queue))
-		result = pgnet_copies_remove(worker, &access, &backoff) ?
-			pgnet_access_run(&access, find, &probe, &error) :
-			PGNET_ACCESS_BUSY;
+	result = pgnet_table_guard_run(&guard, find, &probe, &error);
+	guard.changed = false;
+	if (result == PGNET_GUARD_GONE && OidIsValid(guard.queue))
+		result = pgnet_copies_remove(worker, &guard, &backoff) ?
+			pgnet_table_guard_run(&guard, find, &probe, &error) :
+			PGNET_GUARD_BUSY;
 	/* without the extension nothing was copied */
-	if (result == PGNET_ACCESS_GONE)
+	if (result == PGNET_GUARD_GONE)
 		pgnet_database_set_copied(database, InvalidTransactionId);
 
 	if (leftovers->oldest_response != DT_NOEND)
 		leftovers->oldest_response += pgnet_setting_ttl();
 	/* if the tables were locked or failed, a worker is to try again */
-	if (result == PGNET_ACCESS_GONE ||
-		(result == PGNET_ACCESS_DONE && !leftovers->requests))
+	if (result == PGNET_GUARD_GONE ||
+		(result == PGNET_GUARD_DONE && !leftovers->requests))
 		pgnet_worker_set_clean_idle_exit(worker,
 										 Min(leftovers->next_due,
 											 leftovers->oldest_response));

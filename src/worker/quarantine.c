@@ -106,7 +106,7 @@ typedef struct Entry
 
 static void find_out(void *quarantine);
 static void write_entry(void *entry);
-static bool write_down(Quarantine *quarantine, TableAccess *access,
+static bool write_down(Quarantine *quarantine, TableGuard *guard,
 					   bool with_charged);
 static Entry make_entry(const Quarantine *quarantine, bool with_charged);
 static void add_group(Entry *entry, const Group *group, bool with_taken);
@@ -169,7 +169,7 @@ pgnet_quarantine_clear(Quarantine *quarantine)
 
 /* Leave alive. */
 void
-pgnet_quarantine_leave(Quarantine *quarantine, TableAccess *access)
+pgnet_quarantine_leave(Quarantine *quarantine, TableGuard *guard)
 {
 	/* if we do not know what happened, the next worker has to find out */
 	if (!quarantine->known)
@@ -177,32 +177,32 @@ pgnet_quarantine_leave(Quarantine *quarantine, TableAccess *access)
 	group_clear(quarantine, &quarantine->innocent);
 	group_clear(quarantine, &quarantine->charged);
 	if (quarantine->written || quarantine->stale)
-		(void) write_down(quarantine, access, false);
+		(void) write_down(quarantine, guard, false);
 	pgnet_worker_set_dirty(quarantine->jobs->worker, false);
 }
 
 /* Find out what happened, once. */
 bool
-pgnet_quarantine_begin(Quarantine *quarantine, TableAccess *access,
+pgnet_quarantine_begin(Quarantine *quarantine, TableGuard *guard,
 					   Backoff *backoff)
 {
 	ErrorData  *error = NULL;
 
 	if (quarantine->known)
 		return true;
-	switch (pgnet_access_run(access, find_out, quarantine, &error))
+	switch (pgnet_table_guard_run(guard, find_out, quarantine, &error))
 	{
-		case PGNET_ACCESS_GONE:
+		case PGNET_GUARD_GONE:
 			return false;
-		case PGNET_ACCESS_BUSY:
+		case PGNET_GUARD_BUSY:
 			pgnet_backoff_failed(backoff);
 			return false;
-		case PGNET_ACCESS_FAILED:
+		case PGNET_GUARD_FAILED:
 			/* rather send unwatched than not at all */
 			say_failed(quarantine, error);
 			pgnet_quarantine_clear(quarantine);
 			break;
-		case PGNET_ACCESS_DONE:
+		case PGNET_GUARD_DONE:
 			break;
 	}
 	quarantine->known = true;
@@ -278,7 +278,7 @@ pgnet_quarantine_holds_up(const Quarantine *quarantine, TimestampTz now)
 
 /* Write down and send. */
 void
-pgnet_quarantine_send(Quarantine *quarantine, TableAccess *access,
+pgnet_quarantine_send(Quarantine *quarantine, TableGuard *guard,
 					  HttpEngine *engine, TimestampTz now)
 {
 	Group	   *charged = &quarantine->charged;
@@ -293,7 +293,7 @@ pgnet_quarantine_send(Quarantine *quarantine, TableAccess *access,
 		!pgnet_backoff_over(&quarantine->backoff, now))
 		return;
 	with_charged = sends_charged(quarantine, now);
-	if (!write_down(quarantine, access, with_charged))
+	if (!write_down(quarantine, guard, with_charged))
 		return;
 	group_send(quarantine, &quarantine->innocent, engine);
 	if (with_charged && charged->nin_flight == 0)
@@ -473,27 +473,27 @@ has_to_write(const Quarantine *quarantine, TimestampTz now)
  * should not be.
  */
 static bool
-write_down(Quarantine *quarantine, TableAccess *access, bool with_charged)
+write_down(Quarantine *quarantine, TableGuard *guard, bool with_charged)
 {
 	Entry		entry = make_entry(quarantine, with_charged);
 	ErrorData  *error = NULL;
 
-	switch (pgnet_access_run(access, write_entry, &entry, &error))
+	switch (pgnet_table_guard_run(guard, write_entry, &entry, &error))
 	{
-		case PGNET_ACCESS_DONE:
+		case PGNET_GUARD_DONE:
 			quarantine->written = entry.nids > 0 ||
 				entry.uncharged != quarantine->uncharged;
 			quarantine->stale = false;
 			quarantine->alone = entry.alone;
 			pgnet_backoff_succeeded(&quarantine->backoff);
 			return true;
-		case PGNET_ACCESS_BUSY:
+		case PGNET_GUARD_BUSY:
 			pgnet_backoff_failed(&quarantine->backoff);
 			return false;
-		case PGNET_ACCESS_GONE:
+		case PGNET_GUARD_GONE:
 			/* pgnet_quarantine_clear() follows */
 			return false;
-		case PGNET_ACCESS_FAILED:
+		case PGNET_GUARD_FAILED:
 			say_failed(quarantine, error);
 			quarantine->written = quarantine->stale = false;
 			quarantine->alone = entry.alone;

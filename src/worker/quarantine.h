@@ -13,8 +13,8 @@
 #include "postgres.h"
 
 #include "http/engine.h"
-#include "worker/access.h"
 #include "worker/lanes.h"
+#include "worker/table_guard.h"
 
 typedef struct Quarantine Quarantine;
 
@@ -26,14 +26,14 @@ extern void pgnet_quarantine_clear(Quarantine *quarantine);
 
 /* This worker leaves alive: what is in flight did not kill it. */
 extern void pgnet_quarantine_leave(Quarantine *quarantine,
-								   TableAccess *access);
+								   TableGuard *guard);
 
 /*
  * Find out whether the worker before died, and charge that, before the queue is
  * read for the first time; false: not now, and backoff may say when to try
  * again.
  */
-extern bool pgnet_quarantine_begin(Quarantine *quarantine, TableAccess *access,
+extern bool pgnet_quarantine_begin(Quarantine *quarantine, TableGuard *guard,
 								   Backoff *backoff);
 
 /*
@@ -46,7 +46,7 @@ extern bool pgnet_quarantine_defer(Quarantine *quarantine, Job *job);
 extern bool pgnet_quarantine_take(Quarantine *quarantine, Job *job);
 
 /* Write down those taken and send them; let others have their turn. */
-extern void pgnet_quarantine_send(Quarantine *quarantine, TableAccess *access,
+extern void pgnet_quarantine_send(Quarantine *quarantine, TableGuard *guard,
 								  HttpEngine *engine, TimestampTz now);
 
 /* A job is not in flight any more; or it was not sent, and waits again. */

@@ -53,8 +53,8 @@ typedef enum NextStep
 static void decide(Job *job);
 static dlist_node *place_of_next(Recorder *recorder, TimestampTz now);
 static TimestampTz batch_due(const Recorder *recorder, bool busy);
-static void drop_stale(Recorder *recorder, TableAccess *access);
-static void take_released(Recorder *recorder, TableAccess *access,
+static void drop_stale(Recorder *recorder, TableGuard *guard);
+static void take_released(Recorder *recorder, TableGuard *guard,
 						  TimestampTz now);
 static void batch_done(Recorder *recorder, Batch *batch);
 static void batch_failed(Recorder *recorder, Batch *batch, ErrorData *error);
@@ -67,8 +67,8 @@ static bool record_alone(Recorder *recorder, const Batch *batch,
 						 BatchFailure *failure);
 static NextStep next_step(const Job *job, RecordMode mode,
 						  const ErrorData *error);
-static AccessResult try_alone(const Batch *batch, BatchFailure *failure,
-							  RecordMode mode);
+static GuardResult try_alone(const Batch *batch, BatchFailure *failure,
+							 RecordMode mode);
 static bool is_too_long(const ErrorData *error);
 static void put_last(Recorder *recorder, Job *job);
 static void remove_finished(Recorder *recorder, Job *job);
@@ -162,16 +162,16 @@ batch_due(const Recorder *recorder, bool busy)
 }
 
 void
-pgnet_recorder_flush(Recorder *recorder, TableAccess *access, TimestampTz now)
+pgnet_recorder_flush(Recorder *recorder, TableGuard *guard, TimestampTz now)
 {
 	Batch	   *batch = palloc(sizeof(Batch));
 	ErrorData  *error = NULL;
 
-	drop_stale(recorder, access);
+	drop_stale(recorder, guard);
 	if (now >= pgnet_locked_jobs_due(&recorder->locked))
-		take_released(recorder, access, now);
+		take_released(recorder, guard, now);
 	*batch = (Batch) {
-		.access = access,
+		.guard = guard,
 		.pace = &recorder->pace,
 		.mode = recorder->mode
 	};
@@ -185,17 +185,17 @@ pgnet_recorder_flush(Recorder *recorder, TableAccess *access, TimestampTz now)
 	recorder->waiting_since = now;
 	switch (pgnet_batch_record(batch, &error))
 	{
-		case PGNET_ACCESS_DONE:
+		case PGNET_GUARD_DONE:
 			batch_done(recorder, batch);
 			record_failures(recorder, batch, now);
 			break;
-		case PGNET_ACCESS_BUSY:
+		case PGNET_GUARD_BUSY:
 			pgnet_backoff_failed(&recorder->backoff);
 			break;
-		case PGNET_ACCESS_GONE:
-			drop_stale(recorder, access);
+		case PGNET_GUARD_GONE:
+			drop_stale(recorder, guard);
 			break;
-		case PGNET_ACCESS_FAILED:
+		case PGNET_GUARD_FAILED:
 			batch_failed(recorder, batch, error);
 			record_failures(recorder, batch, now);
 			break;
@@ -227,7 +227,7 @@ pgnet_recorder_clear(Recorder *recorder)
 
 /* Jobs of a table that was dropped since have nowhere to be recorded. */
 static void
-drop_stale(Recorder *recorder, TableAccess *access)
+drop_stale(Recorder *recorder, TableGuard *guard)
 {
 	dlist_mutable_iter iter;
 
@@ -235,19 +235,19 @@ drop_stale(Recorder *recorder, TableAccess *access)
 	{
 		Job		   *job = dlist_container(Job, node, iter.cur);
 
-		if (job->table != access->queue)
+		if (job->table != guard->queue)
 			put_recorded(recorder, job);
 	}
 }
 
 /* Take back the jobs whose rows are no longer locked. */
 static void
-take_released(Recorder *recorder, TableAccess *access, TimestampTz now)
+take_released(Recorder *recorder, TableGuard *guard, TimestampTz now)
 {
 	dlist_head	freed;
 
 	dlist_init(&freed);
-	pgnet_locked_jobs_release(&recorder->locked, access, now, &freed);
+	pgnet_locked_jobs_release(&recorder->locked, guard, now, &freed);
 	while (!dlist_is_empty(&freed))
 		pgnet_recorder_add(recorder,
 						   dlist_container(Job, node,
@@ -314,7 +314,7 @@ set_locked_aside(Recorder *recorder, Batch *batch, TimestampTz now)
 
 	for (int i = 0; i < batch->nfailures; i++)
 		jobs[i] = batch->failures[i].job;
-	if (!pgnet_locked_jobs_find(batch->access, jobs, batch->nfailures, &nfree))
+	if (!pgnet_locked_jobs_find(batch->guard, jobs, batch->nfailures, &nfree))
 		return;
 	for (int i = nfree; i < batch->nfailures; i++)
 	{
@@ -362,13 +362,13 @@ static bool
 record_alone(Recorder *recorder, const Batch *batch, BatchFailure *failure)
 {
 	Job		   *job = failure->job;
-	AccessResult result = PGNET_ACCESS_FAILED;
+	GuardResult result = PGNET_GUARD_FAILED;
 	int			mode = batch->mode;
 
 	/* whoever held its row has let go of it */
 	if (failure->error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
 		result = try_alone(batch, failure, mode);
-	while (result == PGNET_ACCESS_FAILED)
+	while (result == PGNET_GUARD_FAILED)
 		switch (next_step(job, mode, failure->error))
 		{
 			case STEP_LAST:
@@ -390,7 +390,7 @@ record_alone(Recorder *recorder, const Batch *batch, BatchFailure *failure)
 				failure->error = NULL;
 				return false;
 		}
-	if (result != PGNET_ACCESS_DONE)
+	if (result != PGNET_GUARD_DONE)
 	{
 		failure->error = NULL;
 		return false;
@@ -410,14 +410,14 @@ next_step(const Job *job, RecordMode mode, const ErrorData *error)
 											  STEP_GIVE_UP_MORE;
 }
 
-static AccessResult
+static GuardResult
 try_alone(const Batch *batch, BatchFailure *failure, RecordMode mode)
 {
 	Batch	   *alone = palloc(sizeof(Batch));
-	AccessResult result;
+	GuardResult result;
 
 	*alone = (Batch) {
-		.access = batch->access,
+		.guard = batch->guard,
 		.pace = batch->pace,
 		.jobs = {failure->job},
 		.count = 1,

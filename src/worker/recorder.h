@@ -14,9 +14,9 @@
 #include "backoff.h"
 #include "job.h"
 #include "tables/responses/record.h"
-#include "worker/access.h"
 #include "worker/locked_jobs.h"
 #include "worker/pace.h"
+#include "worker/table_guard.h"
 
 typedef struct Recorder
 {
@@ -49,7 +49,7 @@ extern TimestampTz pgnet_recorder_due(const Recorder *recorder, bool busy);
  * Record one batch, moving its jobs to recorded, and take back those whose rows
  * are no longer locked.
  */
-extern void pgnet_recorder_flush(Recorder *recorder, TableAccess *access,
+extern void pgnet_recorder_flush(Recorder *recorder, TableGuard *guard,
 								 TimestampTz now);
 
 /* The worker exits, and has tried long enough: record without triggers. */

@@ -32,22 +32,22 @@
 static void count(void *arg);
 
 TimestampTz
-pgnet_recount_due(const Recount *recount, const TableAccess *access)
+pgnet_recount_due(const Recount *recount, const TableGuard *guard)
 {
-	if (!recount->wanted || !OidIsValid(access->queue))
+	if (!recount->wanted || !OidIsValid(guard->queue))
 		return DT_NOEND;
 	return pgnet_backoff_after(&recount->backoff, recount->not_before);
 }
 
 void
-pgnet_recount_run(Recount *recount, TableAccess *access)
+pgnet_recount_run(Recount *recount, TableGuard *guard)
 {
 	TimestampTz start = pgnet_clock_now();
 	uint32		aborts = pgnet_quota_aborts();
 	TimestampTz end;
 
-	if (pgnet_access_try(access, &recount->backoff, "count queued requests",
-						 count, NULL))
+	if (pgnet_table_guard_try(guard, &recount->backoff, "count queued requests",
+							  count, NULL))
 	{
 		recount->wanted = pgnet_quota_aborts() != aborts &&
 			++recount->repeats <= MAX_REPEATS;

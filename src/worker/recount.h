@@ -8,7 +8,7 @@
 
 #include "postgres.h"
 
-#include "worker/access.h"
+#include "worker/table_guard.h"
 
 /* All zero: nothing to do. */
 typedef struct Recount
@@ -21,8 +21,8 @@ typedef struct Recount
 
 /* When to call _run(); DT_NOEND: never. */
 extern TimestampTz pgnet_recount_due(const Recount *recount,
-									 const TableAccess *access);
+									 const TableGuard *guard);
 
-extern void pgnet_recount_run(Recount *recount, TableAccess *access);
+extern void pgnet_recount_run(Recount *recount, TableGuard *guard);
 
 #endif							/* PGNET_RECOUNT_H */

@@ -106,12 +106,12 @@ pgnet_storage_note(Storage *storage, const Job *job)
 
 /* While somebody has too much, it may change any time. */
 TimestampTz
-pgnet_storage_due(const Storage *storage, const TableAccess *access,
+pgnet_storage_due(const Storage *storage, const TableGuard *guard,
 				  bool busy)
 {
 	TimestampTz due = DT_NOEND;
 
-	if (limit_bytes() == 0 || !OidIsValid(access->queue))
+	if (limit_bytes() == 0 || !OidIsValid(guard->queue))
 		return DT_NOEND;
 	if (storage->counting)
 		due = DT_NOBEGIN;
@@ -125,14 +125,14 @@ pgnet_storage_due(const Storage *storage, const TableAccess *access,
 }
 
 void
-pgnet_storage_run(Storage *storage, TableAccess *access)
+pgnet_storage_run(Storage *storage, TableGuard *guard)
 {
 	TimestampTz start = pgnet_clock_now();
 	TimestampTz end;
 	int64		pause_us;
 
-	if (!pgnet_access_try(access, &storage->backoff, "count stored responses",
-						  work, storage))
+	if (!pgnet_table_guard_try(guard, &storage->backoff, "count stored responses",
+							   work, storage))
 	{
 		/* a look is repeated; a count goes on where it was */
 		storage->recorded = true;

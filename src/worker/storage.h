@@ -16,7 +16,7 @@
 
 #include "job.h"
 #include "storage/block.h"
-#include "worker/access.h"
+#include "worker/table_guard.h"
 
 typedef struct Storage
 {
@@ -44,9 +44,9 @@ extern void pgnet_storage_note(Storage *storage, const Job *job);
 
 /* When to look or count on; DT_NOEND: never.  Less often while busy. */
 extern TimestampTz pgnet_storage_due(const Storage *storage,
-									 const TableAccess *access, bool busy);
+									 const TableGuard *guard, bool busy);
 
-extern void pgnet_storage_run(Storage *storage, TableAccess *access);
+extern void pgnet_storage_run(Storage *storage, TableGuard *guard);
 
 /* The tables are other ones, or the limit may be. */
 extern void pgnet_storage_forget(Storage *storage);

@@ -1,10 +1,10 @@
 /*
- * access.c -- the worker's access to the tables.
+ * table_guard.c -- work on tables that may be missing, locked or broken.
  *
- * Runs in: workers.
+ * Runs in: workers and probes.
  *
- * People drop, lock, rename and break tables.  Whatever they do, the worker
- * goes on driving the network, says once what is wrong, and tries again.
+ * Users drop, lock, rename and break tables.  Whatever they do, the worker goes
+ * on serving the network, logs once what is wrong, and tries again.
  */
 #include "postgres.h"
 
@@ -15,28 +15,27 @@
 
 #include "tables/catalog.h"
 #include "tables/transaction.h"
-#include "worker/access.h"
+#include "worker/table_guard.h"
 
-static AccessResult work_if_served(TableAccess *access, TableWork work,
-								   void *arg);
-static void say_apart(TableAccess *access);
-static void say_misshapen(TableAccess *access);
-static void say_missing(TableAccess *access);
+static GuardResult work_if_served(TableGuard *guard, TableWork work,
+								  void *arg);
+static void say_apart(TableGuard *guard);
+static void say_misshapen(TableGuard *guard);
+static void say_missing(TableGuard *guard);
 
-/* Work on the tables. */
-AccessResult
-pgnet_access_run(TableAccess *access, TableWork work, void *arg,
-				 ErrorData **error)
+GuardResult
+pgnet_table_guard_run(TableGuard *guard, TableWork work, void *arg,
+					  ErrorData **error)
 {
 	MemoryContext caller_context = CurrentMemoryContext;
-	volatile AccessResult result = PGNET_ACCESS_FAILED;
+	volatile GuardResult result = PGNET_GUARD_FAILED;
 
 	PG_TRY();
 	{
-		AccessResult tried;
+		GuardResult tried;
 
 		pgnet_transaction_begin();
-		tried = work_if_served(access, work, arg);
+		tried = work_if_served(guard, work, arg);
 		pgnet_transaction_commit();
 		result = tried;
 	}
@@ -51,23 +50,22 @@ pgnet_access_run(TableAccess *access, TableWork work, void *arg,
 	return result;
 }
 
-/* Work on the tables, and pause if that does not succeed. */
 bool
-pgnet_access_try(TableAccess *access, Backoff *backoff, const char *what,
-				 TableWork work, void *arg)
+pgnet_table_guard_try(TableGuard *guard, Backoff *backoff, const char *what,
+					  TableWork work, void *arg)
 {
 	ErrorData  *error = NULL;
 
-	switch (pgnet_access_run(access, work, arg, &error))
+	switch (pgnet_table_guard_run(guard, work, arg, &error))
 	{
-		case PGNET_ACCESS_DONE:
+		case PGNET_GUARD_DONE:
 			pgnet_backoff_succeeded(backoff);
 			return true;
-		case PGNET_ACCESS_GONE:
+		case PGNET_GUARD_GONE:
 			return false;
-		case PGNET_ACCESS_BUSY:
+		case PGNET_GUARD_BUSY:
 			break;
-		case PGNET_ACCESS_FAILED:
+		case PGNET_GUARD_FAILED:
 			if (backoff->pause_ms == 0)
 				ereport(WARNING,
 						errcode(error->sqlerrcode),
@@ -81,75 +79,73 @@ pgnet_access_try(TableAccess *access, Backoff *backoff, const char *what,
 	return false;
 }
 
-/* Do work if the tables are there, are those we know, and can be locked. */
-static AccessResult
-work_if_served(TableAccess *access, TableWork work, void *arg)
+/* Call work if the tables are the ones we know, and can be locked. */
+static GuardResult
+work_if_served(TableGuard *guard, TableWork work, void *arg)
 {
 	Oid			queue;
 	TablesState state = pgnet_catalog_lock_tables(&queue);
 
-	access->missing = state == PGNET_TABLES_MISSING;
+	guard->missing = state == PGNET_TABLES_MISSING;
 	if (state == PGNET_TABLES_APART)
-		say_apart(access);
+		say_apart(guard);
 	if (state == PGNET_TABLES_MISSHAPEN)
-		say_misshapen(access);
+		say_misshapen(guard);
 	if (state == PGNET_TABLES_BUSY || state == PGNET_TABLES_APART ||
 		state == PGNET_TABLES_MISSHAPEN)
-		return PGNET_ACCESS_BUSY;
-	if (queue != access->queue)
+		return PGNET_GUARD_BUSY;
+	if (queue != guard->queue)
 	{
-		access->queue = queue;
-		access->changed = true;
+		guard->queue = queue;
+		guard->changed = true;
 	}
-	if (access->missing)
-		say_missing(access);
+	if (guard->missing)
+		say_missing(guard);
 	else
-		access->said_missing = false;
-	if (access->missing || access->changed)
-		return PGNET_ACCESS_GONE;
+		guard->said_missing = false;
+	if (guard->missing || guard->changed)
+		return PGNET_GUARD_GONE;
 	work(arg);
-	return PGNET_ACCESS_DONE;
+	return PGNET_GUARD_DONE;
 }
 
 /*
- * Tell the log once why nothing is sent.  Whoever renamed a table may rename
- * it back: what is known of its rows stays.
+ * A table that somebody renamed may get its name back: what is known of its
+ * rows is kept.
  */
 static void
-say_apart(TableAccess *access)
+say_apart(TableGuard *guard)
 {
-	if (!access->said_missing)
+	if (!guard->said_missing)
 		ereport(WARNING,
 				errcode(ERRCODE_UNDEFINED_TABLE),
 				errmsg("pg_net worker is waiting: a table of extension \"pg_net\" is missing"),
 				errhint("Restore the names of net.http_request_queue and net._http_response, or recreate the extension."));
-	access->said_missing = true;
+	guard->said_missing = true;
 }
 
-/* The same for a column. */
 static void
-say_misshapen(TableAccess *access)
+say_misshapen(TableGuard *guard)
 {
 	const char *table;
 	const char *column = pgnet_catalog_misfit(&table);
 
-	if (!access->said_missing)
+	if (!guard->said_missing)
 		ereport(WARNING,
 				errcode(ERRCODE_UNDEFINED_COLUMN),
 				errmsg("pg_net worker is waiting: column \"%s\" of net.%s is missing or has the wrong type",
 					   column, table),
 				errhint("Restore the name and type of the column, or recreate the extension."));
-	access->said_missing = true;
+	guard->said_missing = true;
 }
 
-/* Tell the log once why nothing is sent. */
 static void
-say_missing(TableAccess *access)
+say_missing(TableGuard *guard)
 {
-	if (!access->said_missing && !access->quiet)
+	if (!guard->said_missing && !guard->quiet)
 		ereport(LOG,
 				errmsg("pg_net worker is idle: extension \"pg_net\" is not installed in database \"%s\"",
 					   get_database_name(MyDatabaseId)),
 				errhint("Run CREATE EXTENSION pg_net there if that database should send requests. Databases with the extension need not be listed in pg_net.database_name."));
-	access->said_missing = true;
+	guard->said_missing = true;
 }
