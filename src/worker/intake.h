@@ -43,7 +43,7 @@ typedef struct Intake
 	Pace		due_pace;
 } Intake;
 
-/* There are new rows from id on. */
+/* There are new rows with ids from id on. */
 extern void pgnet_intake_announce(Intake *intake, int64 id);
 
 /*

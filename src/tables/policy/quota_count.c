@@ -1,11 +1,10 @@
 /*
- * quota_count.c -- how much waits in the queue, by role.
+ * quota_count.c -- how much is queued, by role.
  *
  * Runs in: workers, inside a transaction.
  *
- * Rows of transactions that have not ended count, too: their calls have been
- * counted, and may not be forgotten.  In a queue that takes a statement to
- * read, they do not.
+ * Rows of transactions in progress are counted as well, because their calls
+ * have counted them; but not if the queue can be read by a statement only.
  */
 #include "postgres.h"
 
@@ -46,7 +45,6 @@ static uint64 column_size(TupleTableSlot *slot, int number);
 static Waiting *list(HTAB *roles, int *nroles);
 static int	compare_roles(const void *a, const void *b);
 
-/* Count. */
 Waiting *
 pgnet_waiting_count(int *nroles)
 {
@@ -170,7 +168,6 @@ compare_roles(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-/* Look for one. */
 bool
 pgnet_waiting_is_prepared(TransactionId before)
 {

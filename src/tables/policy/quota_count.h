@@ -1,5 +1,5 @@
 /*
- * quota_count.h -- how much waits in the queue, by role.
+ * quota_count.h -- how much is queued, by role.
  *
  * Runs in: workers, inside a transaction.
  */
@@ -8,7 +8,7 @@
 
 #include "postgres.h"
 
-/* What of one role waits, or will when it is committed; InvalidOid: nobody. */
+/* What of a role is queued, committed or not yet. */
 typedef struct Waiting
 {
 	Oid			role;
@@ -16,10 +16,10 @@ typedef struct Waiting
 	uint64		bytes;			/* of URLs, headers and bodies */
 } Waiting;
 
-/* Count all; palloc'd, in order of role, and how many roles there are. */
+/* Count the queue; palloc'd, sorted by role. */
 extern Waiting *pgnet_waiting_count(int *nroles);
 
-/* Is a transaction of this database prepared that began before that one? */
+/* Is there a prepared transaction of this database that is older than that? */
 extern bool pgnet_waiting_is_prepared(TransactionId before);
 
 #endif							/* PGNET_QUOTA_COUNT_H */

@@ -1,12 +1,12 @@
 /*
- * method_domain.c -- what the domain net.http_method demands of a method.
+ * method_domain.c -- the constraints of the domain net.http_method.
  *
  * Runs in: client backends.
  *
- * Somebody may have added a constraint to the domain.  To evaluate its own one
- * costs a fifth of what a call does, and sessions send with few methods: those
- * that passed are remembered as long as the constraints stay the same, which
- * PostgreSQL takes to be immutable (CREATE DOMAIN, Notes).
+ * Users may have added constraints to the domain.  To evaluate even our own
+ * takes a fifth of the time of a call, and a session uses few methods.  So
+ * methods that passed are remembered until the constraints change; PostgreSQL
+ * assumes that constraints are immutable (CREATE DOMAIN, Notes).
  */
 #include "postgres.h"
 
@@ -18,7 +18,7 @@
 #include "tables/local_setting.h"
 #include "tables/queue/method_domain.h"
 
-/* Methods that passed, up to a length that the usual ones have. */
+/* How many methods are remembered, if they are not longer than usual. */
 #define MAX_PASSED 4
 #define MAX_PASSED_BYTES 16
 
@@ -39,7 +39,6 @@ static bool has_passed(const char *method);
 static void check(const char *method);
 static void remember(const char *method);
 
-/* Check a method. */
 void
 pgnet_method_domain_check(Oid type, const char *method)
 {
@@ -69,7 +68,7 @@ follow(Oid type)
 		domain.type = type;
 		return;
 	}
-	/* what it refers to is not freed before it has the new one */
+	/* this frees the old constraints only when it has the new ones */
 	UpdateDomainConstraintRef(&domain.constraints);
 	if (domain.constraints.dcc != before)
 		domain.npassed = 0;

@@ -1,5 +1,5 @@
 /*
- * method_domain.h -- what the domain net.http_method demands of a method.
+ * method_domain.h -- the constraints of the domain net.http_method.
  *
  * Runs in: client backends.
  */
@@ -9,9 +9,9 @@
 #include "postgres.h"
 
 /*
- * Throws check_violation, or what a constraint throws, unless a method, a
- * token, fulfils the constraints of the domain.  For rows that go in without
- * the executor, which checks them by itself.
+ * Throws check_violation, or what a constraint throws, if a method violates a
+ * constraint of the domain.  For rows that are inserted without a statement,
+ * which would check them.
  */
 extern void pgnet_method_domain_check(Oid domain, const char *method);
 

@@ -135,7 +135,6 @@ static void take_row(QueueRead *read, const Row *row);
 static void copy_row(QueueRead *read, const Row *row);
 static size_t column_size(const Row *row, int number);
 
-/* Queue a request. */
 int64
 pgnet_queue_insert(const QueueRow *row)
 {

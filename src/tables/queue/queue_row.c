@@ -51,7 +51,6 @@ static char *read_http_version(HttpOptions *options, Datum value);
 static void read_same_origin_headers(HttpOptions *options, Datum value);
 static int	compare_names(const void *one, const void *other);
 
-/* Make values. */
 void
 pgnet_queue_row_write(const QueueRow *row, Datum *values, bool *nulls)
 {
@@ -93,7 +92,6 @@ pgnet_queue_row_write(const QueueRow *row, Datum *values, bool *nulls)
 #undef WRITE
 }
 
-/* Read what is needed to send. */
 char *
 pgnet_queue_row_read(HttpRequest *request, const Datum *values,
 					 const bool *nulls)

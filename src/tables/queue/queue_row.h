@@ -43,7 +43,7 @@ enum QueueColumn
 	QUEUE_NCOLUMNS
 };
 
-/* A row to be; pointers may be NULL where the column may be null. */
+/* A row to be inserted; a pointer may be NULL if the column may be null. */
 typedef struct QueueRow
 {
 	int64		id;				/* 0: the default of the column gives it */
@@ -63,16 +63,15 @@ typedef struct QueueRow
 	bool		drops_success;	/* a 2xx leaves no response */
 } QueueRow;
 
-/* What we read and write, by name. */
 extern const ShapeColumn pgnet_queue_shape[QUEUE_NCOLUMNS];
 
-/* A row as values of all columns but the defaulted; they may point into row. */
+/* Set the columns that have no default.  Values may point into row. */
 extern void pgnet_queue_row_write(const QueueRow *row, Datum *values,
 								  bool *nulls);
 
 /*
- * Copy the columns that are needed to send from values to a request, in
- * CurrentMemoryContext, which is its own.  What is wrong with them, palloc'd,
+ * Copy the columns that are needed to send to a request, in the current memory
+ * context, which is the request's.  Returns what is wrong with them, palloc'd,
  * or NULL.
  */
 extern char *pgnet_queue_row_read(HttpRequest *request, const Datum *values,

@@ -3,8 +3,8 @@
  *
  * Runs in: workers.
  *
- * To begin and end a query costs ten times what it takes to find one row, and
- * one row is what there is to find when requests come one at a time.
+ * To start and end a query costs ten times as much as to find one row, and
+ * there is only one when requests come one at a time.
  */
 #include "postgres.h"
 
@@ -22,9 +22,9 @@
 #define KEY_ID 1
 
 /*
- * Begin, with a snapshot younger than the lock: ALTER TABLE may have written
- * the rows anew since the transaction began, and an older snapshot would not
- * see one of them.
+ * Takes a snapshot that is younger than the lock: ALTER TABLE may have
+ * rewritten the table since the transaction began, and an older snapshot would
+ * see no rows.
  */
 void
 pgnet_queue_scan_begin(QueueScan *scan, Relation queue, Oid primary_key,
@@ -45,7 +45,6 @@ pgnet_queue_scan_begin(QueueScan *scan, Relation queue, Oid primary_key,
 	index_rescan(scan->scan, keys, lengthof(keys), NULL, 0);
 }
 
-/* Go on. */
 TupleTableSlot *
 pgnet_queue_scan_next(QueueScan *scan)
 {
@@ -55,7 +54,6 @@ pgnet_queue_scan_next(QueueScan *scan)
 	return scan->slot;
 }
 
-/* End. */
 void
 pgnet_queue_scan_end(QueueScan *scan)
 {

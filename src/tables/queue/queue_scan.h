@@ -13,7 +13,6 @@
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 
-/* A scan in order of id. */
 typedef struct QueueScan
 {
 	Relation	queue;
@@ -24,18 +23,17 @@ typedef struct QueueScan
 } QueueScan;
 
 /*
- * Begin to read the rows with from_id <= id <= to_id that are there now.  The
- * queue is open, locked and readable, and its primary key is on id; the end
- * closes it.
+ * Begin to read the rows with from_id <= id <= to_id that are committed now.
+ * The queue is open, locked and readable, and its primary key is on id; _end()
+ * closes it, or after an error the abort of the transaction.
  */
 extern void pgnet_queue_scan_begin(QueueScan *scan, Relation queue,
 								   Oid primary_key, int64 from_id,
 								   int64 to_id);
 
-/* The next row, valid until the one after it; NULL after the last. */
+/* The next row, valid until the next call; NULL after the last. */
 extern TupleTableSlot *pgnet_queue_scan_next(QueueScan *scan);
 
-/* End it.  After an error the transaction's abort does. */
 extern void pgnet_queue_scan_end(QueueScan *scan);
 
 #endif							/* PGNET_QUEUE_SCAN_H */

@@ -59,7 +59,7 @@ static PreparedStatement existing_requests = {
 	.param_types = {INT8ARRAYOID}
 };
 
-/* What is recorded in a subtransaction. */
+/* Argument of the SubtransactionWork. */
 typedef struct Recording
 {
 	Oid			table;
@@ -185,7 +185,6 @@ remove_rows(StatementSession *session, Job *const *jobs, int njobs,
 		remove_requests(session, jobs, njobs);
 }
 
-/* Try to. */
 ErrorData *
 pgnet_responses_try_record(Oid table, Job *const *jobs,
 						   int njobs, RecordMode mode)
@@ -214,7 +213,6 @@ record(void *arg)
 	pgnet_statement_finish();
 }
 
-/* Find out which rows nobody else holds. */
 int
 pgnet_responses_recordable(Job **jobs, int njobs)
 {

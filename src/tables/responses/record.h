@@ -12,8 +12,8 @@
 typedef enum RecordMode
 {
 	PGNET_RECORD_NORMAL,		/* as any statement: triggers fire */
-	PGNET_RECORD_NO_TRIGGERS,	/* user triggers failed: leave them out */
-	PGNET_RECORD_REMOVE_ONLY	/* give up the response, remove the row */
+	PGNET_RECORD_NO_TRIGGERS,	/* triggers of users do not fire */
+	PGNET_RECORD_REMOVE_ONLY	/* no response is stored, either */
 } RecordMode;
 
 /*
@@ -26,17 +26,17 @@ extern void pgnet_responses_record(Oid table, Job *const *jobs,
 								   int njobs, RecordMode mode);
 
 /*
- * The same in a subtransaction: NULL, or the error it was rolled back for.
- * Runs in: workers.
+ * The same in a subtransaction: returns NULL, or the error for which it was
+ * rolled back.  Runs in: workers.
  */
 extern ErrorData *pgnet_responses_try_record(Oid table,
 											 Job *const *jobs,
 											 int njobs, RecordMode mode);
 
 /*
- * Of these ids, drop those whose queue row somebody else holds locked: the
- * others are moved to the front, and their number returned.  Their rows are
- * locked.  Runs in: workers.
+ * Sort jobs by whether somebody else has locked their rows: those that are free
+ * come first, in their order, and are locked now.  Returns how many they are.
+ * Runs in: workers.
  */
 extern int	pgnet_responses_recordable(Job **jobs, int njobs);
 

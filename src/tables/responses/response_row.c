@@ -71,7 +71,6 @@ static void set_ms(OutcomeRows *rows, int column, int64 microseconds);
 static void set(OutcomeRows *rows, int column, Datum value);
 static Datum text_datum(const char *received);
 
-/* Start. */
 void
 pgnet_outcome_rows_init(OutcomeRows *rows)
 {
@@ -83,7 +82,6 @@ pgnet_outcome_rows_init(OutcomeRows *rows)
 	memset(&rows->remote, 0, sizeof(rows->remote));
 }
 
-/* Make a row. */
 void
 pgnet_outcome_rows_fill(OutcomeRows *rows, const Job *job)
 {

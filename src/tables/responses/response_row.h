@@ -47,7 +47,7 @@ enum
 	RESPONSE_COLUMNS
 };
 
-/* Makes one row after the other; keeps the address converted last. */
+/* Makes rows one after the other; remembers the last address it converted. */
 typedef struct OutcomeRows
 {
 	Datum		values[RESPONSE_COLUMNS];	/* of the current row */
@@ -58,10 +58,10 @@ typedef struct OutcomeRows
 	inet		remote;			/* what address means */
 } OutcomeRows;
 
-/* Start; memory goes with the current context. */
+/* Begin; memory is of the current context. */
 extern void pgnet_outcome_rows_init(OutcomeRows *rows);
 
-/* Make the row of a request, in the place of the one before. */
+/* Set values and nulls to the row of a job, until the next call. */
 extern void pgnet_outcome_rows_fill(OutcomeRows *rows,
 									const Job *job);
 
