@@ -67,7 +67,7 @@ pgnet_jobs_init(Jobs *jobs, WorkerState *worker)
 	*jobs = (Jobs) {
 		.worker = worker,
 		.account.limit = {
-			/* in flight: schedule.c sets it */
+			/* in flight: dispatch.c sets it */
 			[PGNET_POOL_REQUEST_BYTES] = MAX_REQUEST_BYTES,
 			[PGNET_POOL_RESPONSE_BYTES] = MAX_RESPONSE_BYTES,
 			[PGNET_POOL_UNRECORDED] = MAX_UNRECORDED,

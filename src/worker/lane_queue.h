@@ -54,7 +54,7 @@ typedef struct Role
 	Oid			oid;			/* hash key: must be first */
 	Party		party;
 	dlist_head	queues[QUEUE_NLISTS];	/* in the order of their turns */
-	dlist_node	nodes[QUEUE_NLISTS];	/* in Schedule.having */
+	dlist_node	nodes[QUEUE_NLISTS];	/* in Dispatch.having */
 	Resume		resume;
 } Role;
 

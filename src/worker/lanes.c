@@ -13,7 +13,7 @@
 #include "worker/lane_table.h"
 #include "worker/lanes.h"
 #include "worker/refill.h"
-#include "worker/schedule.h"
+#include "worker/dispatch.h"
 
 /* Waiting requests held whole, together. */
 #define MAX_LOADED_BYTES ((size_t) 4 * 1024 * 1024)
@@ -27,7 +27,7 @@ struct Lanes
 	Jobs	   *jobs;
 	known_hash *known;
 	LaneTable	table;
-	Schedule	schedule;
+	Dispatch	dispatch;
 	Refill		refill;
 	LaneQueue  *loading;		/* see pgnet_lanes_to_load() */
 	size_t		loaded_bytes;	/* of jobs that wait */
@@ -52,7 +52,7 @@ pgnet_lanes_create(MemoryContext parent, Jobs *jobs)
 	lanes->jobs = jobs;
 	lanes->known = known_create(context, 1024, NULL);
 	pgnet_lane_table_init(&lanes->table, context, &jobs->account);
-	pgnet_schedule_init(&lanes->schedule, jobs, &lanes->table);
+	pgnet_dispatch_init(&lanes->dispatch, jobs, &lanes->table);
 	pgnet_refill_init(&lanes->refill, &jobs->account);
 	return lanes;
 }
@@ -80,7 +80,7 @@ pgnet_lanes_clear(Lanes *lanes)
 
 			drop_content(lanes, &row);
 		}
-		pgnet_schedule_update(&lanes->schedule, queue);
+		pgnet_dispatch_update(&lanes->dispatch, queue);
 	}
 }
 
@@ -95,7 +95,7 @@ pgnet_lanes_unload(Lanes *lanes)
 	{
 		for (int i = 0; i < queue->count; i++)
 			drop_content(lanes, pgnet_lane_queue_at(queue, i));
-		pgnet_schedule_update(&lanes->schedule, queue);
+		pgnet_dispatch_update(&lanes->dispatch, queue);
 	}
 	lanes->loaded_bytes = 0;
 }
@@ -103,7 +103,7 @@ pgnet_lanes_unload(Lanes *lanes)
 void
 pgnet_lanes_set_limits(Lanes *lanes, LaneLimits limits)
 {
-	pgnet_schedule_set_limits(&lanes->schedule, limits.in_flight,
+	pgnet_dispatch_set_limits(&lanes->dispatch, limits.in_flight,
 							  limits.in_flight_per_lane);
 }
 
@@ -147,7 +147,7 @@ pgnet_lanes_add(Lanes *lanes, Job *job)
 	LaneRow		row = pgnet_lane_row(job);
 	bool		goes_soon = queue->lane->party.has[PGNET_POOL_IN_FLIGHT] +
 			queue->count <
-		lanes->schedule.max_in_flight_per_lane;
+		lanes->dispatch.max_in_flight_per_lane;
 
 	/* one that goes soon is kept whole, whatever its size */
 	if (!job->loaded || (pgnet_lanes_are_rich(lanes) && !goes_soon))
@@ -158,28 +158,28 @@ pgnet_lanes_add(Lanes *lanes, Job *job)
 	else
 		pgnet_job_move(lanes->jobs, job, PGNET_JOB_LOADED);
 	queue_push(lanes, queue, row, false);
-	pgnet_schedule_update(&lanes->schedule, queue);
+	pgnet_dispatch_update(&lanes->dispatch, queue);
 }
 
 Job *
 pgnet_lanes_next(Lanes *lanes)
 {
-	LaneQueue  *queue = pgnet_schedule_next(&lanes->schedule, QUEUE_READY);
+	LaneQueue  *queue = pgnet_dispatch_next(&lanes->dispatch, QUEUE_READY);
 	Job		   *job;
 
 	if (queue == NULL)
 		return NULL;
 	job = queue_pop(lanes, queue).job;
 	pgnet_job_move(lanes->jobs, job, PGNET_JOB_PREPARED);
-	pgnet_schedule_end_turn(&lanes->schedule, queue);
-	pgnet_schedule_update_lane(&lanes->schedule, queue->lane);
+	pgnet_dispatch_end_turn(&lanes->dispatch, queue);
+	pgnet_dispatch_update_lane(&lanes->dispatch, queue->lane);
 	return job;
 }
 
 int
 pgnet_lanes_to_load(Lanes *lanes, int64 *ids, int max)
 {
-	LaneQueue  *queue = pgnet_schedule_next(&lanes->schedule, QUEUE_NEEDS_LOAD);
+	LaneQueue  *queue = pgnet_dispatch_next(&lanes->dispatch, QUEUE_NEEDS_LOAD);
 	size_t		bytes = 0;
 	int			nids = 0;
 
@@ -220,9 +220,9 @@ pgnet_lanes_loaded(Lanes *lanes, int nids, dlist_head *jobs)
 		pgnet_job_move(lanes->jobs, job, PGNET_JOB_LOADED);
 		queue_push(lanes, its, pgnet_lane_row(job), its == queue);
 		if (its != queue)
-			pgnet_schedule_update(&lanes->schedule, its);
+			pgnet_dispatch_update(&lanes->dispatch, its);
 	}
-	pgnet_schedule_update(&lanes->schedule, queue);
+	pgnet_dispatch_update(&lanes->dispatch, queue);
 }
 
 void
@@ -231,15 +231,15 @@ pgnet_lanes_postpone(Lanes *lanes)
 	LaneQueue  *queue = lanes->loading;
 
 	queue_push(lanes, queue, queue_pop(lanes, queue), false);
-	pgnet_schedule_end_turn(&lanes->schedule, queue);
-	pgnet_schedule_update(&lanes->schedule, queue);
+	pgnet_dispatch_end_turn(&lanes->dispatch, queue);
+	pgnet_dispatch_update(&lanes->dispatch, queue);
 }
 
 void
 pgnet_lanes_finished(Lanes *lanes, Job *job)
 {
 	pgnet_job_move(lanes->jobs, job, PGNET_JOB_FINISHED);
-	pgnet_schedule_update_lane(&lanes->schedule, queue_of(job)->lane);
+	pgnet_dispatch_update_lane(&lanes->dispatch, queue_of(job)->lane);
 }
 
 void
@@ -250,7 +250,7 @@ pgnet_lanes_put_back(Lanes *lanes, Job *job)
 	pgnet_job_move(lanes->jobs, job, PGNET_JOB_LOADED);
 	pgnet_lane_queue_push_early(queue, lanes->context, pgnet_lane_row(job));
 	lanes->loaded_bytes += job->size;
-	pgnet_schedule_update_lane(&lanes->schedule, queue->lane);
+	pgnet_dispatch_update_lane(&lanes->dispatch, queue->lane);
 }
 
 void
@@ -260,7 +260,7 @@ pgnet_lanes_discard(Lanes *lanes, Job *job)
 
 	pgnet_job_move(lanes->jobs, job, PGNET_JOB_KNOWN);
 	pgnet_job_free(job);
-	pgnet_schedule_update_lane(&lanes->schedule, lane);
+	pgnet_dispatch_update_lane(&lanes->dispatch, lane);
 }
 
 void
@@ -273,19 +273,19 @@ pgnet_lanes_end(Lanes *lanes, Job *job, bool known)
 		forget(lanes, job->id);
 	/* this gives back the memory of its response to the account */
 	pgnet_job_free(job);
-	pgnet_schedule_update(&lanes->schedule, queue);
+	pgnet_dispatch_update(&lanes->dispatch, queue);
 }
 
 void
 pgnet_lanes_restrict(Lanes *lanes)
 {
-	pgnet_schedule_restrict(&lanes->schedule);
+	pgnet_dispatch_restrict(&lanes->dispatch);
 }
 
 void
 pgnet_lanes_restrict_lane(Lanes *lanes, uint64 lane_key)
 {
-	pgnet_schedule_restrict_lane(&lanes->schedule,
+	pgnet_dispatch_restrict_lane(&lanes->dispatch,
 								 pgnet_lane_table_find_lane(&lanes->table,
 															lane_key));
 }
@@ -293,7 +293,7 @@ pgnet_lanes_restrict_lane(Lanes *lanes, uint64 lane_key)
 bool
 pgnet_lanes_relax(Lanes *lanes)
 {
-	return pgnet_schedule_relax(&lanes->schedule);
+	return pgnet_dispatch_relax(&lanes->dispatch);
 }
 
 void
@@ -302,7 +302,7 @@ pgnet_lanes_end_lookups(Lanes *lanes, int running)
 	Holder	   *holder;
 
 	while ((holder = pgnet_jobs_end_lookup(lanes->jobs, running)) != NULL)
-		pgnet_schedule_update_lane(&lanes->schedule,
+		pgnet_dispatch_update_lane(&lanes->dispatch,
 								   queue_with_holder(holder)->lane);
 }
 
@@ -321,7 +321,7 @@ pgnet_lanes_are_refilled(const Lanes *lanes)
 void
 pgnet_lanes_refilled(Lanes *lanes, int64 next_id, bool to_the_end)
 {
-	pgnet_refill_end(&lanes->refill, &lanes->schedule, next_id, to_the_end);
+	pgnet_refill_end(&lanes->refill, &lanes->dispatch, next_id, to_the_end);
 }
 
 bool
@@ -333,19 +333,19 @@ pgnet_lanes_overflow(const Lanes *lanes)
 bool
 pgnet_lanes_have_room(const Lanes *lanes)
 {
-	return pgnet_schedule_has_room(&lanes->schedule);
+	return pgnet_dispatch_has_room(&lanes->dispatch);
 }
 
 bool
 pgnet_lanes_have_ready(Lanes *lanes)
 {
-	return pgnet_schedule_next(&lanes->schedule, QUEUE_READY) != NULL;
+	return pgnet_dispatch_next(&lanes->dispatch, QUEUE_READY) != NULL;
 }
 
 bool
 pgnet_lanes_need_load(Lanes *lanes)
 {
-	return pgnet_schedule_next(&lanes->schedule, QUEUE_NEEDS_LOAD) != NULL;
+	return pgnet_dispatch_next(&lanes->dispatch, QUEUE_NEEDS_LOAD) != NULL;
 }
 
 bool
@@ -389,7 +389,7 @@ remember(Lanes *lanes, Job *job, LaneQueue *queue)
 	job->holder = &queue->holder;
 }
 
-/* Forget a row; the caller updates the schedule of its queue. */
+/* Forget a row; the caller calls pgnet_dispatch_update(). */
 static void
 forget(Lanes *lanes, int64 id)
 {

@@ -168,7 +168,7 @@ pgnet_refill_is_done(const Refill *refill)
 }
 
 void
-pgnet_refill_end(Refill *refill, Schedule *schedule, int64 next_id,
+pgnet_refill_end(Refill *refill, Dispatch *dispatch, int64 next_id,
 				 bool to_the_end)
 {
 	dlist_mutable_iter iter;
@@ -188,7 +188,7 @@ pgnet_refill_end(Refill *refill, Schedule *schedule, int64 next_id,
 			continue;
 		dlist_delete(&resume->node);
 		if (!resume->of_role)
-			pgnet_schedule_update(schedule, queue_with(resume));
+			pgnet_dispatch_update(dispatch, queue_with(resume));
 	}
 }
 

@@ -14,7 +14,7 @@
 
 #include "account.h"
 #include "worker/lane_queue.h"
-#include "worker/schedule.h"
+#include "worker/dispatch.h"
 
 typedef struct Refill
 {
@@ -49,9 +49,9 @@ extern bool pgnet_refill_is_done(const Refill *refill);
 /*
  * The queue was read up to next_id, or to its end.  Those that were chosen and
  * are not full resume there; at the end, nothing is missing of them, and the
- * schedule removes the lane queues that are not used otherwise.
+ * lane queues that are not used otherwise are removed.
  */
-extern void pgnet_refill_end(Refill *refill, Schedule *schedule, int64 next_id,
+extern void pgnet_refill_end(Refill *refill, Dispatch *dispatch, int64 next_id,
 							 bool to_the_end);
 
 /* Are rows missing of any lane queue or role? */

@@ -1,5 +1,5 @@
 /*
- * schedule.c -- which lane queue sends next, within the limits and shares.
+ * dispatch.c -- which lane queue sends next, within the limits and shares.
  *
  * Runs in: workers.
  */
@@ -10,43 +10,43 @@
 #include "settings.h"
 #include "share.h"
 #include "shared/inflight_global.h"
-#include "worker/schedule.h"
+#include "worker/dispatch.h"
 
 /* Large requests in flight in one lane, beyond the first. */
 #define MAX_LANE_REQUEST_BYTES ((int64) 64 * 1024 * 1024)
 
-static LaneQueue *choose(Schedule *schedule, QueueState state);
-static void set_in_flight_limit(Schedule *schedule);
-static void unblock(Schedule *schedule);
-static bool role_may_send(const Schedule *schedule, const Role *role);
-static bool queue_may_send(const Schedule *schedule, LaneQueue *queue);
-static bool has_request_room(const Schedule *schedule, LaneQueue *queue);
-static QueueState state_for(const Schedule *schedule, LaneQueue *queue);
-static void update_all(Schedule *schedule);
-static void enter(Schedule *schedule, LaneQueue *queue, QueueState state);
+static LaneQueue *choose(Dispatch *dispatch, QueueState state);
+static void set_in_flight_limit(Dispatch *dispatch);
+static void unblock(Dispatch *dispatch);
+static bool role_may_send(const Dispatch *dispatch, const Role *role);
+static bool queue_may_send(const Dispatch *dispatch, LaneQueue *queue);
+static bool has_request_room(const Dispatch *dispatch, LaneQueue *queue);
+static QueueState state_for(const Dispatch *dispatch, LaneQueue *queue);
+static void update_all(Dispatch *dispatch);
+static void enter(Dispatch *dispatch, LaneQueue *queue, QueueState state);
 static void leave(LaneQueue *queue);
 
 void
-pgnet_schedule_init(Schedule *schedule, Jobs *jobs, LaneTable *table)
+pgnet_dispatch_init(Dispatch *dispatch, Jobs *jobs, LaneTable *table)
 {
-	*schedule = (Schedule) {
+	*dispatch = (Dispatch) {
 		.jobs = jobs,
 		.table = table,
 		.restricted_to = PGNET_UNRESTRICTED
 	};
 	for (int i = 0; i < QUEUE_NLISTS; i++)
-		dlist_init(&schedule->having[i]);
-	dlist_init(&schedule->blocked);
+		dlist_init(&dispatch->having[i]);
+	dlist_init(&dispatch->blocked);
 }
 
 void
-pgnet_schedule_set_limits(Schedule *schedule, int in_flight,
+pgnet_dispatch_set_limits(Dispatch *dispatch, int in_flight,
 						  int in_flight_per_lane)
 {
-	schedule->max_in_flight = in_flight;
-	schedule->max_in_flight_per_lane = in_flight_per_lane;
-	schedule->jobs->account.gives++;
-	update_all(schedule);
+	dispatch->max_in_flight = in_flight;
+	dispatch->max_in_flight_per_lane = in_flight_per_lane;
+	dispatch->jobs->account.gives++;
+	update_all(dispatch);
 }
 
 /*
@@ -54,46 +54,46 @@ pgnet_schedule_set_limits(Schedule *schedule, int in_flight,
  * flight, they wake us when they give something back.
  */
 LaneQueue *
-pgnet_schedule_next(Schedule *schedule, QueueState state)
+pgnet_dispatch_next(Dispatch *dispatch, QueueState state)
 {
-	LaneQueue  *queue = choose(schedule, state);
+	LaneQueue  *queue = choose(dispatch, state);
 
 	if (queue != NULL ||
-		schedule->jobs->account.limit[PGNET_POOL_IN_FLIGHT] >=
-			schedule->max_in_flight ||
-		(dlist_is_empty(&schedule->having[state]) &&
-		 dlist_is_empty(&schedule->blocked)))
+		dispatch->jobs->account.limit[PGNET_POOL_IN_FLIGHT] >=
+			dispatch->max_in_flight ||
+		(dlist_is_empty(&dispatch->having[state]) &&
+		 dlist_is_empty(&dispatch->blocked)))
 		return queue;
-	pgnet_inflight_wait(schedule->jobs->worker);
+	pgnet_inflight_wait(dispatch->jobs->worker);
 	/* one that gave back before that did not see us wait */
-	return choose(schedule, state);
+	return choose(dispatch, state);
 }
 
 /* The first queue of the first role that may send; others become blocked. */
 static LaneQueue *
-choose(Schedule *schedule, QueueState state)
+choose(Dispatch *dispatch, QueueState state)
 {
 	dlist_mutable_iter roles;
 	dlist_mutable_iter queues;
 
-	set_in_flight_limit(schedule);
-	unblock(schedule);
-	if (dlist_is_empty(&schedule->having[state]) ||
-		!pgnet_schedule_has_room(schedule))
+	set_in_flight_limit(dispatch);
+	unblock(dispatch);
+	if (dlist_is_empty(&dispatch->having[state]) ||
+		!pgnet_dispatch_has_room(dispatch))
 		return NULL;
-	dlist_foreach_modify(roles, &schedule->having[state])
+	dlist_foreach_modify(roles, &dispatch->having[state])
 	{
 		Role	   *role = dlist_container(Role, nodes[state], roles.cur);
 
-		if (!role_may_send(schedule, role))
+		if (!role_may_send(dispatch, role))
 			continue;
 		dlist_foreach_modify(queues, &role->queues[state])
 		{
 			LaneQueue  *queue = dlist_container(LaneQueue, node, queues.cur);
 
-			if (queue_may_send(schedule, queue))
+			if (queue_may_send(dispatch, queue))
 				return queue;
-			enter(schedule, queue, QUEUE_BLOCKED);
+			enter(dispatch, queue, QUEUE_BLOCKED);
 		}
 	}
 	return NULL;
@@ -101,12 +101,12 @@ choose(Schedule *schedule, QueueState state)
 
 /* Roles share what this worker may have in flight of all workers' limit. */
 static void
-set_in_flight_limit(Schedule *schedule)
+set_in_flight_limit(Dispatch *dispatch)
 {
-	Account    *account = &schedule->jobs->account;
-	int64		share = pgnet_inflight_share(schedule->jobs->worker,
+	Account    *account = &dispatch->jobs->account;
+	int64		share = pgnet_inflight_share(dispatch->jobs->worker,
 											 pgnet_setting_max_in_flight_total);
-	int64		limit = Min(share, schedule->max_in_flight);
+	int64		limit = Min(share, dispatch->max_in_flight);
 
 	/* other workers gave back: have those that are blocked try again */
 	if (limit > account->limit[PGNET_POOL_IN_FLIGHT])
@@ -116,27 +116,27 @@ set_in_flight_limit(Schedule *schedule)
 
 /* Have those that are blocked try again if something was given back. */
 static void
-unblock(Schedule *schedule)
+unblock(Dispatch *dispatch)
 {
-	uint64		gives = schedule->jobs->account.gives;
+	uint64		gives = dispatch->jobs->account.gives;
 	dlist_mutable_iter iter;
 
-	if (schedule->gives_seen == gives)
+	if (dispatch->gives_seen == gives)
 		return;
-	schedule->gives_seen = gives;
-	dlist_foreach_modify(iter, &schedule->blocked)
+	dispatch->gives_seen = gives;
+	dlist_foreach_modify(iter, &dispatch->blocked)
 	{
 		LaneQueue  *queue = dlist_container(LaneQueue, node, iter.cur);
 
-		enter(schedule, queue, state_for(schedule, queue));
+		enter(dispatch, queue, state_for(dispatch, queue));
 	}
 }
 
 /* Is there something left for a role, in all lanes? */
 static bool
-role_may_send(const Schedule *schedule, const Role *role)
+role_may_send(const Dispatch *dispatch, const Role *role)
 {
-	const Account *account = &schedule->jobs->account;
+	const Account *account = &dispatch->jobs->account;
 	const Party *party = &role->party;
 
 	return pgnet_account_role_may(account, party, PGNET_POOL_IN_FLIGHT, 1) &&
@@ -145,20 +145,20 @@ role_may_send(const Schedule *schedule, const Role *role)
 
 /* Is there something left for the role in this lane, and for the first row? */
 static bool
-queue_may_send(const Schedule *schedule, LaneQueue *queue)
+queue_may_send(const Dispatch *dispatch, LaneQueue *queue)
 {
-	const Account *account = &schedule->jobs->account;
+	const Account *account = &dispatch->jobs->account;
 	const Holder *holder = &queue->holder;
 
 	return pgnet_account_may(account, holder, PGNET_POOL_IN_FLIGHT, 1) &&
 		pgnet_account_may(account, holder, PGNET_POOL_UNRECORDED, 1) &&
 		pgnet_account_receives(account, holder, 1) &&
-		has_request_room(schedule, queue);
+		has_request_room(dispatch, queue);
 }
 
 /* May its first row go, large as it is?  The first of a role always may. */
 static bool
-has_request_room(const Schedule *schedule, LaneQueue *queue)
+has_request_room(const Dispatch *dispatch, LaneQueue *queue)
 {
 	int64		bytes;
 	int64		in_lane = queue->holder.lane->has[PGNET_POOL_REQUEST_BYTES];
@@ -167,75 +167,75 @@ has_request_room(const Schedule *schedule, LaneQueue *queue)
 	if (bytes == 0 || queue->holder.role->has[PGNET_POOL_REQUEST_BYTES] == 0)
 		return true;
 	if (in_lane == 0)
-		return pgnet_account_role_may(&schedule->jobs->account,
+		return pgnet_account_role_may(&dispatch->jobs->account,
 									  queue->holder.role,
 									  PGNET_POOL_REQUEST_BYTES, bytes);
 	return in_lane + bytes <= MAX_LANE_REQUEST_BYTES &&
-		pgnet_account_may(&schedule->jobs->account, &queue->holder,
+		pgnet_account_may(&dispatch->jobs->account, &queue->holder,
 						  PGNET_POOL_REQUEST_BYTES, bytes);
 }
 
 bool
-pgnet_schedule_has_room(const Schedule *schedule)
+pgnet_dispatch_has_room(const Dispatch *dispatch)
 {
-	int			limit = Min(schedule->max_in_flight, schedule->restricted_to);
+	int			limit = Min(dispatch->max_in_flight, dispatch->restricted_to);
 
-	return schedule->jobs->account.used[PGNET_POOL_IN_FLIGHT] < limit &&
-		pgnet_inflight_is_left(schedule->jobs->worker,
+	return dispatch->jobs->account.used[PGNET_POOL_IN_FLIGHT] < limit &&
+		pgnet_inflight_is_left(dispatch->jobs->worker,
 							   pgnet_setting_max_in_flight_total);
 }
 
 void
-pgnet_schedule_end_turn(Schedule *schedule, LaneQueue *queue)
+pgnet_dispatch_end_turn(Dispatch *dispatch, LaneQueue *queue)
 {
 	QueueState	state = queue->state;
 	dlist_node *role_node = &queue->role->nodes[state];
 
 	leave(queue);
-	enter(schedule, queue, state);
+	enter(dispatch, queue, state);
 	dlist_delete(role_node);
-	dlist_push_tail(&schedule->having[state], role_node);
+	dlist_push_tail(&dispatch->having[state], role_node);
 	/* the next place in the lane is offered to its queues in this order */
 	dlist_delete(&queue->lane_node);
 	dlist_push_tail(&queue->lane->queues, &queue->lane_node);
 }
 
 void
-pgnet_schedule_update(Schedule *schedule, LaneQueue *queue)
+pgnet_dispatch_update(Dispatch *dispatch, LaneQueue *queue)
 {
-	QueueState	state = state_for(schedule, queue);
+	QueueState	state = state_for(dispatch, queue);
 
 	/* one that is blocked stays so, unless it has nothing to send */
 	if (queue->state != QUEUE_BLOCKED || state == QUEUE_IDLE)
-		enter(schedule, queue, state);
+		enter(dispatch, queue, state);
 	if (queue->count > 0)
 		return;
 	pgnet_lane_queue_free_ring(queue);
 	if (pgnet_party_is_empty(&queue->holder.own) && !queue->resume.active)
-		pgnet_lane_table_remove(schedule->table, queue);
+		pgnet_lane_table_remove(dispatch->table, queue);
 }
 
 void
-pgnet_schedule_update_lane(Schedule *schedule, Lane *lane)
+pgnet_dispatch_update_lane(Dispatch *dispatch, Lane *lane)
 {
 	dlist_mutable_iter iter;
 
 	dlist_foreach_modify(iter, &lane->queues)
 	{
-		pgnet_schedule_update(schedule,
+		pgnet_dispatch_update(dispatch,
 							  dlist_container(LaneQueue, lane_node, iter.cur));
 	}
 }
 
 static void
-update_all(Schedule *schedule)
+update_all(Dispatch *dispatch)
 {
 	HASH_SEQ_STATUS all;
 	LaneQueue  *queue;
 
-	hash_seq_init(&all, schedule->table->queues);
+	hash_seq_init(&all, dispatch->table->queues);
 	while ((queue = hash_seq_search(&all)) != NULL)
-		pgnet_schedule_update(schedule, queue);
+		pgnet_dispatch_update(dispatch, queue);
 }
 
 /*
@@ -243,12 +243,12 @@ update_all(Schedule *schedule)
  * is blocked turns out when its role and it are about to send.
  */
 static QueueState
-state_for(const Schedule *schedule, LaneQueue *queue)
+state_for(const Dispatch *dispatch, LaneQueue *queue)
 {
 	const Lane *lane = queue->lane;
 	int64		has = queue->holder.own.has[PGNET_POOL_IN_FLIGHT];
 	int64		others = lane->party.has[PGNET_POOL_IN_FLIGHT] - has;
-	int			limit = Min(schedule->max_in_flight_per_lane,
+	int			limit = Min(dispatch->max_in_flight_per_lane,
 							lane->restricted_to);
 	int			rest = lane->nqueues <= 1 ? PGNET_REST_OF_ONE :
 									PGNET_REST_OF_ROLES;
@@ -261,7 +261,7 @@ state_for(const Schedule *schedule, LaneQueue *queue)
 
 /* Put a queue at the end of the list for a state, if it is not in it. */
 static void
-enter(Schedule *schedule, LaneQueue *queue, QueueState state)
+enter(Dispatch *dispatch, LaneQueue *queue, QueueState state)
 {
 	Role	   *role = queue->role;
 
@@ -270,11 +270,11 @@ enter(Schedule *schedule, LaneQueue *queue, QueueState state)
 	leave(queue);
 	queue->state = state;
 	if (state == QUEUE_BLOCKED)
-		dlist_push_tail(&schedule->blocked, &queue->node);
+		dlist_push_tail(&dispatch->blocked, &queue->node);
 	if (state >= QUEUE_NLISTS)
 		return;
 	if (dlist_is_empty(&role->queues[state]))
-		dlist_push_tail(&schedule->having[state], &role->nodes[state]);
+		dlist_push_tail(&dispatch->having[state], &role->nodes[state]);
 	dlist_push_tail(&role->queues[state], &queue->node);
 }
 
@@ -294,16 +294,16 @@ leave(LaneQueue *queue)
 }
 
 void
-pgnet_schedule_restrict(Schedule *schedule)
+pgnet_dispatch_restrict(Dispatch *dispatch)
 {
-	schedule->restricted_to = pgnet_jobs_in_flight(schedule->jobs);
+	dispatch->restricted_to = pgnet_jobs_in_flight(dispatch->jobs);
 }
 
 void
-pgnet_schedule_restrict_lane(Schedule *schedule, Lane *lane)
+pgnet_dispatch_restrict_lane(Dispatch *dispatch, Lane *lane)
 {
 	lane->restricted_to = lane->party.has[PGNET_POOL_IN_FLIGHT];
-	pgnet_schedule_update_lane(schedule, lane);
+	pgnet_dispatch_update_lane(dispatch, lane);
 }
 
 /*
@@ -311,18 +311,18 @@ pgnet_schedule_restrict_lane(Schedule *schedule, Lane *lane)
  * ends: it has all its room at once.
  */
 bool
-pgnet_schedule_relax(Schedule *schedule)
+pgnet_dispatch_relax(Dispatch *dispatch)
 {
 	HASH_SEQ_STATUS all;
 	Lane	   *lane;
 
-	hash_seq_init(&all, schedule->table->lanes);
+	hash_seq_init(&all, dispatch->table->lanes);
 	while ((lane = hash_seq_search(&all)) != NULL)
 		lane->restricted_to = PGNET_UNRESTRICTED;
-	if (schedule->restricted_to < schedule->max_in_flight / 2)
-		schedule->restricted_to = Max(schedule->restricted_to * 2, 1);
+	if (dispatch->restricted_to < dispatch->max_in_flight / 2)
+		dispatch->restricted_to = Max(dispatch->restricted_to * 2, 1);
 	else
-		schedule->restricted_to = PGNET_UNRESTRICTED;
-	update_all(schedule);
-	return schedule->restricted_to == PGNET_UNRESTRICTED;
+		dispatch->restricted_to = PGNET_UNRESTRICTED;
+	update_all(dispatch);
+	return dispatch->restricted_to == PGNET_UNRESTRICTED;
 }

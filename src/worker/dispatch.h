@@ -1,5 +1,5 @@
 /*
- * schedule.h -- which lane queue sends next, within the limits and shares.
+ * dispatch.h -- which lane queue sends next, within the limits and shares.
  *
  * Runs in: workers.  A lane queue is in one of four lists, by its QueueState:
  *
@@ -11,8 +11,8 @@
  * Roles take turns, and the queues of a role: so neither a role with many
  * requests nor a lane with many delays others.
  */
-#ifndef PGNET_SCHEDULE_H
-#define PGNET_SCHEDULE_H
+#ifndef PGNET_DISPATCH_H
+#define PGNET_DISPATCH_H
 
 #include "postgres.h"
 
@@ -22,7 +22,7 @@
 #include "worker/lane_queue.h"
 #include "worker/lane_table.h"
 
-typedef struct Schedule
+typedef struct Dispatch
 {
 	Jobs	   *jobs;
 	LaneTable  *table;
@@ -32,41 +32,41 @@ typedef struct Schedule
 	dlist_head	having[QUEUE_NLISTS];	/* roles that have such queues */
 	dlist_head	blocked;		/* lane queues */
 	uint64		gives_seen;		/* of the account, when those were tried */
-} Schedule;
+} Dispatch;
 
-extern void pgnet_schedule_init(Schedule *schedule, Jobs *jobs,
+extern void pgnet_dispatch_init(Dispatch *dispatch, Jobs *jobs,
 								LaneTable *table);
 
-extern void pgnet_schedule_set_limits(Schedule *schedule, int in_flight,
+extern void pgnet_dispatch_set_limits(Dispatch *dispatch, int in_flight,
 									  int in_flight_per_lane);
 
 /*
  * The lane queue whose first row goes next, of those that are ready or need a
  * load; NULL if none may send now.
  */
-extern LaneQueue *pgnet_schedule_next(Schedule *schedule, QueueState state);
+extern LaneQueue *pgnet_dispatch_next(Dispatch *dispatch, QueueState state);
 
 /* A lane queue had its turn: others of its role go next, and other roles. */
-extern void pgnet_schedule_end_turn(Schedule *schedule, LaneQueue *queue);
+extern void pgnet_dispatch_end_turn(Dispatch *dispatch, LaneQueue *queue);
 
 /*
  * What a lane queue has waiting or in flight changed: move it to the list in
  * which it belongs.  If it has nothing left, it is removed, and the caller must
  * not use it any more.
  */
-extern void pgnet_schedule_update(Schedule *schedule, LaneQueue *queue);
+extern void pgnet_dispatch_update(Dispatch *dispatch, LaneQueue *queue);
 
 /* The same for all queues of a lane, which share what it may have in flight. */
-extern void pgnet_schedule_update_lane(Schedule *schedule, Lane *lane);
+extern void pgnet_dispatch_update_lane(Dispatch *dispatch, Lane *lane);
 
 /* Have no more in flight than now, in all or in one lane. */
-extern void pgnet_schedule_restrict(Schedule *schedule);
-extern void pgnet_schedule_restrict_lane(Schedule *schedule, Lane *lane);
+extern void pgnet_dispatch_restrict(Dispatch *dispatch);
+extern void pgnet_dispatch_restrict_lane(Dispatch *dispatch, Lane *lane);
 
 /* Double a restriction in all, end those of lanes.  True if none is left. */
-extern bool pgnet_schedule_relax(Schedule *schedule);
+extern bool pgnet_dispatch_relax(Dispatch *dispatch);
 
 /* May one more go out, as far as the limits of all lanes are concerned? */
-extern bool pgnet_schedule_has_room(const Schedule *schedule);
+extern bool pgnet_dispatch_has_room(const Dispatch *dispatch);
 
-#endif							/* PGNET_SCHEDULE_H */
+#endif							/* PGNET_DISPATCH_H */
