@@ -53,6 +53,7 @@ static void loop_init(Loop *loop, WorkerState *worker);
 static HttpEngine *create_engine(Loop *loop);
 static void begin_cycle(Loop *loop);
 static void apply_settings(Loop *loop);
+static void unload(Loop *loop);
 static void take_wakeup(Loop *loop);
 static void read_queue(Loop *loop);
 static void send_requests(Loop *loop);
@@ -171,7 +172,7 @@ begin_cycle(Loop *loop)
 		ProcessConfigFile(PGC_SIGHUP);
 		apply_settings(loop);
 		/* what waits is loaded again, and judged by the new settings */
-		pgnet_lanes_unload(loop->lanes);
+		unload(loop);
 	}
 	/* otherwise the queue of invalidations could not be cut */
 	if (catchupInterruptPending)
@@ -198,6 +199,14 @@ apply_settings(Loop *loop)
 	pgnet_storage_forget(&loop->storage);
 }
 
+/* What is not sent yet has to be loaded again: its row may have changed. */
+static void
+unload(Loop *loop)
+{
+	pgnet_quarantine_put_back(loop->quarantine);
+	pgnet_lanes_unload(loop->lanes);
+}
+
 /* Take from the inbox what was committed since the last cycle. */
 static void
 take_wakeup(Loop *loop)
@@ -206,7 +215,7 @@ take_wakeup(Loop *loop)
 
 	if (pgnet_inbox_take_changed(loop->worker))
 	{
-		pgnet_lanes_unload(loop->lanes);
+		unload(loop);
 		pgnet_due_rows_look_again(&loop->intake.due_rows);
 		pgnet_order_check(loop->order);
 		loop->recount.wanted = true;

@@ -124,6 +124,7 @@ static bool has_to_write(const Quarantine *quarantine, TimestampTz now);
 static void group_init(Group *group, MemoryContext context);
 static void group_clear(Quarantine *quarantine, Group *group);
 static void group_take(Group *group, Job *job);
+static void group_put_back(Quarantine *quarantine, Group *group);
 static void group_send(Quarantine *quarantine, Group *group,
 					   HttpEngine *engine);
 static void group_land(Group *group, int64 id);
@@ -269,6 +270,13 @@ pgnet_quarantine_take(Quarantine *quarantine, Job *job)
 	return true;
 }
 
+void
+pgnet_quarantine_put_back(Quarantine *quarantine)
+{
+	group_put_back(quarantine, &quarantine->innocent);
+	group_put_back(quarantine, &quarantine->charged);
+}
+
 bool
 pgnet_quarantine_holds_up(const Quarantine *quarantine, TimestampTz now)
 {
@@ -345,7 +353,7 @@ forget_gone(Quarantine *quarantine)
 			forget_admitted(quarantine, quarantine->admitted[i]);
 }
 
-/* One is done with; after the last others need not be more patient. */
+/* One is done with; after the last nobody waits, nor longer the next time. */
 static void
 forget_admitted(Quarantine *quarantine, int64 id)
 {
@@ -358,8 +366,10 @@ forget_admitted(Quarantine *quarantine, int64 id)
 				quarantine->admitted[--quarantine->nadmitted];
 			was_admitted = true;
 		}
-	if (!was_admitted || quarantine->uncharged == 0 ||
-		quarantine->nadmitted > 0 || deaths_to_admit(quarantine) > 0)
+	if (!was_admitted || quarantine->nadmitted > 0)
+		return;
+	quarantine->patience_ends = DT_NOBEGIN;
+	if (quarantine->uncharged == 0 || deaths_to_admit(quarantine) > 0)
 		return;
 	quarantine->uncharged = 0;
 	quarantine->stale = true;
@@ -569,6 +579,20 @@ group_take(Group *group, Job *job)
 {
 	dlist_push_tail(&group->taken, &job->node);
 	group->ntaken++;
+}
+
+/* The last one first, as each goes before those that wait. */
+static void
+group_put_back(Quarantine *quarantine, Group *group)
+{
+	while (!dlist_is_empty(&group->taken))
+	{
+		Job		   *job = dlist_tail_element(Job, node, &group->taken);
+
+		dlist_delete(&job->node);
+		pgnet_lanes_put_back(quarantine->lanes, job);
+	}
+	group->ntaken = 0;
 }
 
 /* Send what was taken. */

@@ -45,6 +45,9 @@ extern bool pgnet_quarantine_defer(Quarantine *quarantine, Job *job);
 /* Take over a prepared job that has to be written down before it is sent. */
 extern bool pgnet_quarantine_take(Quarantine *quarantine, Job *job);
 
+/* Have those taken wait in their lanes again: rows may have changed. */
+extern void pgnet_quarantine_put_back(Quarantine *quarantine);
+
 /* Write down those taken and send them; let others have their turn. */
 extern void pgnet_quarantine_send(Quarantine *quarantine, TableGuard *guard,
 								  HttpEngine *engine, TimestampTz now);

@@ -192,6 +192,22 @@ subtest 'durable: deaths, and ends that are none' => sub {
 	is(responses(), '200|20', 'all are answered');
 };
 
+subtest 'durable: a death after an end that was none' => sub {
+	start_anew();
+	sql('select ' . get('/hang?kept') . ' from generate_series(1, 2)');
+	$server->wait_arrivals('/hang?kept', 2);
+	worker_dies();
+	$server->wait_arrivals('/hang?kept', 4);
+	is(sql('select cardinality(in_flight) from net._installation'), 2, 'both are written down');
+	$node->stop('immediate');
+	$node->start;
+	$server->wait_arrivals('/hang?kept', 6);
+	is(written_down(), 'nothing', 'and are sent as always after the stop');
+	worker_dies();
+	$server->wait_arrivals('/hang?kept', 8);
+	is(sql('select count(deaths) from net.http_request_queue'), 0, 'so the next death is not charged');
+};
+
 subtest 'durable: deaths that others may have caused' => sub {
 	start_anew();
 	my $innocent = sql('select ' . get('/delay/7?innocent'));
@@ -232,6 +248,30 @@ subtest 'durable: cancelling what is sent with care' => sub {
 	next_worker($node, $old);
 	wait_for('nothing to be written down', sub { written_down() eq 'nothing' });
 	pass('a worker that leaves has nothing in flight');
+};
+
+subtest 'durable: cancelling what waits for others to end' => sub {
+	my $gate = PostgreSQL::Test::Utils::tempdir('gate') . '/open';
+	my @targets = ("/wait?file=$gate", '/hang?cancelled');
+
+	start_anew();
+	my ($first, $second) = map { sql('select ' . get($_)) } @targets;
+	sql("begin; select from net.http_request_queue where id = $first for update; prepare transaction 'held'");
+	for my $round (1 .. 2)
+	{
+		$server->wait_arrivals($_, $round) for @targets;
+		# so that it would wait for long
+		sql('update net._installation set uncharged = 5');
+		worker_dies();
+	}
+	# the first one is not charged, since somebody holds its row
+	$server->wait_arrivals($targets[0], 3);
+	wait_sql("select net.cancel($second)", 't');
+	append_to_file($gate, '');
+	sql("rollback prepared 'held'");
+	wait_queue_empty();
+	is(request($node, 'select ' . get('/echo/after'))->{status_code}, 200, 'others are answered');
+	is(scalar $server->arrivals_of($targets[1]), 2, 'it is not sent any more');
 };
 
 # The chunks of large values of the queue, and who wrote them.
