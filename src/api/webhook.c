@@ -13,6 +13,7 @@
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -36,6 +37,8 @@ typedef struct Webhook
 {
 	WebhookOptions *options;
 	RowJson    *json;
+	AttrNumber	key_column;		/* whose value is the ordering key, or 0 */
+	FmgrInfo	key_output;		/* of its type */
 } Webhook;
 
 /* The rows of one side of a statement, on their way into requests. */
@@ -60,6 +63,8 @@ typedef struct Batch
 
 static TriggerData *require_trigger(FunctionCallInfo fcinfo);
 static Webhook *webhook_of(FunctionCallInfo fcinfo, TriggerData *trigger);
+static void find_key_column(Webhook *hook, TupleDesc desc);
+static text *key_of(Webhook *hook, TupleTableSlot *row);
 static void add_context(void *arg);
 static WebhookEvent event_of(const TriggerData *trigger);
 static void send_row(Webhook *hook, TriggerData *trigger);
@@ -76,7 +81,7 @@ static void take_side(Batch *batch, Side *side);
 static bool is_full_with_next(const Batch *batch);
 static void send_batch(Batch *batch, bool unpaired);
 static void queue(Webhook *hook, const TriggerData *trigger,
-				  const WebhookEvent *event);
+				  const WebhookEvent *event, text *ordering_key);
 static void warn(const TriggerData *trigger, const ErrorData *refusal);
 
 /* webhook(), a trigger */
@@ -135,9 +140,48 @@ webhook_of(FunctionCallInfo fcinfo, TriggerData *trigger)
 	hook->options = pgnet_webhook_options_read(trigger->tg_trigger);
 	hook->json = pgnet_row_json_create(RelationGetDescr(trigger->tg_relation),
 									   hook->options->columns);
+	find_key_column(hook, RelationGetDescr(trigger->tg_relation));
 	MemoryContextSwitchTo(before);
 	fcinfo->flinfo->fn_extra = hook;
 	return hook;
+}
+
+/* Find the column that gives the ordering key, if one is to. */
+static void
+find_key_column(Webhook *hook, TupleDesc desc)
+{
+	const char *name = hook->options->ordering_key;
+	Oid			output;
+	bool		is_varlena;
+
+	hook->key_column = InvalidAttrNumber;
+	if (name == NULL)
+		return;
+	for (int i = 0; i < desc->natts; i++)
+		if (!TupleDescAttr(desc, i)->attisdropped &&
+			strcmp(NameStr(TupleDescAttr(desc, i)->attname), name) == 0)
+			hook->key_column = i + 1;
+	if (hook->key_column == InvalidAttrNumber)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("the table has no column \"%s\"", name));
+	getTypeOutputInfo(TupleDescAttr(desc, hook->key_column - 1)->atttypid,
+					  &output, &is_varlena);
+	fmgr_info(output, &hook->key_output);
+}
+
+/* The ordering key of a row, or NULL. */
+static text *
+key_of(Webhook *hook, TupleTableSlot *row)
+{
+	bool		null = true;
+	Datum		value = (Datum) 0;
+
+	if (hook->key_column != InvalidAttrNumber)
+		value = slot_getattr(row, hook->key_column, &null);
+	if (null)
+		return NULL;
+	return cstring_to_text(OutputFunctionCall(&hook->key_output, value));
 }
 
 /* Say in an error which trigger it comes from. */
@@ -178,14 +222,17 @@ static void
 send_row(Webhook *hook, TriggerData *trigger)
 {
 	WebhookEvent event = event_of(trigger);
+	bool		is_update = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event);
+	bool		is_delete = TRIGGER_FIRED_BY_DELETE(trigger->tg_event);
+	/* the new row, but of a DELETE */
+	TupleTableSlot *row = is_update ? trigger->tg_newslot :
+									  trigger->tg_trigslot;
 
-	if (hook->options->has_body && TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
-		event.record = json_of(hook, trigger->tg_trigslot);
-	else if (hook->options->has_body)
+	if (hook->options->has_body && !is_delete)
+		event.record = json_of(hook, row);
+	if (hook->options->has_body && (is_update || is_delete))
 		event.old_record = json_of(hook, trigger->tg_trigslot);
-	if (hook->options->has_body && TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
-		event.record = json_of(hook, trigger->tg_newslot);
-	queue(hook, trigger, &event);
+	queue(hook, trigger, &event, key_of(hook, row));
 }
 
 /* A row as JSON. */
@@ -208,7 +255,7 @@ send_statement(Webhook *hook, TriggerData *trigger)
 
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
 	{
-		queue(hook, trigger, &event);
+		queue(hook, trigger, &event, NULL);
 		return;
 	}
 	require_tables(trigger);
@@ -217,7 +264,7 @@ send_statement(Webhook *hook, TriggerData *trigger)
 	{
 		if (pgnet_transition_rows_count(&batch.new_side.from) > 0 ||
 			pgnet_transition_rows_count(&batch.old_side.from) > 0)
-			queue(hook, trigger, &event);
+			queue(hook, trigger, &event, NULL);
 	}
 	else if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) &&
 			 pgnet_transition_rows_count(&batch.new_side.from) !=
@@ -372,7 +419,7 @@ send_batch(Batch *batch, bool unpaired)
 		event.record = batch->new_side.rows.data;
 	if (batch->old_side.from.store != NULL)
 		event.old_record = batch->old_side.rows.data;
-	queue(batch->hook, batch->trigger, &event);
+	queue(batch->hook, batch->trigger, &event, NULL);
 	MemoryContextSwitchTo(before);
 	MemoryContextReset(batch->request_context);
 	resetStringInfo(&batch->new_side.rows);
@@ -382,7 +429,8 @@ send_batch(Batch *batch, bool unpaired)
 
 /* Queue the request of an event, on behalf of the table's owner. */
 static void
-queue(Webhook *hook, const TriggerData *trigger, const WebhookEvent *event)
+queue(Webhook *hook, const TriggerData *trigger, const WebhookEvent *event,
+	  text *ordering_key)
 {
 	const WebhookOptions *options = hook->options;
 	RequestCall call = {
@@ -393,7 +441,8 @@ queue(Webhook *hook, const TriggerData *trigger, const WebhookEvent *event)
 		.params = options->params,
 		.headers = options->headers,
 		.has_timeout = true,
-		.timeout_ms = options->timeout_ms
+		.timeout_ms = options->timeout_ms,
+		.ordering_key = ordering_key
 	};
 
 	if (options->cloud_event)

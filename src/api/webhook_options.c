@@ -316,11 +316,12 @@ read_columns(WebhookOptions *options, char *value)
 static void
 read_ordering_key(WebhookOptions *options, char *value)
 {
-	(void) options;
-	(void) value;
-	ereport(ERROR,
-			errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			errmsg("option \"ordering_key\" of net.webhook() is not supported yet"));
+	List	   *names;
+
+	if (!SplitIdentifierString(pstrdup(value), ',', &names) ||
+		list_length(names) != 1)
+		refuse_value("ordering_key", value, "It is the name of a column.");
+	options->ordering_key = linitial(names);
 }
 
 /* batch=500 */

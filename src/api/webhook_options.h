@@ -23,6 +23,7 @@ typedef struct WebhookOptions
 	int			timeout_ms;
 
 	List	   *columns;		/* names; NIL: all */
+	char	   *ordering_key;	/* name of a column, of row triggers, or NULL */
 	int			batch;			/* rows of a request, of statement triggers */
 	bool		warn;			/* what policy refuses is a WARNING */
 	bool		cloud_event;	/* the payload is a CloudEvent */

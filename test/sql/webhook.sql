@@ -89,6 +89,10 @@ select try($$'http://localhost/', 'columns="Status"'$$);
 select try($$'http://localhost/', 'columns=xmin'$$);
 select try($$'http://localhost/', 'batch=5'$$);
 select try($$'http://localhost/', 'ordering_key=id'$$, 'after truncate', 'for each statement');
+select try($$'http://localhost/', 'ordering_key='$$);
+select try($$'http://localhost/', 'ordering_key=id,status'$$);
+select try($$'http://localhost/', 'ordering_key=missing'$$);
+select try($$'http://localhost/', 'ordering_key=id'$$);
 select try(format($$'http://localhost/', 'batch=%s'$$, batch), 'after truncate', 'for each statement')
 from (values ('0'), ('10001'), (''), ('5x'), ('x'), ('10000')) as v (batch);
 select try($$'http://localhost/', 'on_error=ignore'$$);

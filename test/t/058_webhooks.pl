@@ -337,6 +337,31 @@ subtest 'columns' => sub {
 		'of a statement, too');
 };
 
+subtest 'order' => sub {
+	sql('create table ordered (id int primary key, "Group" text)');
+	my @changes = ("insert into ordered values (1, 'a'), (2, null), (3, '')", 'update ordered set id = 10 where id = 1', q(update ordered set "Group" = 'b' where id = 2), 'delete from ordered');
+	my $keys = "coalesce('<' || ordering_key || '>', 'none')";
+	my $all = 'insert or update or delete';
+	is(queued_as($keys, row_trigger('ordered', $all, 'ordering_key=ID'), @changes) =~ tr/\n/ /r, '<1> <2> <3> <10> <2> <3> <10> <2>', 'by a column; by its new value, but for DELETE');
+	is(queued_as($keys, row_trigger('ordered', $all, 'ordering_key="Group"', 'columns=id'), @changes) =~ tr/\n/ /r, '<a> none <> <a> <b> <> <a> <b>', 'null is no key');
+	is(queued_as($keys, row_trigger('ordered', 'delete', 'GET', 'ordering_key=id'), @changes) =~ tr/\n/ /r, '<3> <10> <2>', 'without a payload, too');
+	is(queued_as($keys, row_trigger('ordered', 'insert'), @changes) =~ tr/\n/ /r, 'none none none', 'without the option there is none');
+	like(failure('begin; ' . row_trigger('ordered', 'insert', 'ordering_key="Group"') . "; insert into ordered values (1, repeat('x', 1001))"),
+		qr/22023: ordering key is longer than 1000 bytes/, 'it may not be long');
+
+	sql(row_trigger('ordered', $all, 'ordering_key=id') =~ s/\Q$url\E/$url\/echo\/ordered/r);
+	sql("insert into ordered values (7, '0')");
+	sql("do \$\$ begin for i in 1 .. 50 loop update ordered set \"Group\" = i; end loop; end \$\$");
+	wait_queue_empty();
+	is(join(' ', map { $_->{body}{record}{Group} } arrived('/echo/ordered')), join(' ', 0 .. 50), 'changes of a row');
+	is(sql(<<'END'), 0, 'are sent one after the other');
+select count(*)
+from (select started, lag(started + duration_ms * interval '1 ms') over (order by id) as ended
+      from net._http_response where url like '%/echo/ordered') as r
+where started < ended
+END
+};
+
 subtest 'arguments' => sub {
 	my $request = "concat_ws(' ', method, url, headers, timeout_milliseconds)";
 	my $json = '{"Content-Type": "application/json"}';
