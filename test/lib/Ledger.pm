@@ -186,7 +186,7 @@ END
 	return \%requests;
 }
 
-# What arrived: by key, its times.
+# What arrived: by key, its times.  The server told so many to be sent again.
 sub read_arrivals
 {
 	my ($self) = @_;
@@ -194,7 +194,9 @@ sub read_arrivals
 
 	for ($self->{server}->arrivals)
 	{
-		push @{ $arrivals{$1} }, $_->[0] if $_->[2] =~ m{^/ledger/([^?]+)};
+		next unless $_->[2] =~ m{^/ledger/([^?]+)(?:.*fails=(\d+))?};
+		push @{ $arrivals{$1} }, $_->[0];
+		$self->{to_be_repeated}{$1} = $2 // 0;
 	}
 	return \%arrivals;
 }
@@ -232,9 +234,10 @@ sub compare
 		$stored && $arrivals->{$_}[-1] > $stored + CLOCK_SECONDS
 	} keys %$arrivals;
 
-	for my $times (values %$arrivals)
+	for my $key (keys %$arrivals)
 	{
-		for my $i (1 .. $#$times)
+		my $times = $arrivals->{$key};
+		for my $i (1 + $self->{to_be_repeated}{$key} .. $#$times)
 		{
 			my $fault = $self->fault_between($times->[ $i - 1 ], $times->[$i]);
 			if ($fault) { $fault->{repeated}++ }
