@@ -128,6 +128,9 @@ subtest 'what is stored of responses' => sub {
 	is_deeply($row->{context}, { short => 1 }, 'a short context is stored');
 	$row = wait_response($node, as('alice', "select net.http_request('GET', '$url/status/200', context := jsonb_build_array(repeat('x', 2000)))"));
 	is($row->{context}, undef, 'a long one is not');
+	is($row->{url}, "$url/status/200", 'the URL is');
+	$row = wait_response($node, as('alice', "select net.http_get('$url/status/200?' || repeat('x', 2000))"));
+	is($row->{url}, undef, 'nor a long URL');
 	$row = wait_response($node, as('alice', "select net.http_request('POST', '$url/status/503', retry := '{1ms}')"));
 	like($row->{error_msg}, qr/^gave up after 2 attempts.*; headers and body are not stored: /, 'one that is given up says both') or diag(explain($row));
 	cmp_ok(sql("select sum(octet_length(content)) from net._http_response where role = 'alice'::regrole"), '<', 4_500_000, 'it is not much more than the limit');

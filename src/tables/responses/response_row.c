@@ -55,15 +55,16 @@ const ShapeColumn pgnet_outcome_rows_shape[RESPONSE_COLUMNS] = {
 /* Values from here on are not copied before they are stored. */
 #define LARGE_BYTES (64 * 1024)
 
-/* Larger ones go with the body, where that is not stored. */
-#define SMALL_CONTEXT 1024
+/* Larger values are not stored where the body is not. */
+#define SMALL_BYTES 1024
 
 static void fill_answer(OutcomeRows *rows, const HttpOutcome *outcome);
 static void fill_error(OutcomeRows *rows, const Job *job);
 static struct varlena *bytes_of(const HttpOutcome *outcome);
 static Datum large_datum(struct varlena *value);
 static void fill_request(OutcomeRows *rows, const Job *job);
-static void fill_delivery(OutcomeRows *rows, const Job *job);
+static void fill_delivery(OutcomeRows *rows, const Delivery *delivery);
+static void leave_out_large(OutcomeRows *rows);
 static char *gave_up(const Job *job);
 static void fill_metrics(OutcomeRows *rows, const HttpMetrics *metrics);
 static void fill_remote(OutcomeRows *rows, const HttpMetrics *metrics);
@@ -100,9 +101,11 @@ pgnet_outcome_rows_fill(OutcomeRows *rows, const Job *job)
 		fill_answer(rows, outcome);
 	fill_error(rows, job);
 	fill_request(rows, job);
-	fill_delivery(rows, job);
+	fill_delivery(rows, &job->delivery);
 	if (job->metrics.attempts > 0 && job->metrics.started != 0)
 		fill_metrics(rows, &job->metrics);
+	if (outcome->not_stored != NULL)
+		leave_out_large(rows);
 	MemoryContextSwitchTo(before);
 }
 
@@ -197,18 +200,31 @@ fill_request(OutcomeRows *rows, const Job *job)
 
 /* What the row said of the attempts before. */
 static void
-fill_delivery(OutcomeRows *rows, const Job *job)
+fill_delivery(OutcomeRows *rows, const Delivery *delivery)
 {
-	const Delivery *delivery = &job->delivery;
-	const Jsonb *context = delivery->context;
-
 	if (delivery->queued != 0)
 		set(rows, RESPONSE_QUEUED, TimestampTzGetDatum(delivery->queued));
 	if (delivery->log != NULL)
 		set(rows, RESPONSE_FAILURES, JsonbPGetDatum(delivery->log));
-	if (context != NULL &&
-		(job->outcome.not_stored == NULL || VARSIZE(context) <= SMALL_CONTEXT))
-		set(rows, RESPONSE_CONTEXT, JsonbPGetDatum(context));
+	if (delivery->context != NULL)
+		set(rows, RESPONSE_CONTEXT, JsonbPGetDatum(delivery->context));
+}
+
+/* What users and servers can make large goes with the body. */
+static void
+leave_out_large(OutcomeRows *rows)
+{
+	static const int columns[] = {RESPONSE_URL, RESPONSE_FINAL_URL,
+								  RESPONSE_CONTEXT, RESPONSE_FAILURES};
+
+	for (int i = 0; i < (int) lengthof(columns); i++)
+	{
+		int			column = columns[i];
+
+		if (!rows->nulls[column] &&
+			VARSIZE_ANY(DatumGetPointer(rows->values[column])) > SMALL_BYTES)
+			rows->nulls[column] = true;
+	}
 }
 
 /* What is said of a request that is given up. */
