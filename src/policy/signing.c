@@ -28,6 +28,9 @@
 #define MIN_KEY_BYTES 24
 #define MAX_KEY_BYTES 64
 
+/* Written in base64 it is shorter than this, blanks between included. */
+#define MAX_KEY_TEXT_BYTES 128
+
 /* Of ed25519 (RFC 8032, 5.1.5 and 5.1.6); a seed may have its public key. */
 #define SEED_BYTES 32
 #define PUBLIC_KEY_BYTES 32
@@ -151,7 +154,7 @@ static char *
 sign_standard(const char *secret, const Content *content)
 {
 	uint8		digest[PG_SHA256_DIGEST_LENGTH];
-	Key			key;
+	Key			key = {.length = 0};
 
 	if (strncmp(secret, ED25519_PREFIX, strlen(ED25519_PREFIX)) == 0)
 		return decode_key(secret + strlen(ED25519_PREFIX), &key) ?
@@ -173,8 +176,7 @@ decode_key(const char *base64, Key *key)
 	/* uint8 from 18 on, char before */
 	void	   *bytes = key->bytes;
 
-	/* blanks between are allowed, but not so many */
-	if (length > 2 * MAX_KEY_BYTES)
+	if (length > MAX_KEY_TEXT_BYTES)
 		return false;
 	key->length = pg_b64_decode(base64, (int) length, bytes, MAX_KEY_BYTES);
 	return key->length >= 0;

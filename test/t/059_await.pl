@@ -107,7 +107,19 @@ subtest 'requests that end in other ways' => sub {
 	my $retrying = sql("select net.http_request('GET', '$url/status/503', retry := '{1 day}')");
 	wait_sql("select failures is not null from net.http_request_queue where id = $retrying");
 	is(sql("select count(*) from net.await(array[$retrying], timeout := '0')"), 0, 'one that is tried again is not');
-	sql("delete from net.http_request_queue where id in ($given_up, $retrying)");
+	my $resent = waiter("array[$retrying]");
+	is(sql("select net.cancel($retrying)"), 't', 'it can be cancelled');
+	is(result($resent), 'none', 'which ends the wait');
+
+	my ($again_gate, $again) = closed();
+	sql("update net.http_request_queue set url = (select url from net.http_request_queue where id = $again) where id = $given_up");
+	is(sql("select net.resend($given_up)"), 't', 'one that was given up can be sent again');
+	my $second = waiter("array[$given_up]");
+	open_gate($again_gate);
+	is(result($second), $given_up, 'and is waited for again');
+	is(sql("select status_code from net.await(array[$given_up])"), 200, 'its response is the new one');
+	like(failure("begin; select net.resend(net.http_request('GET', '$url/status/200', due := now() + interval '1 day')); select net.await(array[currval('net.http_request_queue_id_seq')])"),
+		qr/55000: request \d+ was queued by this transaction/, 'not before the commit');
 };
 
 subtest 'requests of others' => sub {
