@@ -91,7 +91,7 @@ COMMENT ON COLUMN net.http_request_queue.id IS
   'The id that the request functions return; also the id of the response';
 COMMENT ON COLUMN net.http_request_queue.method IS 'The HTTP method';
 COMMENT ON COLUMN net.http_request_queue.url IS
-  'The absolute http or https URL, including the query';
+  'The absolute http or https URL, including the query, or net://name of an endpoint';
 COMMENT ON COLUMN net.http_request_queue.headers IS
   'Header fields, as a JSON object of names and values';
 COMMENT ON COLUMN net.http_request_queue.body IS
@@ -119,15 +119,15 @@ COMMENT ON COLUMN net.http_request_queue.due IS
 COMMENT ON COLUMN net.http_request_queue.gave_up IS
   'Since when the request is given up; net.resend() sends it again until due';
 COMMENT ON COLUMN net.http_request_queue.retry IS
-  'The delays between attempts; null or empty: one attempt';
+  'The delays between attempts; null: those of the endpoint, otherwise one attempt; empty: one attempt';
 COMMENT ON COLUMN net.http_request_queue.failures IS
   'The log of failed attempts, oldest first; null: none';
 COMMENT ON COLUMN net.http_request_queue.ordering_key IS
-  'Requests of one role to one origin with the same key are sent one at a time, in order of id';
+  'Requests of one role to one endpoint or origin with the same key are sent one at a time, in order of id';
 COMMENT ON COLUMN net.http_request_queue.context IS
   'What comes back in the response row';
 COMMENT ON COLUMN net.http_request_queue.keep IS
-  'Whether a response with a status of 2xx is stored; null: yes';
+  'Whether a response with a status of 2xx is stored; null: as the endpoint says, otherwise yes';
 COMMENT ON COLUMN net.http_request_queue.deaths IS
   'How often the worker died while this request was in flight, with ever fewer others; null: never';
 COMMENT ON INDEX net.http_request_queue_due_idx IS 'Finds what is due';
@@ -405,7 +405,7 @@ RETURNS trigger
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_policy_changed';
 COMMENT ON FUNCTION net._policy_changed() IS
-  'Trigger function of net.access_rule and net.secret: applies changes to the next call and to queued requests';
+  'Trigger function of net.access_rule, net.secret and net.endpoint: applies changes to the next call and to queued requests';
 REVOKE ALL ON FUNCTION net._policy_changed() FROM PUBLIC;
 
 CREATE TRIGGER policy_changed
@@ -464,6 +464,74 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN '${net.secret:' || name || '}';
 COMMENT ON FUNCTION net.secret(text) IS
   'Returns a reference to a secret for use in a header value; the worker inserts the secret when it sends the request';
+
+--
+-- Endpoints
+--
+
+CREATE FUNCTION net._is_base_url(url text)
+RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'pgnet_is_base_url';
+COMMENT ON FUNCTION net._is_base_url(text) IS
+  'Whether the text is an http or https URL without a fragment, a user or a password, with references to secrets in path and query only';
+
+CREATE TABLE net.endpoint (
+  name text CONSTRAINT endpoint_pkey PRIMARY KEY
+    CONSTRAINT endpoint_name_check
+    CHECK (name ~ '^[a-z0-9]([a-z0-9_.-]*[a-z0-9])?$'),
+  url text NOT NULL
+    CONSTRAINT endpoint_url_check CHECK (net._is_base_url(url)),
+  roles name[] NOT NULL DEFAULT '{}'
+    CONSTRAINT endpoint_roles_check CHECK (array_position(roles, NULL) IS NULL),
+  methods text[]
+    CONSTRAINT endpoint_methods_check CHECK (array_position(methods, NULL) IS NULL),
+  headers jsonb
+    CONSTRAINT endpoint_headers_check CHECK (jsonb_typeof(headers) = 'object'),
+  timeout_milliseconds integer
+    CONSTRAINT endpoint_timeout_milliseconds_check CHECK (timeout_milliseconds > 0),
+  retry interval[]
+    CONSTRAINT endpoint_retry_check
+    CHECK (cardinality(retry) = 0
+           OR (array_ndims(retry) = 1 AND cardinality(retry) <= 50
+               AND array_position(retry, NULL) IS NULL
+               AND '0' <= ALL (retry) AND '365 days' >= ALL (retry))),
+  retry_all boolean NOT NULL DEFAULT false,
+  max_age interval
+    CONSTRAINT endpoint_max_age_check CHECK (max_age > '0'),
+  keep boolean NOT NULL DEFAULT true
+);
+COMMENT ON TABLE net.endpoint IS
+  'Where and how net://name is sent. Maintained by the owner; dumped by pg_dump';
+COMMENT ON COLUMN net.endpoint.name IS 'What requests call it: net://name';
+COMMENT ON COLUMN net.endpoint.url IS
+  'Where to; path and query of requests are appended. May have net.secret() there';
+COMMENT ON COLUMN net.endpoint.roles IS
+  'Who may use it: these roles, and members that inherit their rights; public: every role; empty: the owner alone. A name that is not a role matches nobody';
+COMMENT ON COLUMN net.endpoint.methods IS 'HTTP methods; null: all';
+COMMENT ON COLUMN net.endpoint.headers IS
+  'Header fields, in place of the request''s of the same name. May have net.secret()';
+COMMENT ON COLUMN net.endpoint.timeout_milliseconds IS
+  'In place of the request''s; null: the request''s';
+COMMENT ON COLUMN net.endpoint.retry IS
+  'The schedule of requests without their own; null: none';
+COMMENT ON COLUMN net.endpoint.retry_all IS
+  'With a schedule: whether everything but 2xx is a failure, not only what may pass';
+COMMENT ON COLUMN net.endpoint.max_age IS
+  'Give up what is older; null: never';
+COMMENT ON COLUMN net.endpoint.keep IS
+  'Whether a 2xx leaves a response row, unless the request says';
+SELECT pg_extension_config_dump('net.endpoint', '');
+
+-- No policy, as on net.secret.
+ALTER TABLE net.endpoint ENABLE ROW LEVEL SECURITY;
+
+CREATE TRIGGER policy_changed
+  AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON net.endpoint
+  FOR EACH STATEMENT EXECUTE FUNCTION net._policy_changed();
+ALTER TABLE net.endpoint ENABLE ALWAYS TRIGGER policy_changed;
+COMMENT ON TRIGGER policy_changed ON net.endpoint IS
+  'Tells all sessions and the worker about changes';
 
 --
 -- Requests

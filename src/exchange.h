@@ -60,6 +60,7 @@ typedef struct HttpOutcome
 	const char *not_stored;		/* why only its status is stored, or NULL */
 	const char *error;			/* NULL when answered */
 	bool		is_final;		/* another attempt would fail, too */
+	bool		refused;		/* it was not allowed to go out */
 	bool		lookup_goes_on; /* of its host, without it */
 	bool		bad_url;		/* libcurl did not take the request's URL */
 	HttpShortage shortage;		/* why it was not sent */
@@ -163,12 +164,24 @@ typedef struct HttpOptions
 		.max_response_bytes = PGNET_UNSET, \
 		.decompress = PGNET_UNSET})
 
+/*
+ * Where a request to an endpoint goes.  Nobody who sees the request, or what
+ * became of it, may see any of this.
+ */
+typedef struct HttpEndpoint
+{
+	const char *shown;			/* what is said instead: "net://name" */
+	const char *url;			/* http or https, without references */
+	bool		has_secret_url;
+} HttpEndpoint;
+
 /* What to send.  Nobody changes it between its loading and its outcome. */
 typedef struct HttpRequest
 {
 	MemoryContext context;		/* everything below, and what is made of it */
 	const char *method;
-	const char *url;
+	const char *url;			/* as asked for; see pgnet_request_target() */
+	const HttpEndpoint *endpoint;	/* NULL: it is none of an endpoint's */
 	Field	   *headers;
 	int			nheaders;
 	const char *body;			/* NULL: no body; "" with body_len 0: empty */
@@ -182,6 +195,13 @@ typedef struct HttpRequest
 	/* a header has the value of a secret: not to be sent to another host */
 	bool		carries_secret;
 } HttpRequest;
+
+/* The URL to send it to, which only http/ and what judges it may know. */
+static inline const char *
+pgnet_request_target(const HttpRequest *request)
+{
+	return request->endpoint ? request->endpoint->url : request->url;
+}
 
 /* The value of the first field of that name, in any case; or NULL. */
 extern const char *pgnet_headers_find(const Field *headers, int nheaders,

@@ -66,6 +66,7 @@ pgnet_job_fail(Job *job, const char *error)
 	job->outcome = (HttpOutcome) {
 		.kind = PGNET_OUTCOME_FAILED,
 		.is_final = true,
+		.refused = true,
 		.error = MemoryContextStrdup(job->request.context, error)
 	};
 }

@@ -40,11 +40,15 @@ typedef struct Delivery
 	TimestampTz due;			/* when it was to be sent; 0: at once */
 	const int64 *delays_us;		/* the schedule: between attempts */
 	int			ndelays;		/* 0: one attempt */
+	bool		has_schedule;	/* the request's own, if an empty one */
+	bool		retry_all;		/* any status but 2xx is a failure */
+	bool		keeps_refused;	/* given up if it may not go out */
 	Jsonb	   *failures;		/* the log of attempts; NULL: none */
 	int			failed;			/* attempts of this round that failed */
 	int			sent;			/* those of them that were sent */
 	int			sent_before;	/* in earlier rounds */
 	Jsonb	   *context;		/* goes to the response; NULL: none */
+	bool		has_keep;		/* the request says that, or the opposite: */
 	bool		drops_success;	/* a 2xx leaves no response */
 
 	/*
@@ -102,7 +106,7 @@ extern void pgnet_jobs_free(dlist_head *jobs);
 /* Take the first job of a list that is not empty. */
 extern Job *pgnet_job_pop(dlist_head *jobs);
 
-/* Decide a job without sending it; error is copied. */
+/* Decide a job that may not go out without sending it; error is copied. */
 extern void pgnet_job_fail(Job *job, const char *error);
 
 /* Is it not decided yet? */

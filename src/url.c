@@ -11,6 +11,7 @@
 #include "mb/pg_wchar.h"
 
 #include "allocate.h"
+#include "endpoint_url.h"
 #include "exchange.h"
 #include "url.h"
 #include "url_parser.h"
@@ -25,6 +26,7 @@
 
 static char *url_finish(CURLU *handle, CURLUcode code, const char *url,
 						char **problem);
+static char *endpoint_finish(char *whole, const char *url, char **problem);
 static char *url_normalize(const char *url, char **pairs, int npairs,
 						   char **problem);
 static const char *to_utf8(const char *text);
@@ -81,7 +83,7 @@ pgnet_url_hint(const char *url)
 	if (*url == '/')
 		return psprintf("Include the scheme, as in \"https:%s\".", url_shown(url));
 	if (pg_strncasecmp(url, "http:", 5) == 0 ||
-		pg_strncasecmp(url, "https:", 6) == 0)
+		pg_strncasecmp(url, "https:", 6) == 0 || pgnet_url_is_endpoint(url))
 		return NULL;
 	if (scheme_end > url && strncmp(scheme_end, "://", 3) == 0)
 		return psprintf("The scheme must be http or https, not \"%s\".",
@@ -122,11 +124,34 @@ url_normalize(const char *url, char **pairs, int npairs, char **problem)
 	*problem = pgnet_url_length_problem(strlen(whole));
 	if (*problem != NULL)
 		return NULL;
+	if (pgnet_url_is_endpoint(whole))
+		return endpoint_finish(whole, url, problem);
 	handle = curl_url();
 	if (handle == NULL)
 		ereport(ERROR, errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"));
 	code = pgnet_url_parse(handle, whole);
 	return url_finish(handle, code, url, problem);
+}
+
+/*
+ * The URL of an endpoint, with the scheme in small letters and without the
+ * fragment, or the problem.
+ */
+static char *
+endpoint_finish(char *whole, const char *url, char **problem)
+{
+	EndpointUrl parts;
+	const char *what = pgnet_endpoint_url_parse(whole, &parts);
+
+	if (what != NULL)
+	{
+		*problem = psprintf("invalid URL \"%s\": it %s", url_shown(url), what);
+		return NULL;
+	}
+	memcpy(whole, PGNET_ENDPOINT_SCHEME, strlen(PGNET_ENDPOINT_SCHEME));
+	/* it would not be sent */
+	whole[strcspn(whole, "#")] = '\0';
+	return whole;
 }
 
 /*

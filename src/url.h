@@ -15,8 +15,9 @@
 
 /*
  * The URL in its normal form (an empty path becomes "/"), with params appended
- * to its query, which are encoded for that; palloc'd.  NULL if url is not an
- * absolute http or https URL, or too long; *problem then says why.
+ * to its query, which are encoded for that; palloc'd.  NULL if url is
+ * neither an absolute http or https URL nor one of an endpoint
+ * (endpoint_url.h), or too long; *problem then says why.
  */
 extern char *pgnet_url_build(const char *url, const Field *params,
 							 int nparams, char **problem);

@@ -11,6 +11,7 @@
 
 #include "common/hashfn.h"
 
+#include "endpoint_url.h"
 #include "url_parser.h"
 #include "url_target.h"
 
@@ -22,6 +23,9 @@
 
 /* How much of a host an error message shows. */
 #define SHOWN_HOST_BYTES 200
+
+/* Of the hash of an endpoint's name, another one than for hosts. */
+#define ENDPOINT_SEED 1
 
 static bool copy_part(CURLU *handle, CURLUPart part, char *place, size_t size);
 static bool normalize_host(char *host);
@@ -91,6 +95,12 @@ pgnet_url_host_key(const char *url)
 	size_t		length = 0;
 	UrlTarget	target;
 
+	/* two of one host are two, and names count as they are written */
+	if (pgnet_url_is_endpoint(url))
+		return hash_bytes_extended((const unsigned char *) url +
+									   strlen(PGNET_ENDPOINT_SCHEME),
+								   (int) (end - strlen(PGNET_ENDPOINT_SCHEME)),
+								   ENDPOINT_SEED);
 	for (size_t i = 0; i < end; i++)
 	{
 		/* user and password are not part of the target */

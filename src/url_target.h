@@ -23,7 +23,10 @@ typedef struct UrlTarget
  */
 extern bool pgnet_url_target(const char *url, UrlTarget *target);
 
-/* A hash of scheme, host and port, to share limits fairly, not for trust. */
+/*
+ * A hash of scheme, host and port, or of the name of an endpoint, to share
+ * limits fairly, not for trust.
+ */
 extern uint64 pgnet_url_host_key(const char *url);
 
 /*

@@ -103,7 +103,8 @@ check(const RequestCall *call)
 		.same_origin_headers = call->same_origin_headers,
 		.ordering_key = call->ordering_key,
 		.context = call->context,
-		.drops_success = call->drops_success
+		.has_keep = call->has_keep,
+		.keep = call->keep
 	};
 	const char *content_type;
 

@@ -42,7 +42,8 @@ typedef struct RequestCall
 	bool		has_due;
 	TimestampTz due;
 	Jsonb	   *context;
-	bool		drops_success;	/* keep is false */
+	bool		has_keep;
+	bool		keep;
 } RequestCall;
 
 /*

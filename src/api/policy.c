@@ -11,34 +11,51 @@
 #include "miscadmin.h"
 
 #include "api/policy.h"
+#include "endpoint_url.h"
 #include "settings.h"
 #include "shared/quota.h"
 #include "shared/registry.h"
 #include "tables/policy/access_rule_rows.h"
+#include "tables/policy/endpoints.h"
 #include "tables/policy/secrets.h"
 
+static const char *require_target(const QueueRow *row);
 static void take_quota(const QueueRow *row);
 
 /* Ask all that have a say. */
 void
 pgnet_policy_require(const QueueRow *row)
 {
-	char	   *detail = NULL;
-	char	   *problem;
+	const char *target = require_target(row);
+	char	   *problem = pgnet_secrets_problem(row, target);
 
-	problem = pgnet_access_problem(row, pgnet_setting_require_access_rule,
-								   &detail);
-	if (problem != NULL)
-		ereport(ERROR,
-				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				errmsg("%s", problem),
-				errdetail("%s", detail));
-	problem = pgnet_secrets_problem(row);
 	if (problem != NULL)
 		ereport(ERROR,
 				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				errmsg("%s", problem));
 	take_quota(row);
+}
+
+/* May it go where it goes?  Scheme, host and port of that are in the result. */
+static const char *
+require_target(const QueueRow *row)
+{
+	char	   *detail = NULL;
+	char	   *target = NULL;
+	char	   *problem;
+
+	/* the endpoint is the permission: no rule is asked */
+	if (pgnet_url_is_endpoint(row->url))
+		problem = pgnet_endpoints_problem(row, &target);
+	else
+		problem = pgnet_access_problem(row, pgnet_setting_require_access_rule,
+									   &detail);
+	if (problem != NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				errmsg("%s", problem),
+				detail ? errdetail("%s", detail) : 0);
+	return target ? target : row->url;
 }
 
 /* Count the row as one more that waits, if there is room. */

@@ -184,8 +184,9 @@ read_delivery(FunctionCallInfo fcinfo, int first, RequestCall *call)
 		call->due = PG_GETARG_TIMESTAMPTZ(first + 1);
 	call->ordering_key = text_argument(fcinfo, first + 2);
 	call->context = jsonb_argument(fcinfo, first + 3);
-	if (!PG_ARGISNULL(first + 4))
-		call->drops_success = !PG_GETARG_BOOL(first + 4);
+	call->has_keep = !PG_ARGISNULL(first + 4);
+	if (call->has_keep)
+		call->keep = PG_GETARG_BOOL(first + 4);
 }
 
 /* The arguments that are options, from number first on. */

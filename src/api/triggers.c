@@ -68,7 +68,7 @@ pgnet_policy_changed(PG_FUNCTION_ARGS)
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 
 	require_trigger(fcinfo,
-					"net._policy_changed() is a trigger of net.access_rule and net.secret");
+					"net._policy_changed() is a trigger of net.access_rule, net.secret and net.endpoint");
 	CacheInvalidateRelcache(trigger->tg_relation);
 	if (pgnet_registry_available())
 		pgnet_wakeup_changed_at_commit();

@@ -83,7 +83,7 @@ url_is_allowed(Destination *destination)
 			!pgnet_access_allows_url(request->access_rules, method, url);
 	if (request->carries_secret)
 		destination->not_for_secret = url == NULL ||
-			!leads_to_same(request->url, url);
+			!leads_to_same(pgnet_request_target(request), url);
 	denied = destination->by_detour &&
 		(url == NULL || is_denied(destination, url));
 	destination->denied |= denied;

@@ -62,6 +62,9 @@ pgnet_metrics_add(Job *job, CURL *easy)
 	metrics->response_bytes = number(easy, CURLINFO_SIZE_DOWNLOAD_T);
 	metrics->http_version = http_version(easy);
 
+	/* of an endpoint nobody is to know where it is */
+	if (job->request.endpoint != NULL)
+		return;
 	(void) curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &address);
 	strlcpy(metrics->remote_address, address ? address : "",
 			sizeof(metrics->remote_address));

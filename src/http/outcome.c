@@ -9,6 +9,7 @@
 
 #include "allocate.h"
 #include "job.h"
+#include "http/endpoint_mask.h"
 #include "http/lookups.h"
 #include "http/metrics.h"
 #include "http/outcome.h"
@@ -143,6 +144,8 @@ pgnet_outcome_failed(Job *job, const char *format,...)
 	va_start(arguments, format);
 	vsnprintf(message, sizeof(message), format, arguments);
 	va_end(arguments);
+	if (job->request.endpoint != NULL)
+		pgnet_endpoint_mask(job->request.endpoint, message, sizeof(message));
 	copy = pgnet_allocate_copy(job->request.context, message);
 	job->outcome = (HttpOutcome) {
 		.kind = PGNET_OUTCOME_FAILED,

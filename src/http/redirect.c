@@ -65,7 +65,7 @@ Hop
 pgnet_hop_first(const HttpRequest *request)
 {
 	return (Hop) {
-		.url = request->url,
+		.url = pgnet_request_target(request),
 		.method = pgnet_method_canonical(request->method),
 		.with_body = true,
 		.with_secrets = true

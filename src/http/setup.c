@@ -24,7 +24,7 @@
 /* What a body that fits needs no larger buffer than; libcurl's least. */
 #define SMALL_BODY_BYTES ((size_t) 16 * 1024)
 
-static bool set_url(Setup *setup, const Hop *hop);
+static bool set_url(Setup *setup, const HttpRequest *request, const Hop *hop);
 static bool set_basics(Setup *setup, const Hop *hop,
 					   const HttpDefaults *defaults);
 static bool set_version(Setup *setup, const HttpRequest *request,
@@ -67,7 +67,7 @@ bool
 pgnet_setup_hop(Setup *setup, const HttpRequest *request, const Hop *hop,
 				const HttpDefaults *defaults)
 {
-	return set_url(setup, hop) &&
+	return set_url(setup, request, hop) &&
 		set_basics(setup, hop, defaults) &&
 		set_version(setup, request, hop, defaults) &&
 		pgnet_route_set(setup, hop->url, defaults) &&
@@ -94,11 +94,15 @@ pgnet_setup_free(Setup *setup)
 	setup->last_line = setup->connect_to = NULL;
 }
 
-/* The URL, parsed if that was done before; then its normal form is known. */
+/*
+ * The URL, parsed if that was done before; then its normal form is known.  One
+ * with a secret is not remembered.
+ */
 static bool
-set_url(Setup *setup, const Hop *hop)
+set_url(Setup *setup, const HttpRequest *request, const Hop *hop)
 {
-	setup->url = pgnet_parsed_urls_find(setup->urls, hop->url);
+	if (request->endpoint == NULL || !request->endpoint->has_secret_url)
+		setup->url = pgnet_parsed_urls_find(setup->urls, hop->url);
 	if (setup->url == NULL)
 		return SET(CURLOPT_URL, hop->url);
 	return SET(CURLOPT_URL, setup->url->normal) &&

@@ -21,6 +21,8 @@
 #define LEAST_JITTER 0.8
 #define MOST_JITTER 1.2
 
+static bool is_failure(const HttpOutcome *outcome, const RetryPolicy *policy);
+static bool aborts(const HttpOutcome *outcome);
 static bool may_pass(int status);
 static bool read_delay(const Interval *interval, int64 *delay_us);
 static int64 retry_after_us(const char *value, TimestampTz now);
@@ -80,17 +82,41 @@ read_delay(const Interval *interval, int64 *delay_us)
 }
 
 Disposition
-pgnet_retry_decide(const HttpOutcome *outcome, int ndelays, int failed)
+pgnet_retry_decide(const HttpOutcome *outcome, const RetryPolicy *policy)
 {
 	bool		answered = outcome->kind == PGNET_OUTCOME_ANSWERED;
 
-	if (answered && (ndelays == 0 || !may_pass(outcome->status_code)))
+	if (answered && !is_failure(outcome, policy))
 		return PGNET_DONE;
-	if (ndelays == 0)
-		return PGNET_FAILED;
-	if (!answered && outcome->is_final)
+	if (outcome->refused && policy->keeps_refused)
 		return PGNET_GAVE_UP;
-	return failed < ndelays ? PGNET_AGAIN : PGNET_GAVE_UP;
+	if (policy->ndelays == 0)
+		return PGNET_FAILED;
+	if (answered ? aborts(outcome) : outcome->is_final)
+		return PGNET_GAVE_UP;
+	return policy->failed < policy->ndelays ? PGNET_AGAIN : PGNET_GAVE_UP;
+}
+
+/* Is a response one after which a request is not done? */
+static bool
+is_failure(const HttpOutcome *outcome, const RetryPolicy *policy)
+{
+	if (policy->ndelays == 0 || pgnet_is_success(outcome))
+		return false;
+	return policy->retry_all ||
+		(may_pass(outcome->status_code) && !aborts(outcome));
+}
+
+/* Does the receiver want no more of this message (Standard Webhooks)? */
+static bool
+aborts(const HttpOutcome *outcome)
+{
+	const char *delivery = pgnet_headers_find(outcome->headers,
+											  outcome->nheaders,
+											  "webhook-delivery");
+
+	return outcome->status_code == 410 ||
+		(delivery != NULL && strcmp(delivery, "abort-message") == 0);
 }
 
 /* May another attempt have another status? */

@@ -24,12 +24,18 @@
 extern int	pgnet_retry_parse(ArrayType *retry, int64 **delays_us,
 							  char **problem);
 
-/*
- * What becomes of a request whose attempt is over.  ndelays: of its schedule;
- * failed: attempts of this round that failed before.
- */
-extern Disposition pgnet_retry_decide(const HttpOutcome *outcome, int ndelays,
-									  int failed);
+/* What is to become of a request; all zero: one attempt, whatever comes. */
+typedef struct RetryPolicy
+{
+	int			ndelays;		/* of its schedule; 0: none */
+	int			failed;			/* attempts of this round that failed before */
+	bool		retry_all;		/* with a schedule: all but 2xx is a failure */
+	bool		keeps_refused;	/* what may not go out is given up */
+} RetryPolicy;
+
+/* What becomes of a request whose attempt is over. */
+extern Disposition pgnet_retry_decide(const HttpOutcome *outcome,
+									  const RetryPolicy *policy);
 
 /*
  * When the next attempt is due: after delay_us, times a random factor from 0.8

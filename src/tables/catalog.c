@@ -37,7 +37,8 @@ typedef struct Knowledge
 	Oid			queue;
 	Oid			log;
 	Oid			access_rule;
-	Oid			installation;	/* may be missing */
+	Oid			endpoint;		/* this and the next may be missing */
+	Oid			installation;
 	Oid			owner;
 	Oid			method_type;
 	TableTraits queue_traits;
@@ -51,8 +52,9 @@ static Knowledge known;
 /* counts calls of forget() */
 static uint64 invalidations = 0;
 
-/* counts what may have changed net.access_rule */
+/* count what may have changed net.access_rule, net.endpoint */
 static uint64 rule_changes = 1;
+static uint64 endpoint_changes = 1;
 
 static bool callback_registered = false;
 
@@ -184,6 +186,13 @@ pgnet_catalog_rule_changes(void)
 	return rule_changes;
 }
 
+uint64
+pgnet_catalog_endpoint_changes(void)
+{
+	(void) pgnet_catalog_installed();
+	return endpoint_changes;
+}
+
 /*
  * Has the table of rules no block?  A query that finds nothing costs a session
  * that begins a millisecond.
@@ -278,6 +287,8 @@ learn(void)
 		if (!read_catalogs(&read))
 			return false;
 	} while (before != invalidations);
+	if (read.endpoint != known.endpoint)
+		endpoint_changes++;
 	if (read.access_rule != known.access_rule)
 		rule_changes++;
 	known = read;
@@ -303,6 +314,7 @@ read_catalogs(Knowledge *read)
 										ObjectIdGetDatum(schema));
 	read->queue = extension_table(extension, schema, "http_request_queue");
 	read->access_rule = extension_table(extension, schema, "access_rule");
+	read->endpoint = extension_table(extension, schema, "endpoint");
 	read->installation = extension_table(extension, schema, "_installation");
 	if (!OidIsValid(read->log) || !OidIsValid(read->queue) ||
 		!OidIsValid(read->access_rule))
@@ -356,6 +368,8 @@ forget(Datum arg, Oid relation)
 	(void) arg;
 	invalidations++;
 	pgnet_row_writer_forget();
+	if (relation == InvalidOid || relation == known.endpoint)
+		endpoint_changes++;
 	if (relation == InvalidOid || relation == known.access_rule)
 		rule_changes++;
 	if (relation == InvalidOid || relation == known.queue ||

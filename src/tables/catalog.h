@@ -47,6 +47,9 @@ extern bool pgnet_catalog_is_absent_on_standby(void);
 /* Another number each time net.access_rule may have changed. */
 extern uint64 pgnet_catalog_rule_changes(void);
 
+/* The same for net.endpoint. */
+extern uint64 pgnet_catalog_endpoint_changes(void);
+
 /* Is net.access_rule as empty as when it was made?  Locks it for a moment. */
 extern bool pgnet_catalog_has_no_rules(void);
 

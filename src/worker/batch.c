@@ -151,7 +151,7 @@ explain_bad_urls(const Batch *batch)
 		Job		   *job = batch->jobs[i];
 		char	   *problem = NULL;
 
-		if (job->outcome.bad_url)
+		if (job->outcome.bad_url && job->request.endpoint == NULL)
 			problem = pgnet_url_problem(job->request.url);
 		if (problem != NULL)
 			pgnet_job_fail(job, problem);

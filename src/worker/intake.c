@@ -13,9 +13,11 @@
 
 #include "utils/timestamp.h"
 
+#include "endpoint_url.h"
 #include "settings.h"
 #include "shared/worker_state.h"
 #include "tables/policy/access_rule_rows.h"
+#include "tables/policy/endpoints.h"
 #include "tables/policy/secrets.h"
 #include "tables/queue/queue.h"
 #include "tables/queue/unreadable_rows.h"
@@ -78,6 +80,7 @@ static void go_on_refilling(Intake *intake, int64 next_id);
 static void take_loaded(Intake *intake, Rows *rows, TimestampTz now);
 static void look_again(Intake *intake);
 static void check_rows(Rows *rows, bool to_be_sent);
+static void check_row(Job *job, bool to_be_sent);
 static void take_refused(Intake *intake, Job *job, TimestampTz now);
 
 /* Go back to a lower id, or on to a higher one. */
@@ -387,10 +390,7 @@ load_by_ids(Rows *rows, const Backoff *backoff)
 		pgnet_queue_load(&rows->read, rows->ids, rows->nids);
 }
 
-/*
- * Decide those that cannot be sent; know the host of the others.  One with a
- * secret does not wait with it: it is loaded when its turn comes.
- */
+/* Decide those that cannot be sent; know the lane of the others. */
 static void
 check_rows(Rows *rows, bool to_be_sent)
 {
@@ -408,15 +408,31 @@ check_rows(Rows *rows, bool to_be_sent)
 			pgnet_job_fail(job, problem);
 		job->lane_key = pgnet_url_host_key(job->request.url);
 		if (problem == NULL && job->loaded)
-			pgnet_access_apply(job, pgnet_setting_require_access_rule);
-		if (!pgnet_job_is_pending(job) || !job->loaded ||
-			!pgnet_secrets_wanted(job))
-			continue;
-		if (to_be_sent)
-			pgnet_secrets_fill(job);
-		else
-			job->loaded = false;
+			check_row(job, to_be_sent);
 	}
+}
+
+/*
+ * Where may it go, and with what?  One with a secret does not wait with it,
+ * and an endpoint is asked for each attempt: those are loaded when their turn
+ * comes.
+ */
+static void
+check_row(Job *job, bool to_be_sent)
+{
+	bool		to_endpoint = pgnet_url_is_endpoint(job->request.url);
+
+	if (!to_endpoint)
+		pgnet_access_apply(job, pgnet_setting_require_access_rule);
+	if (!pgnet_job_is_pending(job) ||
+		!(to_endpoint || pgnet_secrets_wanted(job)))
+		return;
+	if (!to_be_sent)
+		job->loaded = false;
+	else if (to_endpoint)
+		pgnet_endpoints_apply(job);
+	else
+		pgnet_secrets_fill(job);
 }
 
 /* Take over what was read. */

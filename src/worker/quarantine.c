@@ -246,6 +246,8 @@ pgnet_quarantine_defer(Quarantine *quarantine, Job *job)
 	if (job->deaths >= LAST_DEATH)
 	{
 		pgnet_job_fail(job, psprintf(GIVEN_UP, job->deaths));
+		/* it was sent */
+		job->outcome.refused = false;
 		job->metrics.attempts = job->deaths;
 		return false;
 	}

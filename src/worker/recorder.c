@@ -102,11 +102,15 @@ static void
 decide(Job *job)
 {
 	Delivery   *delivery = &job->delivery;
+	RetryPolicy policy = {
+		.ndelays = delivery->ndelays,
+		.failed = delivery->failed,
+		.retry_all = delivery->retry_all,
+		.keeps_refused = delivery->keeps_refused
+	};
 
 	delivery->next_due = 0;
-	delivery->disposition = pgnet_retry_decide(&job->outcome,
-											   delivery->ndelays,
-											   delivery->failed);
+	delivery->disposition = pgnet_retry_decide(&job->outcome, &policy);
 	if (delivery->disposition == PGNET_DONE ||
 		delivery->disposition == PGNET_FAILED)
 		return;

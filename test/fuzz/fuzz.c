@@ -28,6 +28,7 @@ static const struct
 	void		(*run) (const uint8 *data, size_t size);
 } targets[] = {
 	{"url", fuzz_url},
+	{"endpoint", fuzz_endpoint},
 	{"headers", fuzz_headers},
 	{"body", fuzz_body},
 	{"decoder", fuzz_decoder},

@@ -26,6 +26,7 @@ extern void fuzz_failed(const char *condition, const char *file,
 
 /* The targets; each may allocate as it likes, and must not throw. */
 extern void fuzz_url(const uint8 *data, size_t size);
+extern void fuzz_endpoint(const uint8 *data, size_t size);
 extern void fuzz_headers(const uint8 *data, size_t size);
 extern void fuzz_body(const uint8 *data, size_t size);
 extern void fuzz_decoder(const uint8 *data, size_t size);

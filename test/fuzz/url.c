@@ -3,6 +3,7 @@
  */
 #include "postgres.h"
 
+#include "endpoint_url.h"
 #include "fuzz.h"
 #include "url.h"
 #include "url_target.h"
@@ -79,7 +80,7 @@ check_call(const char *url, const Field *params, int nparams)
 	PG_END_TRY();
 }
 
-/* What was accepted is an http URL that is accepted as it is. */
+/* What was accepted is a URL that is accepted as it is. */
 static void
 check_normal(const char *url)
 {
@@ -88,7 +89,8 @@ check_normal(const char *url)
 
 	FUZZ_CHECK(fuzz_is_text(url));
 	FUZZ_CHECK(strncmp(url, "http://", 7) == 0 ||
-			   strncmp(url, "https://", 8) == 0);
+			   strncmp(url, "https://", 8) == 0 ||
+			   strncmp(url, PGNET_ENDPOINT_SCHEME, 6) == 0);
 	for (const char *c = url; *c != '\0'; c++)
 		FUZZ_CHECK((unsigned char) *c > ' ' && *c != 0x7f);
 	FUZZ_CHECK(pgnet_url_problem(url) == NULL);

@@ -131,6 +131,24 @@ subtest 'a role that was dropped' => sub {
 	}
 };
 
+subtest 'endpoints' => sub {
+	sql_in($source, 'postgres', 'create role billing');
+	make('endpoints', q(insert into net.endpoint (name, url, roles) values ('pay', 'http://api.test', '{billing}'), ('any', 'http://api.test/', '{public}'), ('ours', 'http://api.test', '{}')));
+	my %restored = restore('endpoints');
+	for my $way (sort keys %restored)
+	{
+		my $database = $restored{$way};
+		my $to = sub { return as($target, $database, $_[0], CALL =~ s{http://api.test}{net://$_[1]}r) };
+		is(sql_in($target, $database, 'select name, url, roles from net.endpoint order by name'),
+			join("\n", 'any|http://api.test/|{public}', 'ours|http://api.test|{}', 'pay|http://api.test|{billing}'), "$way: they are there");
+		is(sql_in($target, $database, $without_role), 'endpoint|pay|billing', 'the name without a role is found');
+		like($to->('bystander', $_), qr/^42501: endpoint "$_" does not exist or is not granted/, "$_ is not for strangers") for 'pay', 'ours';
+		like($to->('bystander', 'any'), qr/^\d+$/, 'what was for everybody is');
+	}
+	sql_in($target, 'postgres', 'create role billing');
+	like(as($target, $restored{$_}, 'billing', CALL =~ s{http://api.test}{net://pay}r), qr/^\d+$/, "$_: the role, when there is one, may use its own") for sort keys %restored;
+};
+
 subtest '--schema-only' => sub {
 	make('bare', q(insert into net.access_rule (position, allow, role) values (10, false, 'reporting')),
 		'revoke execute on function net.http_get from public', 'grant execute on function net.http_get to bystander');

@@ -20,14 +20,14 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
-#include "utils/acl.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
+#include "endpoint_url.h"
 #include "policy/header_rules.h"
 #include "policy/hosts.h"
 #include "tables/catalog.h"
+#include "tables/policy/roles.h"
 #include "tables/policy/secrets.h"
 #include "tables/statement.h"
 #include "text/json_fields.h"
@@ -61,12 +61,10 @@ static PreparedStatement find_in_vault = {
 	.param_types = {TEXTOID}
 };
 
-/* A request for secrets, and the trouble with them. */
+/* A text with references, and the trouble with them. */
 typedef struct Lookup
 {
-	Oid			role;
-	const char *url;
-	const char *host_header;	/* or NULL */
+	const SecretUse *use;
 	bool		with_value;
 	MemoryContext context;		/* of values and problems */
 	char	   *problem;
@@ -76,8 +74,8 @@ static char *fill_value(Lookup *lookup, const char *text);
 static char *look_up(Lookup *lookup, char *name);
 static char *read_secret(Lookup *lookup, const char *name,
 						 StatementSession *session);
+static bool may_use(const Lookup *lookup, ArrayType *roles);
 static char *refuse(Lookup *lookup, const char *name, const char *problem);
-static bool is_granted(Oid role, ArrayType *roles);
 static const char *misuse(const Lookup *lookup, const char *host, int port,
 						  bool allow_http);
 static bool names_host(const char *value, const UrlTarget *named);
@@ -87,15 +85,11 @@ static bool has_vault(void);
 static char *text_of(Lookup *lookup, const StatementSession *session,
 					 int column);
 
-/* Look at a row to be. */
 char *
-pgnet_secrets_problem(const QueueRow *row)
+pgnet_secrets_problem(const QueueRow *row, const char *target)
 {
-	Lookup		lookup = {
-		.role = row->role,
-		.url = row->url,
-		.context = CurrentMemoryContext
-	};
+	SecretUse	use = {.role = row->role, .url = target};
+	Lookup		lookup = {.use = &use, .context = CurrentMemoryContext};
 	Field	   *headers;
 	int			nheaders;
 	char	   *unused;
@@ -107,50 +101,89 @@ pgnet_secrets_problem(const QueueRow *row)
 		return NULL;
 	(void) pgnet_json_fields_read(row->headers, "headers", PGNET_ARRAYS_TEXT,
 								  &headers, &nheaders, &unused);
-	lookup.host_header = pgnet_headers_find(headers, nheaders, "Host");
+	/* to an endpoint a request's own is not sent */
+	if (!pgnet_url_is_endpoint(row->url))
+		use.host_header = pgnet_headers_find(headers, nheaders, "Host");
 	for (int i = 0; i < nheaders && lookup.problem == NULL; i++)
 		(void) fill_value(&lookup, headers[i].value);
 	return lookup.problem;
 }
 
-/* Look for references. */
 bool
 pgnet_secrets_wanted(const Job *job)
 {
 	const HttpRequest *request = &job->request;
 
 	for (int i = 0; i < request->nheaders; i++)
-		if (strchr(request->headers[i].value, '$') != NULL &&
-			strstr(request->headers[i].value, BEFORE_NAME) != NULL)
+		if (pgnet_secrets_are_in(request->headers[i].value))
 			return true;
 	return false;
 }
 
-/* Replace references. */
+bool
+pgnet_secrets_are_in(const char *text)
+{
+	return strchr(text, '$') != NULL && strstr(text, BEFORE_NAME) != NULL;
+}
+
 void
 pgnet_secrets_fill(Job *job)
 {
 	HttpRequest *request = &job->request;
-	Lookup		lookup = {
+	SecretUse	use = {
 		.role = job->role,
 		.url = request->url,
 		.host_header = pgnet_headers_find(request->headers,
-										  request->nheaders, "Host"),
-		.with_value = true,
-		.context = request->context
+										  request->nheaders, "Host")
 	};
+	char	   *problem = NULL;
 	MemoryContext before = MemoryContextSwitchTo(request->context);
 
-	for (int i = 0; i < request->nheaders && lookup.problem == NULL; i++)
-		request->headers[i].value = fill_value(&lookup,
-											   request->headers[i].value);
-	if (lookup.problem == NULL)
-		lookup.problem = pgnet_headers_problem(request->headers,
-											   request->nheaders);
-	if (lookup.problem != NULL)
-		pgnet_job_fail(job, lookup.problem);
+	for (int i = 0; i < request->nheaders && problem == NULL; i++)
+		request->headers[i].value =
+			pgnet_secrets_fill_text(&use, request->headers[i].value, &problem);
+	if (problem == NULL)
+		problem = pgnet_headers_problem(request->headers, request->nheaders);
+	if (problem != NULL)
+		pgnet_job_fail(job, problem);
 	request->carries_secret = true;
 	MemoryContextSwitchTo(before);
+}
+
+char *
+pgnet_secrets_blank(const char *text)
+{
+	StringInfoData blank;
+	const char *start;
+
+	initStringInfo(&blank);
+	while ((start = strstr(text, BEFORE_NAME)) != NULL)
+	{
+		const char *end = strstr(start, AFTER_NAME);
+
+		if (end == NULL)
+			break;
+		appendBinaryStringInfo(&blank, text, start - text);
+		appendStringInfoChar(&blank, 'x');
+		text = end + strlen(AFTER_NAME);
+	}
+	appendStringInfoString(&blank, text);
+	return blank.data;
+}
+
+char *
+pgnet_secrets_fill_text(const SecretUse *use, const char *text, char **problem)
+{
+	Lookup		lookup = {
+		.use = use,
+		.with_value = true,
+		.context = CurrentMemoryContext
+	};
+	char	   *filled = fill_value(&lookup, text);
+
+	if (lookup.problem != NULL)
+		*problem = lookup.problem;
+	return filled;
 }
 
 /* The text with the secrets it refers to; "" for those there is trouble with. */
@@ -205,7 +238,7 @@ read_secret(Lookup *lookup, const char *name, StatementSession *session)
 
 	if (pgnet_statement_run(session, &find_secret, &parameter, NULL) == 1)
 		roles = pgnet_statement_datum(session, 0, SECRET_ROLES, &null);
-	if (null || !is_granted(lookup->role, DatumGetArrayTypeP(roles)))
+	if (null || !may_use(lookup, DatumGetArrayTypeP(roles)))
 		return refuse(lookup, name, "does not exist or is not granted to this role");
 	port = pgnet_statement_int32(session, 0, SECRET_PORT, 0);
 	allow_http = pgnet_statement_bool(session, 0, SECRET_ALLOW_HTTP, false);
@@ -226,6 +259,14 @@ read_secret(Lookup *lookup, const char *name, StatementSession *session)
 	return value;
 }
 
+/* Has the role the rights?  It needs none for what the owner refers to. */
+static bool
+may_use(const Lookup *lookup, ArrayType *roles)
+{
+	return lookup->use->as_owner ||
+		pgnet_roles_include(lookup->use->role, roles);
+}
+
 /* Say what the trouble is. */
 static char *
 refuse(Lookup *lookup, const char *name, const char *problem)
@@ -233,29 +274,6 @@ refuse(Lookup *lookup, const char *name, const char *problem)
 	MemoryContextSwitchTo(lookup->context);
 	lookup->problem = psprintf("secret \"%s\" %s", name, problem);
 	return NULL;
-}
-
-/* Does a role have the rights of one of these?  Names may have no role. */
-static bool
-is_granted(Oid role, ArrayType *roles)
-{
-	Datum	   *items;
-	bool	   *nulls;
-	int			nitems;
-
-	deconstruct_array(roles, NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR,
-					  &items, &nulls, &nitems);
-	for (int i = 0; i < nitems; i++)
-	{
-		Oid			grantee = InvalidOid;
-
-		if (!nulls[i])
-			grantee = get_role_oid(NameStr(*DatumGetName(items[i])), true);
-
-		if (OidIsValid(grantee) && has_privs_of_role(role, grantee))
-			return true;
-	}
-	return false;
 }
 
 /*
@@ -270,7 +288,7 @@ misuse(const Lookup *lookup, const char *host, int port, bool allow_http)
 	UrlTarget	named;
 	bool		https;
 
-	if (!pgnet_url_target(lookup->url, &target) ||
+	if (!pgnet_url_target(lookup->use->url, &target) ||
 		!pgnet_host_matches(host, target.host))
 		return "is not for this host";
 	https = strcmp(target.scheme, "https") == 0;
@@ -280,10 +298,10 @@ misuse(const Lookup *lookup, const char *host, int port, bool allow_http)
 		return "is not for this port";
 	if (!https && !allow_http)
 		return "is not for http";
-	if (lookup->host_header == NULL)
+	if (lookup->use->host_header == NULL)
 		return NULL;
-	if (!pgnet_host_named(lookup->host_header, &target, &named) ||
-		!names_host(lookup->host_header, &named) ||
+	if (!pgnet_host_named(lookup->use->host_header, &target, &named) ||
+		!names_host(lookup->use->host_header, &named) ||
 		!pgnet_host_matches(host, named.host))
 		return "is not for this host";
 	return named.port == port ? NULL : "is not for this port";

@@ -12,14 +12,38 @@
 #include "job.h"
 #include "tables/queue/queue.h"
 
+/* Whose secrets are used, and for what. */
+typedef struct SecretUse
+{
+	Oid			role;			/* who has to be granted them */
+	bool		as_owner;		/* nobody: the owner wrote the reference */
+	const char *url;			/* where they are to go */
+	const char *host_header;	/* what the header Host says; NULL: nothing */
+} SecretUse;
+
 /*
- * Why a row to be may not use the secrets it refers to, a palloc'd sentence
- * without a period; NULL when it may.  Runs in: client backends.
+ * Why a row to be may not use the secrets that its headers refer to, a palloc'd
+ * sentence without a period; NULL when it may.  target: where it goes.  Runs
+ * in: client backends.
  */
-extern char *pgnet_secrets_problem(const QueueRow *row);
+extern char *pgnet_secrets_problem(const QueueRow *row, const char *target);
 
 /* Does a request, loaded, refer to any?  Runs in: workers. */
 extern bool pgnet_secrets_wanted(const Job *job);
+
+/* Does a text?  Does not throw. */
+extern bool pgnet_secrets_are_in(const char *text);
+
+/* A text with a letter in place of each reference, palloc'd. */
+extern char *pgnet_secrets_blank(const char *text);
+
+/*
+ * A text with the values of the secrets that it refers to, palloc'd.  *problem
+ * becomes a palloc'd sentence without a period when one may not be used, and
+ * is left alone else.  Runs in: workers.
+ */
+extern char *pgnet_secrets_fill_text(const SecretUse *use, const char *text,
+									 char **problem);
 
 /*
  * Put the values into a request, or decide it because that cannot be done.

@@ -51,6 +51,7 @@ typedef struct Resend
 } Resend;
 
 static int	count_entries(Jsonb *log);
+static TimestampTz member_time(JsonbContainer *entry, const char *key);
 static JsonbContainer *entry_at(Jsonb *log, int number);
 static bool has_member(JsonbContainer *entry, const char *key);
 static char *member_text(JsonbContainer *entry, const char *key);
@@ -101,6 +102,28 @@ Jsonb *
 pgnet_attempt_log_add(const Job *job)
 {
 	return append(job->delivery.failures, add_attempt, job);
+}
+
+TimestampTz
+pgnet_attempt_log_since(Jsonb *log, TimestampTz due, TimestampTz queued)
+{
+	int			count = count_entries(log);
+	JsonbContainer *entry = count > 0 ? entry_at(log, 0) : NULL;
+
+	if (entry != NULL)
+		due = member_time(entry, KEY_DUE);
+	if (due == 0)
+		due = queued;
+	for (int i = count - 1; i >= 0; i--)
+	{
+		TimestampTz resent;
+
+		entry = entry_at(log, i);
+		resent = entry ? member_time(entry, KEY_RESENT) : 0;
+		if (resent != 0)
+			return Max(resent, member_time(entry, KEY_DUE));
+	}
+	return due;
 }
 
 Jsonb *
@@ -173,6 +196,26 @@ member_text(JsonbContainer *entry, const char *key)
 	if (value.type == jbvNumeric)
 		return numeric_normalize(value.val.numeric);
 	return NULL;
+}
+
+/* A time as push_time() writes it; 0 for anything else. */
+static TimestampTz
+member_time(JsonbContainer *entry, const char *key)
+{
+	char	   *text = member_text(entry, key);
+	struct pg_tm tm = {0};
+	int			micros;
+	TimestampTz time;
+	int			utc = 0;
+
+	if (text == NULL ||
+		sscanf(text, "%5d-%2d-%2dT%2d:%2d:%2d.%6dZ", &tm.tm_year, &tm.tm_mon,
+			   &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec,
+			   &micros) != 7 ||
+		tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 ||
+		tm2timestamp(&tm, micros, &utc, &time) != 0)
+		return 0;
+	return time;
 }
 
 /* Append an entry.  If it is too long, bodies go first, then entries. */

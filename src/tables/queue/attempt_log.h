@@ -40,6 +40,13 @@ extern AttemptLogSummary pgnet_attempt_log_summary(Jsonb *log);
  */
 extern Jsonb *pgnet_attempt_log_add(const Job *job);
 
+/*
+ * Since when a request counts as being under way, by its log: when it was due
+ * first, or again after it was sent by hand.  due: of its row; 0: at once.
+ */
+extern TimestampTz pgnet_attempt_log_since(Jsonb *log, TimestampTz due,
+										   TimestampTz queued);
+
 /* A log with the beginning of a new round at its end. */
 extern Jsonb *pgnet_attempt_log_resend(Jsonb *log, TimestampTz now,
 									   TimestampTz due, const char *role);

@@ -14,6 +14,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "endpoint_url.h"
 #include "job.h"
 #include "tables/catalog.h"
 #include "tables/ids.h"
@@ -542,6 +543,8 @@ copy_row(QueueRead *read, const Row *row)
 	if (!row->nulls[QUEUE_ORDERING_KEY])
 		job->ordering_key =
 			TextDatumGetCString(row->values[QUEUE_ORDERING_KEY]);
+	job->delivery.keeps_refused = job->request.url != NULL &&
+		pgnet_url_is_endpoint(job->request.url);
 	job->size = column_size(row, QUEUE_HEADERS) +
 		column_size(row, QUEUE_BODY);
 	job->queue_bytes = job->size + column_size(row, QUEUE_URL);

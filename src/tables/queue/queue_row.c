@@ -88,7 +88,7 @@ pgnet_queue_row_write(const QueueRow *row, Datum *values, bool *nulls)
 	WRITE(QUEUE_ORDERING_KEY, row->ordering_key,
 		  PointerGetDatum(row->ordering_key));
 	WRITE(QUEUE_CONTEXT, row->context, JsonbPGetDatum(row->context));
-	WRITE(QUEUE_KEEP, row->drops_success, BoolGetDatum(false));
+	WRITE(QUEUE_KEEP, row->has_keep, BoolGetDatum(row->keep));
 #undef WRITE
 }
 
@@ -139,7 +139,8 @@ pgnet_queue_row_read_delivery(Delivery *delivery, const Datum *values,
 		delivery->due = DatumGetTimestampTz(values[QUEUE_DUE]);
 	if (!nulls[QUEUE_CONTEXT])
 		delivery->context = DatumGetJsonbPCopy(values[QUEUE_CONTEXT]);
-	delivery->drops_success = !nulls[QUEUE_KEEP] &&
+	delivery->has_keep = !nulls[QUEUE_KEEP];
+	delivery->drops_success = delivery->has_keep &&
 		!DatumGetBool(values[QUEUE_KEEP]);
 	if (!nulls[QUEUE_FAILURES])
 	{
@@ -149,7 +150,8 @@ pgnet_queue_row_read_delivery(Delivery *delivery, const Datum *values,
 		delivery->sent = log.sent;
 		delivery->sent_before = log.sent_before;
 	}
-	if (!nulls[QUEUE_RETRY])
+	delivery->has_schedule = !nulls[QUEUE_RETRY];
+	if (delivery->has_schedule)
 		delivery->ndelays =
 			pgnet_retry_parse(DatumGetArrayTypeP(values[QUEUE_RETRY]),
 							  &delays_us, &problem);

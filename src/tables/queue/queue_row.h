@@ -60,7 +60,8 @@ typedef struct QueueRow
 	ArrayType  *retry;			/* of interval */
 	text	   *ordering_key;
 	Jsonb	   *context;
-	bool		drops_success;	/* a 2xx leaves no response */
+	bool		has_keep;		/* the caller says */
+	bool		keep;			/* whether a 2xx leaves a response */
 } QueueRow;
 
 extern const ShapeColumn pgnet_queue_shape[QUEUE_NCOLUMNS];

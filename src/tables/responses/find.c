@@ -11,6 +11,8 @@
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
+#include "endpoint_url.h"
+#include "tables/policy/endpoints.h"
 #include "tables/queue/attempt_log.h"
 #include "tables/responses/find.h"
 #include "tables/statement.h"
@@ -34,7 +36,8 @@ enum
 };
 
 static PreparedStatement find_queued = {
-	.sql = "SELECT q.xmin, q.due, q.gave_up IS NOT NULL, q.retry, q.failures"
+	.sql = "SELECT q.xmin, q.due, q.gave_up IS NOT NULL, q.retry, q.failures,"
+		   " q.url"
 		   " FROM net.http_request_queue AS q"
 		   " WHERE q.id OPERATOR(pg_catalog.=) $1",
 	.nparams = 1,
@@ -48,7 +51,8 @@ enum
 	QUEUED_DUE,
 	QUEUED_GAVE_UP,
 	QUEUED_RETRY,
-	QUEUED_FAILURES
+	QUEUED_FAILURES,
+	QUEUED_URL
 };
 
 /* What pgnet_response_find() takes and gives. */
@@ -150,8 +154,13 @@ count_attempts(const StatementSession *session)
 	bool		null;
 	Datum		retry = pgnet_statement_datum(session, 0, QUEUED_RETRY, &null);
 	ArrayType  *array = null ? NULL : DatumGetArrayTypeP(retry);
+	char	   *url = pgnet_statement_text(session, 0, QUEUED_URL);
 
-	return 1 + (array ? ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)) : 0);
+	if (array != NULL)
+		return 1 + ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	if (url == NULL || !pgnet_url_is_endpoint(url))
+		return 1;
+	return 1 + pgnet_endpoints_count_delays(url);
 }
 
 /* A time as the session shows it. */

@@ -166,7 +166,8 @@ keep_rows(StatementSession *session, Parts *parts)
 
 		if (delivery->disposition == PGNET_GAVE_UP)
 			continue;
-		delivery->disposition = pgnet_retry_decide(&job->outcome, 0, 0);
+		delivery->disposition = pgnet_retry_decide(&job->outcome,
+												   &(RetryPolicy) {0});
 		delivery->log = delivery->failures;
 		parts->stored[parts->nstored++] = job;
 	}
