@@ -11,7 +11,7 @@
 #include "storage/block.h"
 
 /* What a row takes besides its variable parts, with its entries in indexes. */
-#define PGNET_STORED_ROW_BYTES 300
+#define PGNET_STORED_ROW_BYTES 200
 
 /* Of one role; InvalidOid: nobody. */
 typedef struct StoredSize
