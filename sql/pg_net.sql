@@ -75,6 +75,7 @@ CREATE UNLOGGED TABLE net.http_request_queue (
   retry interval[],
   failures jsonb,
   ordering_key text,
+  callback text,
   context jsonb,
   keep boolean,
   deaths integer
@@ -124,6 +125,8 @@ COMMENT ON COLUMN net.http_request_queue.failures IS
   'The log of failed attempts, oldest first; null: none';
 COMMENT ON COLUMN net.http_request_queue.ordering_key IS
   'Requests of one role to one endpoint or origin with the same key are sent one at a time, in order of id';
+COMMENT ON COLUMN net.http_request_queue.callback IS
+  'The function to call with the response row, schema-qualified; null: none';
 COMMENT ON COLUMN net.http_request_queue.context IS
   'What comes back in the response row';
 COMMENT ON COLUMN net.http_request_queue.keep IS
@@ -195,7 +198,12 @@ CREATE UNLOGGED TABLE net._http_response (
   remote_port integer,
   queued timestamptz,
   failures jsonb,
-  context jsonb
+  context jsonb,
+  callback text,
+  called timestamptz,
+  callback_error text,
+  callback_deaths integer,
+  keep boolean
 );
 -- lz4 is six times as fast as pglz on JSON, and the worker waits for it. A
 -- server built without lz4 keeps pglz.
@@ -210,6 +218,8 @@ END
 $$;
 CREATE INDEX _http_response_id_idx ON net._http_response (id);
 CREATE INDEX _http_response_created_idx ON net._http_response (created);
+CREATE INDEX _http_response_callback_idx ON net._http_response (role, id)
+  WHERE callback IS NOT NULL AND called IS NULL;
 -- Without a replica identity, no row could be deleted while the table is in a
 -- publication. It costs WAL only if the table is logged and wal_level is logical.
 ALTER TABLE net._http_response REPLICA IDENTITY FULL;
@@ -269,8 +279,19 @@ COMMENT ON COLUMN net._http_response.failures IS
   'The log of failed attempts, as in the queue; null: none';
 COMMENT ON COLUMN net._http_response.context IS
   'What the caller gave as context';
+COMMENT ON COLUMN net._http_response.callback IS
+  'The function that is called with this row; null: none';
+COMMENT ON COLUMN net._http_response.called IS
+  'When the call succeeded, or failed for good; null: not yet';
+COMMENT ON COLUMN net._http_response.callback_error IS
+  'Why the call failed; null: it did not';
+COMMENT ON COLUMN net._http_response.callback_deaths IS
+  'How often the process died in the call, since it is counted; null: never';
+COMMENT ON COLUMN net._http_response.keep IS
+  'Whether the row stays when the call has succeeded; null: yes';
 COMMENT ON INDEX net._http_response_id_idx IS 'Finds the response of a request';
 COMMENT ON INDEX net._http_response_created_idx IS 'Finds responses older than pg_net.ttl';
+COMMENT ON INDEX net._http_response_callback_idx IS 'Finds callbacks that wait, by role';
 
 --
 -- After a crash
@@ -762,6 +783,7 @@ CREATE FUNCTION net.http_request(
   retry interval[] DEFAULT NULL,
   due timestamptz DEFAULT NULL,
   ordering_key text DEFAULT NULL,
+  callback text DEFAULT NULL,
   context jsonb DEFAULT NULL,
   keep boolean DEFAULT NULL,
   connect_timeout_milliseconds integer DEFAULT NULL,
@@ -774,7 +796,7 @@ CREATE FUNCTION net.http_request(
 RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_http_request';
-COMMENT ON FUNCTION net.http_request(text, text, jsonb, jsonb, net.http_body, integer, interval[], timestamptz, text, jsonb, boolean, integer, integer, bigint, boolean, text, text[]) IS
+COMMENT ON FUNCTION net.http_request(text, text, jsonb, jsonb, net.http_body, integer, interval[], timestamptz, text, text, jsonb, boolean, integer, integer, bigint, boolean, text, text[]) IS
   'Queue a request with any method and any body, sent after commit, with a schedule of retries if it has one; returns its id';
 
 CREATE FUNCTION net.backoff(

@@ -56,6 +56,39 @@ pgnet_my_proc_number(void)
 	pg_database_ownercheck((database), (role))
 #endif
 
+/* May a role call a function?  object_aclcheck() came with 16 */
+#if PG_VERSION_NUM >= 160000
+#define pgnet_may_execute(function, role) \
+	(object_aclcheck(ProcedureRelationId, (function), (role), ACL_EXECUTE) == \
+	 ACLCHECK_OK)
+#else
+#define pgnet_may_execute(function, role) \
+	(pg_proc_aclcheck((function), (role), ACL_EXECUTE) == ACLCHECK_OK)
+#endif
+
+/* stringToQualifiedNameList() can report errors softly from 16 on */
+#if PG_VERSION_NUM >= 160000
+#define PGNET_QUALIFIED_NAME_LIST(string) \
+	stringToQualifiedNameList((string), NULL)
+#else
+#define PGNET_QUALIFIED_NAME_LIST(string) stringToQualifiedNameList((string))
+#endif
+
+/* func_get_detail() for positional arguments; from 19 on with flags */
+#if PG_VERSION_NUM >= 190000
+#define PGNET_FUNC_GET_DETAIL(names, nargs, types, function, result, set, \
+							  nvariadic, variadic_type, true_types) \
+	func_get_detail((names), NIL, NIL, (nargs), (types), true, true, false, \
+					&(int) {0}, (function), (result), (set), (nvariadic), \
+					(variadic_type), (true_types), NULL)
+#else
+#define PGNET_FUNC_GET_DETAIL(names, nargs, types, function, result, set, \
+							  nvariadic, variadic_type, true_types) \
+	func_get_detail((names), NIL, NIL, (nargs), (types), true, true, false, \
+					(function), (result), (set), (nvariadic), \
+					(variadic_type), (true_types), NULL)
+#endif
+
 /*
  * From 19 on PostgreSQL itself can end a worker that is in the way of DROP
  * DATABASE and the like; database_ddl.c keeps the next one out.

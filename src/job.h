@@ -47,6 +47,7 @@ typedef struct Delivery
 	int			failed;			/* attempts of this round that failed */
 	int			sent;			/* those of them that were sent */
 	int			sent_before;	/* in earlier rounds */
+	char	   *callback;		/* called with the response; NULL: none */
 	Jsonb	   *context;		/* goes to the response; NULL: none */
 	bool		has_keep;		/* the request says that, or the opposite: */
 	bool		drops_success;	/* a 2xx leaves no response */

@@ -13,6 +13,7 @@
 #include "utils/timestamp.h"
 
 #include "api/call.h"
+#include "api/callback.h"
 #include "api/policy.h"
 #include "api/support.h"
 #include "compat.h"
@@ -114,6 +115,8 @@ check(const RequestCall *call)
 	row.timeout_ms = call->timeout_ms;
 	row.options.http_version = check_http_version(call);
 	check_schedule(&row, call);
+	if (call->callback != NULL)
+		row.callback = pgnet_callback_resolve(call->callback);
 	content_type = check_headers(call);
 	fill_body(&row, call, content_type);
 	row.url = build_url(call);
@@ -133,7 +136,7 @@ insert(DatabaseState *database, const QueueRow *row)
 {
 	int64		id;
 
-	if (row->retry != NULL || row->due != 0)
+	if (row->retry != NULL || row->due != 0 || row->callback != NULL)
 		pgnet_warn_unless_durable();
 	renew_ids(database);
 	id = pgnet_queue_insert(row);

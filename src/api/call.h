@@ -41,6 +41,7 @@ typedef struct RequestCall
 	text	   *ordering_key;
 	bool		has_due;
 	TimestampTz due;
+	text	   *callback;		/* a function's name, as in SQL */
 	Jsonb	   *context;
 	bool		has_keep;
 	bool		keep;

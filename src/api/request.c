@@ -90,7 +90,7 @@ pgnet_http_delete(PG_FUNCTION_ARGS)
 
 /*
  * http_request(method, url, params, headers, body, timeout_milliseconds,
- * retry, due, ordering_key, context, keep,
+ * retry, due, ordering_key, callback, context, keep,
  * connect_timeout_milliseconds, max_redirects, max_response_bytes, decompress,
  * http_version, same_origin_headers)
  */
@@ -110,7 +110,7 @@ pgnet_http_request(PG_FUNCTION_ARGS)
 	pgnet_require_writable(fcinfo);
 	read_timeout(fcinfo, 5, &call);
 	read_delivery(fcinfo, 6, &call);
-	read_options(fcinfo, 11, &call);
+	read_options(fcinfo, 12, &call);
 	PG_RETURN_INT64(pgnet_call_queue(&call));
 }
 
@@ -183,10 +183,11 @@ read_delivery(FunctionCallInfo fcinfo, int first, RequestCall *call)
 	if (call->has_due)
 		call->due = PG_GETARG_TIMESTAMPTZ(first + 1);
 	call->ordering_key = text_argument(fcinfo, first + 2);
-	call->context = jsonb_argument(fcinfo, first + 3);
-	call->has_keep = !PG_ARGISNULL(first + 4);
+	call->callback = text_argument(fcinfo, first + 3);
+	call->context = jsonb_argument(fcinfo, first + 4);
+	call->has_keep = !PG_ARGISNULL(first + 5);
 	if (call->has_keep)
-		call->keep = PG_GETARG_BOOL(first + 4);
+		call->keep = PG_GETARG_BOOL(first + 5);
 }
 
 /* The arguments that are options, from number first on. */

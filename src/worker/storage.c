@@ -88,7 +88,8 @@ pgnet_storage_note(Storage *storage, const Job *job)
 	RoleStorage *role;
 
 	if (delivery->disposition == PGNET_AGAIN ||
-		(delivery->drops_success && pgnet_is_success(outcome)))
+		(delivery->drops_success && delivery->callback == NULL &&
+		 pgnet_is_success(outcome)))
 		return;
 	storage->recorded = true;
 	if (storage->roles == NULL)

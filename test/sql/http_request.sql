@@ -113,7 +113,7 @@ rollback;
 -- the same through SQL, when somebody changed the table
 begin;
 create index on net.http_request_queue (url);
-select net.http_request('PUT', 'http://example.com/', '{"a": 1}', '{"X-Name": "v"}', 'text', 1000, null, null, null, null, null, 100, 0, 1000000, false, '1.0',
+select net.http_request('PUT', 'http://example.com/', '{"a": 1}', '{"X-Name": "v"}', 'text', 1000, null, null, null, null, null, null, 100, 0, 1000000, false, '1.0',
                         array['X-Mine', null]) > 0 as id,
        net.http_request('GET', 'http://example.com/') > 0 as id;
 select method, url, headers, body, timeout_milliseconds, role = current_user::regrole as mine, connect_timeout_milliseconds,

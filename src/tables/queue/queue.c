@@ -53,6 +53,7 @@ typedef struct Row
 	" q.queued::pg_catalog.timestamptz, q.due::pg_catalog.timestamptz," \
 	" q.gave_up::pg_catalog.timestamptz, q.retry::pg_catalog.interval[]," \
 	" q.failures::pg_catalog.jsonb, q.ordering_key::pg_catalog.text," \
+	" q.callback::pg_catalog.text," \
 	" q.context::pg_catalog.jsonb," \
 	" q.keep::pg_catalog.bool, q.deaths::pg_catalog.int4, q.ctid" \
 	" FROM net.http_request_queue AS q"

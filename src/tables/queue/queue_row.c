@@ -36,6 +36,7 @@ const ShapeColumn pgnet_queue_shape[QUEUE_NCOLUMNS] = {
 	[QUEUE_RETRY] = {"retry", INTERVALARRAYOID},
 	[QUEUE_FAILURES] = {"failures", JSONBOID},
 	[QUEUE_ORDERING_KEY] = {"ordering_key", TEXTOID},
+	[QUEUE_CALLBACK] = {"callback", TEXTOID},
 	[QUEUE_CONTEXT] = {"context", JSONBOID},
 	[QUEUE_KEEP] = {"keep", BOOLOID},
 	[QUEUE_DEATHS] = {"deaths", INT4OID},
@@ -87,6 +88,7 @@ pgnet_queue_row_write(const QueueRow *row, Datum *values, bool *nulls)
 	WRITE(QUEUE_RETRY, row->retry, PointerGetDatum(row->retry));
 	WRITE(QUEUE_ORDERING_KEY, row->ordering_key,
 		  PointerGetDatum(row->ordering_key));
+	WRITE(QUEUE_CALLBACK, row->callback, CStringGetTextDatum(row->callback));
 	WRITE(QUEUE_CONTEXT, row->context, JsonbPGetDatum(row->context));
 	WRITE(QUEUE_KEEP, row->has_keep, BoolGetDatum(row->keep));
 #undef WRITE
@@ -137,6 +139,8 @@ pgnet_queue_row_read_delivery(Delivery *delivery, const Datum *values,
 
 	if (!nulls[QUEUE_DUE])
 		delivery->due = DatumGetTimestampTz(values[QUEUE_DUE]);
+	if (!nulls[QUEUE_CALLBACK])
+		delivery->callback = TextDatumGetCString(values[QUEUE_CALLBACK]);
 	if (!nulls[QUEUE_CONTEXT])
 		delivery->context = DatumGetJsonbPCopy(values[QUEUE_CONTEXT]);
 	delivery->has_keep = !nulls[QUEUE_KEEP];

@@ -37,6 +37,7 @@ enum QueueColumn
 	QUEUE_RETRY,
 	QUEUE_FAILURES,
 	QUEUE_ORDERING_KEY,
+	QUEUE_CALLBACK,
 	QUEUE_CONTEXT,
 	QUEUE_KEEP,
 	QUEUE_DEATHS,
@@ -59,6 +60,7 @@ typedef struct QueueRow
 	TimestampTz due;			/* 0: at once */
 	ArrayType  *retry;			/* of interval */
 	text	   *ordering_key;
+	const char *callback;		/* a qualified name */
 	Jsonb	   *context;
 	bool		has_keep;		/* the caller says */
 	bool		keep;			/* whether a 2xx leaves a response */

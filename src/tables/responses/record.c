@@ -82,6 +82,7 @@ typedef struct Parts
 static void record(void *recording);
 static void part(Parts *parts, Oid table, Job *const *jobs, int njobs,
 				 bool remove_only);
+static bool leaves_nothing(const Job *job);
 static void keep_rows(StatementSession *session, Parts *parts);
 static void remove_rows(StatementSession *session, Job *const *jobs, int njobs,
 						RecordMode mode);
@@ -144,9 +145,19 @@ part(Parts *parts, Oid table, Job *const *jobs, int njobs, bool remove_only)
 		else
 			parts->removed[parts->nremoved++] = job;
 		if (!remove_only && delivery->disposition != PGNET_AGAIN &&
-			!(delivery->drops_success && pgnet_is_success(&job->outcome)))
+			!leaves_nothing(job))
 			parts->stored[parts->nstored++] = job;
 	}
+}
+
+/* Does a success leave no response?  A callback is called with one first. */
+static bool
+leaves_nothing(const Job *job)
+{
+	const Delivery *delivery = &job->delivery;
+
+	return delivery->drops_success && delivery->callback == NULL &&
+		pgnet_is_success(&job->outcome);
 }
 
 /*

@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "policy/retry.h"
 #include "tables/queue/attempt_log.h"
 #include "tables/responses/response_row.h"
 #include "text/convert.h"
@@ -50,6 +51,11 @@ const ShapeColumn pgnet_outcome_rows_shape[RESPONSE_COLUMNS] = {
 	[RESPONSE_QUEUED] = {"queued", TIMESTAMPTZOID},
 	[RESPONSE_FAILURES] = {"failures", JSONBOID},
 	[RESPONSE_CONTEXT] = {"context", JSONBOID},
+	[RESPONSE_CALLBACK] = {"callback", TEXTOID},
+	[RESPONSE_CALLED] = {"called", TIMESTAMPTZOID},
+	[RESPONSE_CALLBACK_ERROR] = {"callback_error", TEXTOID},
+	[RESPONSE_CALLBACK_DEATHS] = {"callback_deaths", INT4OID},
+	[RESPONSE_KEEP] = {"keep", BOOLOID},
 };
 
 /* Values from here on are not copied before they are stored. */
@@ -65,6 +71,7 @@ static Datum large_datum(struct varlena *value);
 static void fill_request(OutcomeRows *rows, const Job *job);
 static void fill_delivery(OutcomeRows *rows, const Delivery *delivery);
 static void leave_out_large(OutcomeRows *rows);
+static void fill_callback(OutcomeRows *rows, const Job *job);
 static char *gave_up(const Job *job);
 static void fill_metrics(OutcomeRows *rows, const HttpMetrics *metrics);
 static void fill_remote(OutcomeRows *rows, const HttpMetrics *metrics);
@@ -102,6 +109,8 @@ pgnet_outcome_rows_fill(OutcomeRows *rows, const Job *job)
 	fill_error(rows, job);
 	fill_request(rows, job);
 	fill_delivery(rows, &job->delivery);
+	if (job->delivery.callback != NULL)
+		fill_callback(rows, job);
 	if (job->metrics.attempts > 0 && job->metrics.started != 0)
 		fill_metrics(rows, &job->metrics);
 	if (outcome->not_stored != NULL)
@@ -208,6 +217,17 @@ fill_delivery(OutcomeRows *rows, const Delivery *delivery)
 		set(rows, RESPONSE_FAILURES, JsonbPGetDatum(delivery->log));
 	if (delivery->context != NULL)
 		set(rows, RESPONSE_CONTEXT, JsonbPGetDatum(delivery->context));
+}
+
+/* What is called with the row, and whether the row stays then. */
+static void
+fill_callback(OutcomeRows *rows, const Job *job)
+{
+	const Delivery *delivery = &job->delivery;
+
+	set(rows, RESPONSE_CALLBACK, CStringGetTextDatum(delivery->callback));
+	if (delivery->drops_success && pgnet_is_success(&job->outcome))
+		set(rows, RESPONSE_KEEP, BoolGetDatum(false));
 }
 
 /* What users and servers can make large goes with the body. */
