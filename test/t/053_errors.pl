@@ -71,13 +71,13 @@ my @elsewhere = (
 
 my %provoked;
 
-# A request failed with this error.
+# A request failed with this error, and with a status if there is to be one.
 sub failed
 {
-	my ($row, $regex, $name) = @_;
+	my ($row, $regex, $name, $status) = @_;
 	my $error = $row->{error_msg} // '';
 
-	is($row->{status_code}, undef, "$name: no status");
+	is($row->{status_code}, $status, "$name: " . ($status // 'no status'));
 	is($row->{content} // $row->{content_bytes}, undef, "$name: no body");
 	like($error, $regex, "$name: error");
 	is($row->{timed_out} ? 1 : 0, $error =~ /^Timeout/ ? 1 : 0, "$name: timed_out");
@@ -258,7 +258,7 @@ subtest 'the authorities' => sub {
 # An error that a setting leads to, once it applies.
 sub failed_by
 {
-	my ($setting, $value, $url, $regex) = @_;
+	my ($setting, $value, $url, $regex, $status) = @_;
 
 	sql("alter system set pg_net.$setting = '$value'");
 	$node->reload;
@@ -266,7 +266,7 @@ sub failed_by
 		my $row = get($url);
 		return ($row->{error_msg} // '') =~ $regex && $row;
 	});
-	failed($row, $regex, $setting);
+	failed($row, $regex, $setting, $status);
 	sql("alter system reset pg_net.$setting");
 	$node->reload;
 	return;
@@ -275,6 +275,14 @@ sub failed_by
 subtest 'files and proxies that are not there' => sub {
 	failed_by('client_certificates', '* /nonexistent', "https://localhost:$nginx{https_port}/", qr/local SSL certificate/);
 	failed_by('proxy', 'http://proxy.invalid:3128', "$base/", qr/proxy name/);
+};
+
+subtest 'attempts, and room' => sub {
+	failed(request($node, "select net.http_request('GET', '$refused', timeout_milliseconds := ${\LONG_MS}, retry := '{1ms}')"),
+		qr/^gave up after 2 attempts: /, 'none succeeded');
+	sql('alter table net._http_response alter content set storage external');
+	request($node, "select net.http_get('$base/huge?bytes=2000000', timeout_milliseconds := ${\LONG_MS})");
+	failed_by('max_stored_size_per_role', '1MB', "$base/echo/stored", qr/^headers and body are not stored: /, 200);
 };
 
 subtest 'the table' => sub {
