@@ -554,9 +554,35 @@ END
 	like($one, qr/"table": "pri$e", "record": \{"pri$e": 1\}/, 'names, too');
 };
 
+subtest 'to an endpoint' => sub {
+	sql("drop trigger if exists hook_owned on owned; insert into net.endpoint (name, url, roles) values ('shop', '$url/echo/base', '{shop}'), ('ops', '$url/echo/ops', '{}')");
+	sql(row_trigger('owned', 'insert') =~ s/\Q$url\E/net:\/\/shop\/orders/r);
+	sql('set role clerk; insert into owned values (100)');
+	wait_queue_empty();
+	is(sql("select role, url, status_code from net._http_response order by id desc limit 1"), 'shop|net://shop/orders|200', 'the owner of the table may use it, whoever writes');
+	is($server->arrivals_of('/echo/base/orders') + 0, 1, 'it arrives');
+	like(failure("set role clerk; select net.http_post('net://shop/orders')"), qr/42501/, 'who writes may not');
+
+	like(failure("begin; update net.endpoint set roles = '{clerk}' where name = 'shop'; set role clerk; insert into owned values (101)"),
+		qr/42501: endpoint "shop" does not exist or is not granted to this role/, 'if the owner may not, the statement fails');
+	my $gone = "delete from net.endpoint where name = 'shop'";
+	like(failure("begin; $gone; set role clerk; insert into owned values (101)"), qr/42501: endpoint "shop" does not exist/, 'if it is dropped, too');
+	my $warn = 'drop trigger hook_owned on owned; ' . row_trigger('owned', 'insert', 'on_error=warn') =~ s/\Q$url\E/net:\/\/shop\/orders/r;
+	my ($rc, $out, $err) = $node->psql('postgres', "begin; $warn; $gone; set role clerk; insert into owned values (102); reset role; select count(*) from owned where id = 102; rollback");
+	is($out, 1, 'or succeeds with a warning');
+	like($err, qr/WARNING:  trigger "hook_owned" sends no request: endpoint "shop" does not exist/, 'which says so');
+
+	sql(q(create trigger tell after update of url on net.endpoint for each row execute function net.webhook('net://ops', 'columns=name')));
+	sql("update net.endpoint set url = url || '/moved' where name = 'shop'");
+	wait_queue_empty();
+	is_deeply((arrived('net://ops'))[0]{body}{record}, { name => 'shop' }, 'an endpoint itself can have a webhook');
+	sql('drop trigger tell on net.endpoint; delete from net.endpoint');
+};
+
 subtest 'rows of another role' => sub {
 	# who writes need not be able to read, nor to call anything of ours
 	sql('revoke usage on schema net from public');
+	sql('drop trigger hook_owned on owned; ' . row_trigger('owned', 'insert'));
 	is(queued_as('role', 'set local role clerk; insert into owned values (1); reset role'), 'shop', 'a role without rights on the schema net');
 	sql('grant usage on schema net to public');
 };
