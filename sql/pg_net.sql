@@ -520,7 +520,14 @@ CREATE TABLE net.endpoint (
   retry_all boolean NOT NULL DEFAULT false,
   max_age interval
     CONSTRAINT endpoint_max_age_check CHECK (max_age > '0'),
-  keep boolean NOT NULL DEFAULT true
+  keep boolean NOT NULL DEFAULT true,
+  keep_bytes integer
+    CONSTRAINT endpoint_keep_bytes_check CHECK (keep_bytes >= 0),
+  client_certificate text,
+  ca_certificates text,
+  connect_to text
+    CONSTRAINT endpoint_connect_to_check
+    CHECK (connect_to ~ '^(unix:/[^\n]+|([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?)$')
 );
 COMMENT ON TABLE net.endpoint IS
   'Where and how net://name is sent. Maintained by the owner; dumped by pg_dump';
@@ -542,6 +549,14 @@ COMMENT ON COLUMN net.endpoint.max_age IS
   'Give up what is older; null: never';
 COMMENT ON COLUMN net.endpoint.keep IS
   'Whether a 2xx leaves a response row, unless the request says';
+COMMENT ON COLUMN net.endpoint.keep_bytes IS
+  'How much of a response''s body to store; null: all';
+COMMENT ON COLUMN net.endpoint.client_certificate IS
+  'Name in net.secret of a certificate and its key, PEM';
+COMMENT ON COLUMN net.endpoint.ca_certificates IS
+  'Name in net.secret of the authorities to trust for it, PEM; null: as the settings say';
+COMMENT ON COLUMN net.endpoint.connect_to IS
+  'Where to connect instead, past any proxy: host, host:port or unix:/path; without a port, that of url';
 SELECT pg_extension_config_dump('net.endpoint', '');
 
 -- No policy, as on net.secret.

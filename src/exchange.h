@@ -55,6 +55,7 @@ typedef struct HttpOutcome
 	int			nheaders;
 	const char *content;		/* exact bytes; NULL unless answered */
 	size_t		content_len;
+	bool		content_is_cut; /* there was more, which is not wanted */
 	struct varlena *content_datum; /* content is the data of that, whose header
 									* is free; NULL: of none */
 	const char *not_stored;		/* why only its status is stored, or NULL */
@@ -164,6 +165,9 @@ typedef struct HttpOptions
 		.max_response_bytes = PGNET_UNSET, \
 		.decompress = PGNET_UNSET})
 
+/* What a path to connect to begins with. */
+#define PGNET_UNIX_SOCKET "unix:"
+
 /*
  * Where a request to an endpoint goes.  Nobody who sees the request, or what
  * became of it, may see any of this.
@@ -173,6 +177,11 @@ typedef struct HttpEndpoint
 	const char *shown;			/* what is said instead: "net://name" */
 	const char *url;			/* http or https, without references */
 	bool		has_secret_url;
+	const char *connect_to; /* host, host:port or PGNET_UNIX_SOCKET and a
+							 * path; NULL: as the URL says */
+	const char *client_certificate; /* with its key, PEM; NULL: none */
+	const char *ca_certificates;	/* PEM; NULL: those for all requests */
+	int64		keep_bytes;		/* of the body of the response; -1: all */
 } HttpEndpoint;
 
 /* What to send.  Nobody changes it between its loading and its outcome. */

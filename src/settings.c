@@ -18,7 +18,6 @@
 #include "compat.h"
 #include "exchange.h"
 #include "policy/networks.h"
-#include "policy/routes.h"
 #include "settings.h"
 
 /* A hundred years: far from where sums of times overflow. */
@@ -48,9 +47,7 @@
 int			pgnet_setting_batch_size;
 char	   *pgnet_setting_ca_directory;
 char	   *pgnet_setting_ca_file;
-char	   *pgnet_setting_client_certificates;
 int			pgnet_setting_connect_timeout;
-char	   *pgnet_setting_connect_to;
 char	   *pgnet_setting_database_name;
 bool		pgnet_setting_decompress;
 int			pgnet_setting_http_version = DEFAULT_HTTP_VERSION;
@@ -67,7 +64,6 @@ char	   *pgnet_setting_no_proxy;
 char	   *pgnet_setting_proxy;
 bool		pgnet_setting_require_access_rule;
 int			pgnet_setting_tls_min_version = DEFAULT_TLS_MIN_VERSION;
-char	   *pgnet_setting_unix_sockets;
 char	   *pgnet_setting_user_agent;
 char	   *pgnet_setting_username;
 int			pgnet_setting_worker_idle_timeout;
@@ -105,10 +101,6 @@ static TimeOffset failed_ttl;
 static bool check_worker_bool(bool *value, void **extra, GucSource source);
 static bool check_worker_int(int *value, void **extra, GucSource source);
 static void say_whose(GucSource source);
-static bool check_client_certificates(char **value, void **extra,
-									  GucSource source);
-static bool check_destinations(char **value, void **extra, GucSource source);
-static bool check_routes(const char *list, int max_values);
 static bool check_database_name(char **value, void **extra, GucSource source);
 static bool check_denied_networks(char **value, void **extra, GucSource source);
 static void assign_denied_networks(const char *value, void *extra);
@@ -142,14 +134,6 @@ pgnet_settings_init(void)
 							   "",
 							   PGC_SIGHUP, 0, NULL, NULL, NULL);
 
-	DefineCustomStringVariable("pg_net.client_certificates",
-							   "Sets the client certificates to present to particular hosts.",
-							   "A list such as 'api.example.com:443 /path/cert.pem /path/key.pem'.",
-							   &pgnet_setting_client_certificates,
-							   "",
-							   PGC_SIGHUP, 0,
-							   check_client_certificates, NULL, NULL);
-
 	DefineCustomIntVariable("pg_net.connect_timeout",
 							"Sets the time allowed to establish a connection.",
 							"Zero uses the timeout of the request.",
@@ -157,13 +141,6 @@ pgnet_settings_init(void)
 							0, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_MS,
 							check_worker_int, NULL, NULL);
-
-	DefineCustomStringVariable("pg_net.connect_to",
-							   "Sets substitute hosts to connect to for particular hosts.",
-							   "A list such as 'api.example.com:443 10.0.0.1:8443'. The Host header and certificate checks still use the name in the URL.",
-							   &pgnet_setting_connect_to,
-							   "",
-							   PGC_SIGHUP, 0, check_destinations, NULL, NULL);
 
 	DefineCustomStringVariable("pg_net.database_name",
 							   "Sets the databases whose workers keep running while idle.",
@@ -305,13 +282,6 @@ pgnet_settings_init(void)
 							   "6 hours",
 							   PGC_SUSET, 0, check_ttl, assign_ttl, NULL);
 
-	DefineCustomStringVariable("pg_net.unix_sockets",
-							   "Sets Unix-domain sockets to connect to for particular hosts.",
-							   "A list such as 'docker.internal /var/run/docker.sock'.",
-							   &pgnet_setting_unix_sockets,
-							   "",
-							   PGC_SIGHUP, 0, check_destinations, NULL, NULL);
-
 	DefineCustomStringVariable("pg_net.user_agent",
 							   "Sets the User-Agent header of requests that have none.",
 							   "If empty, no User-Agent header is sent.",
@@ -397,37 +367,6 @@ say_whose(GucSource source)
 		ereport(NOTICE,
 				errmsg("SET has no effect: only the workers of pg_net read this setting"),
 				errhint("Use ALTER SYSTEM and pg_reload_conf(), or ALTER DATABASE or ALTER ROLE and net.worker_restart()."));
-}
-
-/* A certificate, and its key unless that is in the same file. */
-static bool
-check_client_certificates(char **value, void **extra, GucSource source)
-{
-	(void) extra;
-	(void) source;
-	return check_routes(*value, 2);
-}
-
-/* Another host, or a socket. */
-static bool
-check_destinations(char **value, void **extra, GucSource source)
-{
-	(void) extra;
-	(void) source;
-	return check_routes(*value, 1);
-}
-
-/* A list of destinations with something for each. */
-static bool
-check_routes(const char *list, int max_values)
-{
-	char	   *problem = NULL;
-
-	if (pgnet_routes_parse(list, max_values, &problem) != NULL)
-		return true;
-	GUC_check_errdetail("%s", problem);
-	GUC_check_errhint("Specify a list such as \"api.example.com:443 VALUE, *.example.org VALUE\".");
-	return false;
 }
 
 /* A list of names, of one at least; a name with a comma has to be quoted. */

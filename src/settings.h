@@ -16,8 +16,6 @@
 extern int	pgnet_setting_batch_size;	/* rows a read of the queue takes */
 extern char *pgnet_setting_ca_file; /* "" = the system's authorities */
 extern char *pgnet_setting_ca_directory;	/* likewise */
-extern char *pgnet_setting_client_certificates; /* see policy/routes.h */
-extern char *pgnet_setting_connect_to;	/* likewise */
 extern int	pgnet_setting_connect_timeout;	/* ms; 0 = the whole timeout */
 extern char *pgnet_setting_database_name;	/* a list of names */
 extern bool pgnet_setting_decompress;
@@ -35,7 +33,6 @@ extern char *pgnet_setting_no_proxy;
 extern char *pgnet_setting_proxy;
 extern bool pgnet_setting_require_access_rule;	/* even without rules */
 extern int	pgnet_setting_tls_min_version;	/* a TlsVersion */
-extern char *pgnet_setting_unix_sockets;	/* see policy/routes.h */
 extern char *pgnet_setting_user_agent;
 extern char *pgnet_setting_username;	/* NULL or "" = bootstrap superuser */
 extern int	pgnet_setting_worker_idle_timeout;	/* ms; -1 = for ever */

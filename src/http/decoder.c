@@ -64,7 +64,7 @@ pgnet_decoder_take(Decoder *decoder, ContentCoding coding, TransferBody *body,
 		return false;
 	decoder->zlib.next_in = (z_const Bytef *) bytes;
 	decoder->zlib.avail_in = (uInt) length;
-	while (decoder->problem == NULL && !body->broken &&
+	while (decoder->problem == NULL && !body->broken && !body->cut &&
 		   decoder->zlib.avail_in > 0 && decoder->state != PGNET_DECODER_BEHIND)
 	{
 		if (decoder->state == PGNET_DECODER_LOOKING)
@@ -72,7 +72,7 @@ pgnet_decoder_take(Decoder *decoder, ContentCoding coding, TransferBody *body,
 		else
 			decode(decoder, body);
 	}
-	return decoder->problem == NULL && !body->broken;
+	return decoder->problem == NULL && !body->broken && !body->cut;
 }
 
 /* Is it whole? */

@@ -9,7 +9,6 @@
 #include "postgres.h"
 
 #include "exchange.h"
-#include "policy/routes.h"
 
 /* What the administrator wants; strings belong to whoever made it. */
 typedef struct HttpDefaults
@@ -29,11 +28,6 @@ typedef struct HttpDefaults
 	IpVersion	ip_version;
 	const char *proxy;			/* "": none */
 	const char *no_proxy;		/* hosts, with commas between, or "*" */
-
-	/* for some destinations, none of them NULL */
-	const Routes *client_certificates;	/* certificate file, key file */
-	const Routes *connect_to;	/* host or host:port */
-	const Routes *unix_sockets; /* path */
 } HttpDefaults;
 
 #endif							/* PGNET_DEFAULTS_H */

@@ -36,9 +36,12 @@ typedef struct Masked
 
 static void add(Masked *masked, const char *text, size_t length);
 static size_t take(Masked *masked, const char *text);
+static const char *socket_path(const HttpEndpoint *endpoint);
 static size_t word_length(const char *text);
 static bool is_secret(const Masked *masked, const char *word, size_t length);
 static bool is_host(const Masked *masked, const char *word, size_t length);
+static bool begins_with(const char *text, size_t text_length, const char *word,
+						size_t length);
 static bool is_address(const char *word, size_t length);
 
 void
@@ -60,7 +63,13 @@ static size_t
 take(Masked *masked, const char *text)
 {
 	size_t		length = word_length(text);
+	const char *path = socket_path(masked->endpoint);
 
+	if (path != NULL && strncmp(text, path, strlen(path)) == 0)
+	{
+		add(masked, masked->endpoint->shown, strlen(masked->endpoint->shown));
+		return strlen(path);
+	}
 	if (strncmp(text, BEFORE_SUBJECT, strlen(BEFORE_SUBJECT)) == 0)
 	{
 		length = strlen(BEFORE_SUBJECT);
@@ -75,6 +84,18 @@ take(Masked *masked, const char *text)
 	else
 		add(masked, text, length);
 	return length;
+}
+
+/* The path of the socket that is connected to; NULL: there is none. */
+static const char *
+socket_path(const HttpEndpoint *endpoint)
+{
+	size_t		length = strlen(PGNET_UNIX_SOCKET);
+
+	if (endpoint->connect_to == NULL ||
+		strncmp(endpoint->connect_to, PGNET_UNIX_SOCKET, length) != 0)
+		return NULL;
+	return endpoint->connect_to + length;
 }
 
 /* Write as much as there is room for. */
@@ -115,20 +136,28 @@ is_secret(const Masked *masked, const char *word, size_t length)
 	return is_host(masked, word, length) || is_address(word, length);
 }
 
-/* Is it the host, as it is written or in its usual form? */
+/* Is it the host, as it is written or in its usual form, or where it is? */
 static bool
 is_host(const Masked *masked, const char *word, size_t length)
 {
+	const char *other = masked->endpoint->connect_to;
 	int			host_length;
 	const char *host = pgnet_url_host(masked->endpoint->url, &host_length);
-	const char *colon = memchr(host, ':', host_length);
 
-	if (*host != '[' && colon != NULL)
-		host_length = (int) (colon - host);
-	return (length == (size_t) host_length &&
-			pg_strncasecmp(word, host, length) == 0) ||
-		(length > 0 && length == strlen(masked->target.host) &&
-		 pg_strncasecmp(word, masked->target.host, length) == 0);
+	return begins_with(host, host_length, word, length) ||
+		begins_with(masked->target.host, strlen(masked->target.host), word,
+					length) ||
+		(other != NULL && begins_with(other, strlen(other), word, length));
+}
+
+/* Is the host of a text, which may end with a port, this word? */
+static bool
+begins_with(const char *text, size_t text_length, const char *word,
+			size_t length)
+{
+	return length > 0 && length <= text_length &&
+		pg_strncasecmp(word, text, length) == 0 &&
+		(length == text_length || text[length] == ':');
 }
 
 /* Is it an address, of whatever host? */

@@ -36,6 +36,7 @@ pgnet_outcome_answered(Job *job, CURL *easy,
 	outcome->content = body->bytes ? body->bytes : "";
 	outcome->content_datum = pgnet_body_datum(body);
 	outcome->content_len = body->length;
+	outcome->content_is_cut = body->dropped > 0;
 	outcome->kind = PGNET_OUTCOME_ANSWERED;
 }
 

@@ -1,5 +1,5 @@
 /*
- * route.h -- which way one step of a request goes, and as whom.
+ * route.h -- which way one step of a request goes.
  *
  * Runs in: workers.  Nothing here throws.
  */
@@ -11,10 +11,10 @@
 #include "http/setup.h"
 
 /*
- * Set the proxy, address family, other host, socket and certificate that the
- * administrator wants for a URL; false when an option was refused.
+ * Set the address family, and where to connect: as the endpoint says, or else
+ * the settings, which may want a proxy.  False when an option was refused.
  */
-extern bool pgnet_route_set(Setup *setup, const char *url,
+extern bool pgnet_route_set(Setup *setup, const HttpRequest *request,
 							const HttpDefaults *defaults);
 
 #endif							/* PGNET_ROUTE_H */

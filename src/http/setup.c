@@ -29,7 +29,9 @@ static bool set_basics(Setup *setup, const Hop *hop,
 					   const HttpDefaults *defaults);
 static bool set_version(Setup *setup, const HttpRequest *request,
 						const Hop *hop, const HttpDefaults *defaults);
-static bool set_tls(Setup *setup, const HttpDefaults *defaults);
+static bool set_tls(Setup *setup, const HttpRequest *request,
+					const HttpDefaults *defaults);
+static bool set_client_certificate(Setup *setup, const char *pem);
 static bool set_reuse(Setup *setup, const Hop *hop,
 					  const HttpDefaults *defaults);
 static bool set_method(Setup *setup, const HttpRequest *request,
@@ -70,8 +72,8 @@ pgnet_setup_hop(Setup *setup, const HttpRequest *request, const Hop *hop,
 	return set_url(setup, request, hop) &&
 		set_basics(setup, hop, defaults) &&
 		set_version(setup, request, hop, defaults) &&
-		pgnet_route_set(setup, hop->url, defaults) &&
-		(!is_https(hop->url) || set_tls(setup, defaults)) &&
+		pgnet_route_set(setup, request, defaults) &&
+		(!is_https(hop->url) || set_tls(setup, request, defaults)) &&
 		set_reuse(setup, hop, defaults) &&
 		set_method(setup, request, hop) &&
 		set_header_lines(setup, request, hop, defaults);
@@ -161,7 +163,7 @@ set_version(Setup *setup, const HttpRequest *request, const Hop *hop,
 
 /* Whom to talk to, and how. */
 static bool
-set_tls(Setup *setup, const HttpDefaults *defaults)
+set_tls(Setup *setup, const HttpRequest *request, const HttpDefaults *defaults)
 {
 	static const long versions[] = {
 		[PGNET_TLS_1_0] = CURL_SSLVERSION_TLSv1_0,
@@ -170,8 +172,30 @@ set_tls(Setup *setup, const HttpDefaults *defaults)
 		[PGNET_TLS_1_3] = CURL_SSLVERSION_TLSv1_3
 	};
 
+	const HttpEndpoint *endpoint = request->endpoint;
+	const char *authorities = endpoint ? endpoint->ca_certificates : NULL;
+	const char *certificate = endpoint ? endpoint->client_certificate : NULL;
+
 	return SET(CURLOPT_SSLVERSION, versions[defaults->tls_min_version]) &&
-		pgnet_trust_set(setup, defaults);
+		(authorities != NULL ? pgnet_trust_set_own(setup, authorities) :
+							   pgnet_trust_set(setup, defaults)) &&
+		(certificate == NULL || set_client_certificate(setup, certificate));
+}
+
+/*
+ * Who we are; certificate and key are in one text.  libcurl keeps it for as
+ * long as the connection, which is only used again with the same.
+ */
+static bool
+set_client_certificate(Setup *setup, const char *pem)
+{
+	struct curl_blob blob = {
+		.data = unconstify(char *, pem),
+		.len = strlen(pem),
+		.flags = CURL_BLOB_COPY
+	};
+
+	return SET(CURLOPT_SSLCERT_BLOB, &blob) && SET(CURLOPT_SSLKEY_BLOB, &blob);
 }
 
 /*
@@ -182,9 +206,10 @@ set_tls(Setup *setup, const HttpDefaults *defaults)
 static bool
 set_reuse(Setup *setup, const Hop *hop, const HttpDefaults *defaults)
 {
-	bool		tls_in_tls = is_https(hop->url) && is_https(defaults->proxy);
+	bool		tls_to_proxy = setup->by_proxy && is_https(defaults->proxy);
+	bool		tls_in_tls = is_https(hop->url) && tls_to_proxy;
 
-	setup->tls = is_https(hop->url) || is_https(defaults->proxy);
+	setup->tls = is_https(hop->url) || tls_to_proxy;
 	return (!setup->fresh || SET(CURLOPT_FRESH_CONNECT, 1L)) &&
 		((!setup->to_unix_socket && !tls_in_tls) ||
 		 SET(CURLOPT_FORBID_REUSE, 1L));

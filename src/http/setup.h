@@ -26,6 +26,7 @@ typedef struct Setup
 	bool		tls;			/* with the host, or a proxy */
 	bool		http2;			/* if the server speaks it */
 	bool		to_unix_socket; /* not to an address */
+	bool		by_proxy;
 	bool		by_detour;		/* by a way for more than this host */
 	CURLcode	refused;		/* CURLE_OK: every option was taken */
 	const char *refused_option; /* the first that was not */

@@ -30,6 +30,7 @@ static bool prepare(Transfer *transfer, CURL *easy);
 static bool set_callbacks(Transfer *transfer);
 static size_t max_response_bytes(const HttpRequest *request,
 								 const HttpDefaults *defaults);
+static size_t kept_bytes(const HttpRequest *request);
 static int	max_redirects(const Transfer *transfer);
 static const char *location(const Transfer *transfer);
 static bool is_followed(const Transfer *transfer);
@@ -65,6 +66,7 @@ pgnet_transfer_create(CURL *easy, Job *job,
 	transfer->hop = pgnet_hop_first(request);
 	transfer->headers.max_bytes = options->max_header_bytes;
 	transfer->body.limit = max_response_bytes(request, options->defaults);
+	transfer->body.kept = kept_bytes(request);
 	transfer->body.budget = options->bodies;
 	transfer->body.receiver.holder = job->holder;
 
@@ -325,6 +327,15 @@ max_response_bytes(const HttpRequest *request, const HttpDefaults *defaults)
 	if (request->options.max_response_bytes != PGNET_UNSET)
 		limit = Min(limit, request->options.max_response_bytes);
 	return limit;
+}
+
+/* How much of the body is kept; what is longer is cut. */
+static size_t
+kept_bytes(const HttpRequest *request)
+{
+	if (request->endpoint == NULL || request->endpoint->keep_bytes < 0)
+		return SIZE_MAX;
+	return (size_t) request->endpoint->keep_bytes;
 }
 
 /* Where libcurl calls us. */

@@ -10,6 +10,9 @@
 /* The first piece of memory a body gets. */
 #define FIRST_ALLOCATION 1024
 
+/* What is read of a body beyond what is kept of it, to keep the connection. */
+#define MOST_DROPPED_BYTES ((size_t) 1024 * 1024)
+
 static bool grow(TransferBody *body, size_t needed);
 static size_t size_for(const TransferBody *body, size_t needed);
 static bool take_memory(TransferBody *body, size_t bytes);
@@ -17,7 +20,7 @@ static bool take_memory(TransferBody *body, size_t bytes);
 size_t
 pgnet_body_growth(const TransferBody *body, size_t length)
 {
-	size_t		needed = body->length + length;
+	size_t		needed = Min(body->length + length, body->kept);
 
 	if (needed <= body->allocated || needed > body->limit)
 		return 0;
@@ -31,6 +34,10 @@ pgnet_body_growth(const TransferBody *body, size_t length)
 bool
 pgnet_body_append(TransferBody *body, const char *bytes, size_t length)
 {
+	size_t		room = body->kept - body->length;
+	size_t		excess = length > room ? length - room : 0;
+
+	length -= excess;
 	body->too_large = body->too_large || length > body->limit - body->length;
 	body->broken = body->broken || body->too_large ||
 		(body->length + length > body->allocated &&
@@ -42,7 +49,9 @@ pgnet_body_append(TransferBody *body, const char *bytes, size_t length)
 		memcpy(body->bytes + body->length, bytes, length);
 	body->length += length;
 	body->receiver.received += length;
-	return true;
+	body->dropped += excess;
+	body->cut = body->dropped > MOST_DROPPED_BYTES;
+	return !body->cut;
 }
 
 /* Count memory. */

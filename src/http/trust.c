@@ -92,6 +92,20 @@ pgnet_trust_set_proxy(Setup *setup, const HttpDefaults *defaults)
 		(!names_some(defaults) || set_named(setup, &options, defaults));
 }
 
+/* libcurl keeps the text for as long as the connection. */
+bool
+pgnet_trust_set_own(Setup *setup, const char *authorities)
+{
+	struct curl_blob blob = {
+		.data = unconstify(char *, authorities),
+		.len = strlen(authorities),
+		.flags = CURL_BLOB_COPY
+	};
+
+	return PGNET_SETUP(setup, CURLOPT_CAPATH, directory_of_nobody()) &&
+		PGNET_SETUP(setup, CURLOPT_CAINFO_BLOB, &blob);
+}
+
 /* What is named, and nothing in place of what is not. */
 static bool
 set_named(Setup *setup, const TrustOptions *options,

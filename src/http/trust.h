@@ -19,4 +19,10 @@
 extern bool pgnet_trust_set(Setup *setup, const HttpDefaults *defaults);
 extern bool pgnet_trust_set_proxy(Setup *setup, const HttpDefaults *defaults);
 
+/*
+ * Trust these authorities, PEM, and no others for the URL's host.  Those for a
+ * proxy stay what they are.
+ */
+extern bool pgnet_trust_set_own(Setup *setup, const char *authorities);
+
 #endif							/* PGNET_TRUST_H */

@@ -34,7 +34,8 @@ pgnet_verdict(Transfer *transfer, CURL *easy, CURLcode result)
 		return;
 	if (!ended_between_steps(transfer, easy))
 	{
-		if (result == CURLE_OK && !transfer->body.broken &&
+		if ((result == CURLE_OK || transfer->body.cut) &&
+			!transfer->body.broken &&
 			damage(transfer, result) == NULL)
 			judge_answer(transfer, easy);
 		else

@@ -7,12 +7,10 @@
 
 #include "utils/memutils.h"
 
-#include "policy/routes.h"
 #include "settings.h"
 #include "worker/engine_settings.h"
 
 static HttpDefaults read_settings(void);
-static const Routes *read_routes(int max_values, const char *list);
 
 /*
  * Strings are copied, because a reload frees those of settings.c.  The copies
@@ -57,22 +55,6 @@ read_settings(void)
 		.user_agent = pstrdup(pgnet_setting_user_agent),
 		.ip_version = pgnet_setting_ip_version,
 		.proxy = pstrdup(pgnet_setting_proxy),
-		.no_proxy = pstrdup(pgnet_setting_no_proxy),
-		.client_certificates =
-			read_routes(2, pgnet_setting_client_certificates),
-		.connect_to = read_routes(1, pgnet_setting_connect_to),
-		.unix_sockets = read_routes(1, pgnet_setting_unix_sockets)
+		.no_proxy = pstrdup(pgnet_setting_no_proxy)
 	};
-}
-
-/* A setting that is a list; its check hook has accepted it. */
-static const Routes *
-read_routes(int max_values, const char *list)
-{
-	char	   *problem = NULL;
-	Routes	   *routes = pgnet_routes_parse(list, max_values, &problem);
-
-	if (routes == NULL)
-		elog(ERROR, "invalid list of destinations: %s", problem);
-	return routes;
 }

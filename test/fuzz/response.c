@@ -22,7 +22,6 @@
 #include "http/sockets.h"
 #include "http/transfer.h"
 #include "policy/networks.h"
-#include "policy/routes.h"
 #include "text/convert.h"
 #include "text/json_fields.h"
 
@@ -60,7 +59,6 @@ fuzz_response(const uint8 *data, size_t size)
 	static Deadlines deadlines;
 	static Attempts attempts;
 	static SendingShared sending = {0};
-	static const Routes no_routes = {0};
 	static const HttpDefaults defaults = {
 		.options = {
 			.max_redirects = 3,
@@ -72,9 +70,6 @@ fuzz_response(const uint8 *data, size_t size)
 		.user_agent = "",
 		.proxy = "",
 		.no_proxy = "",
-		.client_certificates = &no_routes,
-		.connect_to = &no_routes,
-		.unix_sockets = &no_routes,
 	};
 	static ParsedUrls urls;
 	static TransferOptions options = {

@@ -273,7 +273,9 @@ sub failed_by
 }
 
 subtest 'files and proxies that are not there' => sub {
-	failed_by('client_certificates', '* /nonexistent', "https://localhost:$nginx{https_port}/", qr/local SSL certificate/);
+	sql("insert into net.secret (name, value, roles, host) values ('no-certificate', 'x', '{}', '*')");
+	sql("insert into net.endpoint (name, url, client_certificate) values ('certified', 'https://localhost:$nginx{https_port}/', 'no-certificate')");
+	failed(get('net://certified'), qr/local SSL certificate/, 'client_certificate');
 	failed_by('proxy', 'http://proxy.invalid:3128', "$base/", qr/proxy name/);
 };
 
@@ -283,6 +285,22 @@ subtest 'attempts, and room' => sub {
 	sql('alter table net._http_response alter content set storage external');
 	request($node, "select net.http_get('$base/huge?bytes=2000000', timeout_milliseconds := ${\LONG_MS})");
 	failed_by('max_stored_size_per_role', '1MB', "$base/echo/stored", qr/^headers and body are not stored: /, 200);
+};
+
+subtest 'endpoints' => sub {
+	my $port = $server->port;
+	sql('alter table net.endpoint drop constraint endpoint_retry_check');
+	sql("insert into net.secret (name, value, roles, host, port, allow_http) values ('blank', 'a b', '{}', 'localhost', $port, true)");
+	sql("insert into net.endpoint (name, url, methods, max_age, retry, client_certificate) values"
+		  . " ('invalid', 'http://localhost', null, null, '{-1s}', null), ('blank', 'http://localhost:$port/\${net.secret:blank}', null, null, null, null),"
+		  . " ('old', 'http://localhost', null, '1us', null, null), ('missing', 'https://localhost', null, null, null, 'missing'), ('post', 'http://localhost', '{POST}', null, null, null)");
+	failed(get('net://invalid'), qr/^endpoint "invalid" is not valid: a delay/, 'an endpoint that is not valid');
+	failed(get('net://blank'), qr/^a secret in the URL of endpoint "blank"/, 'a secret in a URL');
+	failed(get('net://old'), qr/^the request is older/, 'max_age');
+	failed(get('net://missing'), qr/^secret "missing" does not exist$/, 'a certificate that is not there');
+	failed(by_hand("'GET', 'net://post', '{}', 1000"), qr/^GET requests to endpoint "post" are not allowed$/, 'a method');
+	failed(by_hand("'GET', 'net://none', '{}', 1000"), qr/^endpoint "none" does not exist/, 'no endpoint');
+	failed(by_hand("'GET', 'net://post:80', '{}', 1000"), qr/^invalid URL/, 'a port');
 };
 
 subtest 'the table' => sub {

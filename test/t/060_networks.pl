@@ -199,8 +199,7 @@ subtest 'the zeros of a prefix' => sub {
 subtest 'a proxy, and other ways for all' => sub {
 	my $before = arrived();
 	my %ways = (
-		'a proxy' => { proxy => "http://@{[OUTSIDE]}:8080", no_proxy => 'outside.test' },
-		'connect_to for every host' => { connect_to => "* @{[OUTSIDE]}:8080" });
+		'a proxy' => { proxy => "http://@{[OUTSIDE]}:8080", no_proxy => 'outside.test' });
 	my $set = sub {
 		my (%values) = @_;
 		sql(defined $values{$_} ? "alter system set pg_net.$_ = '$values{$_}'" : "alter system reset pg_net.$_") for sort keys %values;
@@ -217,15 +216,17 @@ subtest 'a proxy, and other ways for all' => sub {
 	}
 	is(arrived(), $before, 'nothing reached the metadata service');
 
-	$set->(unix_sockets => "* $dir/nobody");
-	is_denied("a socket for every host: $_", $metadata{$_}) for 'the address', 'IPv4-mapped', 'NAT64';
-	unlike(get('http://metadata.test:8080/echo')->{error_msg}, DENIED, 'a name is not looked up');
-	$set->(unix_sockets => undef);
-
-	$set->(connect_to => "$M @{[OUTSIDE]}:8080");
-	is(get("http://$M:8080/echo/routed")->{status_code}, 200, 'a route for the address itself is taken');
-	is(scalar($outside->arrivals_of('/echo/routed')), 1, 'to where it leads');
-	$set->(connect_to => undef);
+	sql("insert into net.endpoint (name, url, connect_to) values ('inside', 'http://outside.test:8080/echo', '$M:8080'), ('routed', 'http://$M:8080/echo/routed', '@{[OUTSIDE]}:8080'),"
+		  . " ('name', 'http://outside.test:8080/echo', 'metadata.test:8080'), ('socket', 'http://$M/', 'unix:$dir/nobody')");
+	for my $name ('inside', 'name')
+	{
+		like(get("net://$name")->{error_msg}, qr/^gave up after 1 attempt: could not connect: pg_net\.denied_networks denies/,
+			"an endpoint whose connect_to leads there by its $name");
+	}
+	is(arrived(), $before, 'nothing reached the metadata service');
+	is(get('net://routed')->{status_code}, 200, 'one with the address, and another to connect to');
+	is(scalar($outside->arrivals_of('/echo/routed')), 1, 'leads there');
+	unlike(get('net://socket')->{error_msg}, DENIED, 'a socket has no address');
 };
 
 subtest 'the list for untrusted callers' => sub {

@@ -1,4 +1,5 @@
-# Which way requests go, and as whom: settings of the administrator.
+# Which way requests go, and as whom: settings of the administrator, and
+# endpoints.
 
 use strict;
 use warnings;
@@ -64,25 +65,65 @@ subtest 'user agent' => sub {
 	pass('or none');
 };
 
+# An endpoint, or another one in its place.
+sub endpoint
+{
+	my ($name, $url, %more) = @_;
+	sql("delete from net.endpoint where name = '$name'; insert into net.endpoint (" . join(', ', 'name', 'url', sort keys %more)
+		  . ') values (' . join(', ', "'$name'", "'$url'", map { "'$more{$_}'" } sort keys %more) . ')');
+	return;
+}
+
+sub secret
+{
+	my ($name, $value) = @_;
+	sql("insert into net.secret (name, value, roles, host) values ('$name', '$value', '{}', 'nowhere.test') on conflict (name) do update set value = excluded.value");
+	return;
+}
+
 subtest 'certificate of the client' => sub {
 	my $url = "https://127.0.0.1:$nginx{client_port}/tls";
 	my $tls = $nginx{tls_dir};
+	my $both = slurp_file("$tls/client.pem") . slurp_file("$tls/client.key");
 
 	is(get($url)->{status_code}, 400, 'is wanted');
-	set(client_certificates => "127.0.0.1:$nginx{client_port} $tls/client.pem $tls/client.key");
-	my $row = get($url);
+	secret('client', $both);
+	endpoint('client', $url, client_certificate => 'client');
+	my $row = get('net://client');
 	is($row->{status_code}, 200, 'is shown') or diag($row->{error_msg});
 	like($row->{content}, qr/ CN=client$/, 'the right one');
-	like(get("https://localhost:$nginx{client_port}/tls")->{content}, qr/No required SSL certificate/, 'not to another host');
-
-	append_to_file("$tls/both.pem", slurp_file("$tls/client.pem") . slurp_file("$tls/client.key"));
-	set(client_certificates => "example.com /x /y, * $tls/both.pem");
-	like(get("https://localhost:$nginx{client_port}/tls")->{content}, qr/ CN=client$/, 'to all, from one file');
-	is(get("$https/tiny")->{status_code}, 200, 'who does not ask for one is no trouble');
-	set(client_certificates => "127.0.0.1 $tls/missing.pem");
-	like(get($url)->{error_msg}, qr/local.*certificate/i, 'a file that is not there');
-	set(client_certificates => undef);
 	is(get($url)->{status_code}, 400, 'a connection with one is not used without');
+	endpoint('nobody', $url);
+	is(get('net://nobody')->{status_code}, 400, 'nor by another endpoint');
+	like(get('net://client')->{content}, qr/ CN=client$/, 'nor one without where it is wanted');
+	endpoint('other', "$https/tiny", client_certificate => 'client');
+	is(get('net://other')->{status_code}, 200, 'who does not ask for one is no trouble');
+	secret('client', slurp_file("$tls/client.pem"));
+	like(get('net://client')->{error_msg}, qr/local SSL certificate/, 'one without a key');
+	endpoint('client', $url, client_certificate => 'missing');
+	is(get('net://client')->{error_msg}, 'secret "missing" does not exist', 'one that is not there');
+	secret('client', $both);
+	endpoint('client', $url, client_certificate => 'client');
+	like(get('net://client')->{content}, qr/ CN=client$/, 'one that is there again');
+};
+
+subtest 'authorities of an endpoint' => sub {
+	my $url = "https://127.0.0.1:$nginx{https_port}/tiny";
+	system_or_bail('sh', '-c', "cd $nginx{tls_dir} && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout other-ca.key -out other-ca.pem -days 2 -subj /CN=other 2>&1");
+	secret('own-ca', slurp_file($nginx{ca_file}));
+	secret('other-ca', slurp_file("$nginx{tls_dir}/other-ca.pem"));
+	endpoint('own-ca', $url, ca_certificates => 'own-ca');
+	endpoint('other-ca', $url, ca_certificates => 'other-ca');
+	endpoint('any-ca', $url);
+	is(get('net://any-ca')->{status_code}, 200, 'those of the settings');
+	like(get('net://other-ca')->{error_msg}, qr/certificate/, 'or its own alone, even when there is a connection');
+	set(ca_file => "$nginx{tls_dir}/other-ca.pem");
+	is(get('net://own-ca')->{status_code}, 200, 'which the settings need not name');
+	like(get('net://any-ca')->{error_msg}, qr/certificate/, 'and which are not for others');
+	secret('own-ca', 'x');
+	like(get('net://own-ca')->{error_msg}, qr/certificate|CA cert/, 'what is no certificate is not trusted');
+	unlike(get('net://own-ca')->{error_msg}, qr/127\.0\.0\.1/, 'nor said where') ;
+	set(ca_file => $nginx{ca_file});
 };
 
 subtest 'authorities in a directory' => sub {
@@ -111,27 +152,36 @@ subtest 'oldest version of TLS' => sub {
 };
 
 subtest 'another host to connect to' => sub {
-	set(connect_to => "api.example.test:80 127.0.0.1:$nginx{http_port}, *.internal.test 127.0.0.1:$nginx{http_port}");
-	is(get('http://api.example.test/address')->{content}, "127.0.0.1 api.example.test\n", 'the URL stays what it is');
-	is(get('http://a.b.internal.test:1234/address')->{content}, "127.0.0.1 a.b.internal.test:1234\n", 'all below a name');
-	like(get('http://internal.test/')->{error_msg}, qr/resolve host/, 'but not the name itself');
-	like(get('http://api.example.test:81/')->{error_msg}, qr/resolve host/, 'nor another port');
-	set(connect_to => "localhost:443 127.0.0.1:$nginx{https_port}, wrong.test:443 127.0.0.1:$nginx{https_port}");
-	is(get('https://localhost/tiny')->{status_code}, 200, 'the certificate is for the name in the URL');
-	like(get('https://wrong.test/tiny')->{error_msg}, qr/certificate/, 'which is verified');
-	set(connect_to => undef);
+	my $connect_to = "127.0.0.1:$nginx{http_port}";
+	endpoint('api', 'http://api.example.test/address', connect_to => $connect_to);
+	is(get('net://api')->{content}, "127.0.0.1 api.example.test\n", 'the Host stays that of the URL');
+	is(get('net://api')->{content}, "127.0.0.1 api.example.test\n", 'on a kept connection, too');
+	endpoint('port', "http://api.example.test:$nginx{http_port}/address", connect_to => '127.0.0.1');
+	is(get('net://port')->{content}, "127.0.0.1 api.example.test:$nginx{http_port}\n", 'without a port, that of the URL');
+	like(get('http://api.example.test/')->{error_msg}, qr/resolve host/, 'which leads nowhere for others');
+	endpoint('right', 'https://localhost/tiny', connect_to => "127.0.0.1:$nginx{https_port}");
+	endpoint('wrong', 'https://wrong.test/tiny', connect_to => "127.0.0.1:$nginx{https_port}");
+	is(get('net://right')->{status_code}, 200, 'the certificate is for the name in the URL');
+	like(get('net://wrong')->{error_msg}, qr/certificate/, 'which is verified');
+	unlike(get('net://wrong')->{error_msg}, qr/wrong\.test|127\.0\.0\.1|localhost/, 'and not shown');
+	endpoint('nowhere', 'http://api.example.test/', connect_to => 'nowhere.invalid');
+	like(get('net://nowhere')->{error_msg}, qr/resolve host: net:\/\/nowhere/, 'one that is not there');
+	like(failure("update net.endpoint set connect_to = '$_'"), qr/endpoint_connect_to_check/, "not $_")
+	  for '', 'a b', 'unix:', 'unix:x', 'host:', 'host:port', 'http://host', '/path', ':80', 'a:1:2';
 };
 
 subtest 'Unix-domain socket' => sub {
-	set(unix_sockets => "nginx.test $nginx{socket}, missing.test /nonexistent");
-	my $row = get('http://nginx.test/address');
+	endpoint('socket', 'http://nginx.test', connect_to => "unix:$nginx{socket}");
+	endpoint('missing', 'http://nginx.test/', connect_to => 'unix:/nonexistent');
+	my $row = get('net://socket/address');
 	is($row->{status_code}, 200, 'is used') or diag($row->{error_msg});
 	is($row->{content}, "unix:$nginx{socket} nginx.test\n", 'the right one');
-	is(get('http://nginx.test/address')->{status_code}, 200, 'and again');
-	like(get('http://missing.test/')->{error_msg}, qr/connect to server/, 'one that is not there');
+	is(get('net://socket/address')->{status_code}, 200, 'and again');
+	my $error = get('net://missing')->{error_msg};
+	like($error, qr/connect to server/, 'one that is not there');
+	unlike($error, qr/nonexistent/, 'and not shown');
 	is(get("http://127.0.0.1:$nginx{http_port}/tiny")->{status_code}, 200, 'others are where they were');
-	is(get("$base/redirect-to?url=http://nginx.test/tiny")->{status_code}, 200, 'a redirect leads there');
-	set(unix_sockets => undef);
+	like(get("$base/redirect-to?url=http://nginx.test/tiny")->{error_msg}, qr/resolve host/, 'a redirect does not lead there');
 };
 
 subtest 'address family' => sub {
@@ -188,6 +238,14 @@ subtest 'proxy' => sub {
 	is(get("http://localhost:" . $server->port . "/echo")->{status_code}, 200, 'others');
 	cmp_ok(scalar(() = $log->() =~ /Request/g), '>', $before, 'go through it');
 
+	endpoint('direct', "$base/echo", connect_to => '127.0.0.1');
+	endpoint('proxied', "http://localhost:@{[$server->port]}/echo");
+	$before = () = $log->() =~ /Request/g;
+	is(get('net://direct')->{status_code}, 200, 'an endpoint with connect_to');
+	is(scalar(() = $log->() =~ /Request/g), $before, 'goes past it');
+	is(get('net://proxied')->{status_code}, 200, 'one without');
+	cmp_ok(scalar(() = $log->() =~ /Request/g), '>', $before, 'does not');
+
 	set(proxy => "http://127.0.0.1:$proxy->{port}");
 	is(get("http://localhost:" . $server->port . "/echo")->{status_code}, 407, 'a wrong password');
 	is($node->psql('postgres', 'create role ordinary; set role ordinary; show pg_net.proxy'), 3, 'an ordinary role does not see the password');
@@ -197,8 +255,7 @@ subtest 'proxy' => sub {
 };
 
 subtest 'bad settings are refused' => sub {
-	my %bad = (client_certificates => [ 'host', 'host a b c', 'host:0 a', ':443 a', 'a b,' ],
-		connect_to => [ 'host', 'host a b', 'host:port a' ], unix_sockets => ['host'], tls_min_version => ['1.4'], ip_version => ['5']);
+	my %bad = (tls_min_version => ['1.4'], ip_version => ['5']);
 	for my $name (sort keys %bad)
 	{
 		for my $value (@{ $bad{$name} })

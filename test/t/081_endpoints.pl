@@ -106,7 +106,8 @@ subtest 'a base' => sub {
 		headers => [ "'[]'", q('"x"') ],
 		timeout_milliseconds => [ 0, -1 ],
 		retry => [ "'{null}'", "'{-1s}'", "'{366 days}'", "'{{1s},{2s}}'", "array_fill('1s'::interval, '{51}')" ],
-		max_age => [ "'0'", "'-1s'" ]);
+		max_age => [ "'0'", "'-1s'" ],
+		keep_bytes => [-1]);
 	for my $column (sort keys %checks)
 	{
 		for my $value (@{ $checks{$column} })
@@ -288,6 +289,25 @@ subtest 'schedule' => sub {
 	$id = call('alice', 'net://echo', keep => 'false');
 	wait_for('the request to be done', sub { queue_row($id, 'count(*)') == 0 });
 	is(sql("select count(*) from net._http_response where id = $id"), 0, 'or not');
+};
+
+subtest 'keep_bytes' => sub {
+	endpoint("keep-$_", "http://localhost:$port", roles => "'{alice}'", keep_bytes => $_) for 0, 4, 1000;
+	my $kept = sub { my $row = answer('alice', @_); return $row->{error_msg} // $row->{content} // $row->{content_bytes} };
+	is($kept->('net://keep-4/status/404'), "404\n", 'what fits is kept');
+	is($kept->('net://keep-4/huge?bytes=10'), 'x' x 4, 'what does not is cut');
+	is($kept->('net://keep-0/huge?bytes=10'), '', 'to nothing');
+	is(answer('alice', 'net://keep-0/huge?bytes=10')->{status_code}, 200, 'and the response is complete');
+	is($kept->('net://keep-4/huge?bytes=100000000'), 'x' x 4, 'much more is not read');
+	is($kept->('net://keep-4/endless'), $kept->('net://keep-4/endless'), 'nor what has no end');
+	is(answer('alice', 'net://keep-4/endless')->{status_code}, 200, 'which is complete as well');
+	is(length $kept->('net://keep-1000/compressed?bytes=5000', decompress => 'true'), 1000, 'a compressed one');
+	is(answer('alice', 'net://keep-1000/gzip-bomb', decompress => 'true')->{error_msg}, undef, 'and a bomb');
+	my $two = 'body?type=text/plain&base64=YWJjw7w%3D';
+	is($kept->("net://keep-4/$two"), 'abc', 'not within a character');
+	is($kept->('net://keep-4/binary'), '\x00010203', 'bytes are cut anywhere');
+	is($kept->('net://keep-4/huge?bytes=10', max_response_bytes => 3), 'response body is larger than 3 bytes', 'a lower limit holds');
+	is(answer('alice', 'net://keep-4/huge?bytes=2000', max_response_bytes => 1000)->{status_code}, 200, 'a higher one is not reached');
 };
 
 subtest 'max_age' => sub {

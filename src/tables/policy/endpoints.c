@@ -43,12 +43,18 @@ enum
 	ENDPOINT_RETRY,
 	ENDPOINT_RETRY_ALL,
 	ENDPOINT_MAX_AGE,
-	ENDPOINT_KEEP
+	ENDPOINT_KEEP,
+	ENDPOINT_KEEP_BYTES,
+	ENDPOINT_CLIENT_CERTIFICATE,
+	ENDPOINT_CA_CERTIFICATES,
+	ENDPOINT_CONNECT_TO
 };
 
 static PreparedStatement find_endpoint = {
 	.sql = "SELECT e.url, e.roles, e.methods, e.headers,"
-		   " e.timeout_milliseconds, e.retry, e.retry_all, e.max_age, e.keep"
+		   " e.timeout_milliseconds, e.retry, e.retry_all, e.max_age, e.keep,"
+		   " e.keep_bytes, e.client_certificate, e.ca_certificates,"
+		   " e.connect_to"
 		   " FROM net.endpoint AS e WHERE e.name OPERATOR(pg_catalog.=) $1",
 	.nparams = 1,
 	.param_types = {TEXTOID}
@@ -74,6 +80,10 @@ typedef struct Endpoint
 	bool		retry_all;
 	double		max_age_us;		/* 0: any */
 	bool		keep;
+	int			keep_bytes;		/* -1: all */
+	char	   *client_certificate; /* names of secrets; NULL: none */
+	char	   *ca_certificates;
+	char	   *connect_to;		/* NULL: as the URL says */
 	char	   *problem;		/* with what the row has; or NULL */
 } Endpoint;
 
@@ -101,6 +111,7 @@ static char *too_old(const Job *job, const Endpoint *endpoint);
 static void set_delivery(Job *job, const Endpoint *endpoint);
 static char *set_target(HttpRequest *request, const Endpoint *endpoint,
 						const EndpointUrl *url, const SecretUse *use);
+static char *set_connection(HttpEndpoint *target, const Endpoint *endpoint);
 static char *fill_base(const Endpoint *endpoint, const SecretUse *use,
 					   char **problem);
 static char *set_headers(Job *job, const Endpoint *endpoint,
@@ -227,6 +238,12 @@ copy_row(const StatementSession *session, Endpoint *endpoint)
 	endpoint->url = pgnet_statement_text(session, 0, ENDPOINT_URL);
 	endpoint->origin = pnstrdup(endpoint->url,
 								pgnet_url_path_start(endpoint->url));
+	endpoint->client_certificate =
+		pgnet_statement_text(session, 0, ENDPOINT_CLIENT_CERTIFICATE);
+	endpoint->ca_certificates =
+		pgnet_statement_text(session, 0, ENDPOINT_CA_CERTIFICATES);
+	endpoint->connect_to = pgnet_statement_text(session, 0,
+												ENDPOINT_CONNECT_TO);
 	copy_rights(session, endpoint);
 	copy_delivery(session, endpoint);
 	headers = pgnet_statement_datum(session, 0, ENDPOINT_HEADERS, &null);
@@ -271,6 +288,8 @@ copy_delivery(const StatementSession *session, Endpoint *endpoint)
 	endpoint->retry_all = pgnet_statement_bool(session, 0, ENDPOINT_RETRY_ALL,
 											   false);
 	endpoint->keep = pgnet_statement_bool(session, 0, ENDPOINT_KEEP, true);
+	endpoint->keep_bytes = pgnet_statement_int32(session, 0,
+												 ENDPOINT_KEEP_BYTES, -1);
 	value = pgnet_statement_datum(session, 0, ENDPOINT_MAX_AGE, &null);
 	if (!null)
 		endpoint->max_age_us = interval_us(DatumGetIntervalP(value));
@@ -409,9 +428,28 @@ set_target(HttpRequest *request, const Endpoint *endpoint,
 		return problem;
 	target->shown = psprintf(PGNET_ENDPOINT_SCHEME "%s", endpoint->name);
 	target->url = pgnet_endpoint_url_join(base, url);
+	target->keep_bytes = endpoint->keep_bytes;
 	request->endpoint = target;
 	request->options.max_redirects = 0;
-	return pgnet_url_length_problem(strlen(target->url));
+	problem = set_connection(target, endpoint);
+	return problem ? problem : pgnet_url_length_problem(strlen(target->url));
+}
+
+/* How to connect, as whom, and to whom alone. */
+static char *
+set_connection(HttpEndpoint *target, const Endpoint *endpoint)
+{
+	char	   *problem = NULL;
+
+	if (endpoint->connect_to != NULL)
+		target->connect_to = pstrdup(endpoint->connect_to);
+	if (endpoint->client_certificate != NULL)
+		target->client_certificate =
+			pgnet_secrets_value(endpoint->client_certificate, &problem);
+	if (endpoint->ca_certificates != NULL && problem == NULL)
+		target->ca_certificates =
+			pgnet_secrets_value(endpoint->ca_certificates, &problem);
+	return problem;
 }
 
 /* The base with its secrets, which must not make another of its parts. */

@@ -74,6 +74,8 @@ static char *fill_value(Lookup *lookup, const char *text);
 static char *look_up(Lookup *lookup, char *name);
 static char *read_secret(Lookup *lookup, const char *name,
 						 StatementSession *session);
+static char *read_value(Lookup *lookup, const char *name,
+						StatementSession *session);
 static bool may_use(const Lookup *lookup, ArrayType *roles);
 static char *refuse(Lookup *lookup, const char *name, const char *problem);
 static const char *misuse(const Lookup *lookup, const char *host, int port,
@@ -186,6 +188,26 @@ pgnet_secrets_fill_text(const SecretUse *use, const char *text, char **problem)
 	return filled;
 }
 
+char *
+pgnet_secrets_value(const char *name, char **problem)
+{
+	Datum		parameter = CStringGetTextDatum(name);
+	Lookup		lookup = {.context = CurrentMemoryContext};
+	StatementSession session;
+	char	   *value = NULL;
+
+	pgnet_statement_begin(&session, PGNET_AS_OWNER | PGNET_SPI | PGNET_LATEST);
+	if (pgnet_statement_run(&session, &find_secret, &parameter, NULL) != 1)
+		(void) refuse(&lookup, name, "does not exist");
+	else
+		value = read_value(&lookup, name, &session);
+	pgnet_statement_end(&session);
+	MemoryContextSwitchTo(lookup.context);
+	if (value == NULL)
+		*problem = lookup.problem;
+	return value;
+}
+
 /* The text with the secrets it refers to; "" for those there is trouble with. */
 static char *
 fill_value(Lookup *lookup, const char *text)
@@ -248,15 +270,22 @@ read_secret(Lookup *lookup, const char *name, StatementSession *session)
 		return refuse(lookup, name, problem);
 	if (!lookup->with_value)
 		return NULL;
-	value = text_of(lookup, session, SECRET_VALUE);
-	if (value == NULL)
-		value = read_vault(lookup, name, session);
-	if (value == NULL)
-		return refuse(lookup, name, "has no value");
-	/* PEM is for settings that want a file */
-	if (strpbrk(value, "\r\n") != NULL)
+	value = read_value(lookup, name, session);
+	/* PEM is for the certificates of endpoints */
+	if (value != NULL && strpbrk(value, "\r\n") != NULL)
 		return refuse(lookup, name, "is not a single line");
 	return value;
+}
+
+/* The value of the row that was found, which may be in Vault; or NULL. */
+static char *
+read_value(Lookup *lookup, const char *name, StatementSession *session)
+{
+	char	   *value = text_of(lookup, session, SECRET_VALUE);
+
+	if (value == NULL)
+		value = read_vault(lookup, name, session);
+	return value ? value : refuse(lookup, name, "has no value");
 }
 
 /* Has the role the rights?  It needs none for what the owner refers to. */

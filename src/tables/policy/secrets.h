@@ -46,6 +46,13 @@ extern char *pgnet_secrets_fill_text(const SecretUse *use, const char *text,
 									 char **problem);
 
 /*
+ * The value of a secret that the owner names, palloc'd, of any number of lines.
+ * NULL, and *problem as above, when there is none.  It is not sent: nobody asks
+ * where to.  Runs in: workers.
+ */
+extern char *pgnet_secrets_value(const char *name, char **problem);
+
+/*
  * Put the values into a request, or decide it because that cannot be done.
  * Runs in: workers.
  */

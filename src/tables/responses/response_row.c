@@ -64,8 +64,12 @@ const ShapeColumn pgnet_outcome_rows_shape[RESPONSE_COLUMNS] = {
 /* Larger values are not stored where the body is not. */
 #define SMALL_BYTES 1024
 
+/* Of a character, in any encoding that is converted. */
+#define MAX_CHAR_BYTES 4
+
 static void fill_answer(OutcomeRows *rows, const HttpOutcome *outcome);
 static void fill_error(OutcomeRows *rows, const Job *job);
+static text *text_of(const HttpOutcome *outcome);
 static struct varlena *bytes_of(const HttpOutcome *outcome);
 static Datum large_datum(struct varlena *value);
 static void fill_request(OutcomeRows *rows, const Job *job);
@@ -127,9 +131,7 @@ fill_answer(OutcomeRows *rows, const HttpOutcome *outcome)
 	set(rows, RESPONSE_STATUS_CODE, Int32GetDatum(outcome->status_code));
 	if (outcome->not_stored != NULL)
 		return;
-	content = pgnet_text_from_body(outcome->content, outcome->content_len,
-								   outcome->content_type,
-								   outcome->content_datum);
+	content = text_of(outcome);
 	set(rows, RESPONSE_HEADERS,
 		PointerGetDatum(pgnet_json_fields_build_cached(outcome->headers,
 													   outcome->nheaders)));
@@ -157,6 +159,30 @@ fill_error(OutcomeRows *rows, const Job *job)
 								psprintf("%s; %s", error, outcome->not_stored);
 	if (error != NULL)
 		set(rows, RESPONSE_ERROR_MSG, CStringGetTextDatum(error));
+}
+
+/*
+ * The body as text, NULL if it is none.  One that was cut may end within a
+ * character, which is left out.
+ */
+static text *
+text_of(const HttpOutcome *outcome)
+{
+	text	   *content = NULL;
+	size_t		most = outcome->content_is_cut ? MAX_CHAR_BYTES - 1 : 0;
+
+	for (size_t less = 0; less <= most; less++)
+	{
+		if (less > 0 && less >= outcome->content_len)
+			break;
+		content = pgnet_text_from_body(outcome->content,
+									   outcome->content_len - less,
+									   outcome->content_type,
+									   outcome->content_datum);
+		if (content != NULL)
+			break;
+	}
+	return content;
 }
 
 /* The body as a bytea, without a copy if that is possible. */
