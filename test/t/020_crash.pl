@@ -242,6 +242,13 @@ subtest 'durable: cancelling what is sent with care' => sub {
 	is(request($node, 'select ' . get('/echo/free'))->{status_code},
 		200, 'new requests do not wait for long');
 	is(written_down(), ', 1 uncharged', 'and then its death would be charged to nobody');
+	sql('update net._installation set uncharged = 2');
+	worker_dies();
+	$server->wait_arrivals('/hang?2', 8);
+	my $later = request($node, 'select ' . get('/echo/later'))->{id};
+	cmp_ok(sql("select extract(epoch from started - queued) from net._http_response where id = $later"),
+		'>', 1.5, 'after such deaths they wait longer');
+	is(sql('select deaths from net.http_request_queue'), 2, 'which were not charged');
 	sql('truncate net.http_request_queue');
 	my $old = current_worker($node);
 	sql('select net.worker_restart()');
