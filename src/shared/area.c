@@ -3,8 +3,8 @@
  *
  * Runs in: every process.
  *
- * The first part lies in the server's shared memory, so that its end is no
- * matter of who came first (as utils/activity/pgstat_shmem.c has it).
+ * The first part lies in the server's shared memory, so the area exists before
+ * any process attaches to it (as in utils/activity/pgstat_shmem.c).
  */
 #include "postgres.h"
 
@@ -13,7 +13,7 @@
 
 #include "shared/area.h"
 
-/* What it begins with; more is mapped when it is needed. */
+/* Its first size; more segments are mapped when they are needed. */
 #define FIRST_BYTES ((Size) 256 * 1024)
 
 static void *first_part = NULL;

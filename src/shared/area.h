@@ -14,10 +14,10 @@
 extern Size pgnet_area_memory_size(void);
 extern void pgnet_area_memory_init(void *memory, int lock_tranche);
 
-/* The area, for as long as this process lives.  Throws. */
+/* The area, attached until this process exits.  Throws if memory is short. */
 extern dsa_area *pgnet_area(void);
 
-/* The same in the postmaster, to be detached from. */
+/* Attach to it in the postmaster; the caller detaches. */
 extern dsa_area *pgnet_area_attach(void);
 
 #endif							/* PGNET_AREA_H */

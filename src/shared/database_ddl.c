@@ -1,5 +1,5 @@
 /*
- * database_ddl.c -- keeping workers out of databases while they are changed.
+ * database_ddl.c -- keeping workers out of databases during DDL on them.
  *
  * Runs in: client backends.
  *
@@ -37,16 +37,16 @@
  */
 #define LONGEST_WAIT_MS 10000
 
-/* Its process ends a moment after it said so: look every millisecond. */
+/* How long its process may take to exit after it released its state. */
 #define LAST_MOMENT_MS 1000
 
-/* States of databases that this transaction keeps workers out of. */
+/* DatabaseStates that this transaction blocks; NULL: a place for one. */
 static List *blocked = NIL;
 
-/* It changes databases. */
+/* This transaction creates, drops or changes a database. */
 static bool changes_databases = false;
 
-/* It makes one, as a copy of one that pg_net knows. */
+/* The database it creates as a copy of one that pg_net knows. */
 static Oid	copy = InvalidOid;
 static TransactionId copy_made_by = InvalidTransactionId;
 
@@ -108,7 +108,7 @@ watch_utility(PlannedStmt *statement, const char *query_string,
 		note_copy((CreatedbStmt *) statement->utilityStmt);
 }
 
-/* A database was made, as a copy of one that may have requests queued. */
+/* A database was created from a template that may have requests queued. */
 static void
 note_copy(const CreatedbStmt *statement)
 {
@@ -117,10 +117,10 @@ note_copy(const CreatedbStmt *statement)
 }
 
 /*
- * Does it make, drop or change a database, other than its settings?  If so,
- * *to_block is the one that nobody may be connected to; InvalidOid when there
- * is none, or the statement will fail anyway: who may not do it shall not
- * disturb either.
+ * Does the statement create, drop or change a database, other than its
+ * settings?  If so, *to_block is the database that nobody may be connected to;
+ * InvalidOid if there is none, or if the current user lacks the privileges: a
+ * statement that will fail must not make a worker leave.
  */
 static bool
 is_about_databases(Node *statement, Oid *to_block)
@@ -150,10 +150,7 @@ is_about_databases(Node *statement, Oid *to_block)
 	}
 }
 
-/*
- * The database of that name, if the current user owns it and is connected to
- * another.
- */
+/* A database by its name, if the current user owns it and is in another. */
 static Oid
 own_database(const char *name)
 {
@@ -165,7 +162,7 @@ own_database(const char *name)
 	return InvalidOid;
 }
 
-/* The database that is copied, if the current user may do that. */
+/* The template, if the current user may copy it. */
 static Oid
 template_of(const CreatedbStmt *statement)
 {
@@ -201,7 +198,6 @@ may_create_databases(void)
 	return may;
 }
 
-/* The value of an option, or NULL. */
 static const char *
 option_of(List *options, const char *name)
 {
@@ -218,8 +214,8 @@ option_of(List *options, const char *name)
 }
 
 /*
- * Keep workers out until the transaction ends, and wait for the one there.
- * Was the database known?
+ * Block workers until the transaction ends, and wait until the one that is
+ * there has left.  Returns whether the database had a state before.
  */
 static bool
 block_workers(Oid database)
@@ -228,7 +224,7 @@ block_workers(Oid database)
 	bool		is_new;
 	MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
 
-	/* room first: nothing may fail once they are blocked */
+	/* allocate first: nothing may fail between blocking and noting it */
 	blocked = lappend(blocked, NULL);
 	MemoryContextSwitchTo(before);
 	state = pgnet_registry_block_workers(database, &is_new);
@@ -239,7 +235,10 @@ block_workers(Oid database)
 	return !is_new;
 }
 
-/* Wait until the worker's process is gone, not for ever. */
+/*
+ * Wait until the worker has released its state and its process is gone, which
+ * takes a moment more; not longer than the limits above.
+ */
 static void
 wait_for_worker(DatabaseState *state)
 {
@@ -267,7 +266,7 @@ wait_for_worker(DatabaseState *state)
 	}
 }
 
-/* Let workers in again, and have the launcher see what changed. */
+/* XactCallback: unblock workers, and have the launcher read pg_database. */
 static void
 at_transaction_end(XactEvent event, void *arg)
 {

@@ -1,5 +1,5 @@
 /*
- * database_ddl.h -- keeping workers out of databases while they are changed.
+ * database_ddl.h -- keeping workers out of databases during DDL on them.
  *
  * Runs in: client backends.
  */

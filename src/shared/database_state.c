@@ -86,7 +86,10 @@ pgnet_database_request_start(DatabaseState *database)
 	wake_worker(database, true);
 }
 
-/* One look decides which of both: a worker that leaves asks by itself. */
+/*
+ * Under one lock: either there is a worker to wake, or the start is requested.
+ * A worker that leaves with something to do requests the start itself.
+ */
 static void
 wake_worker(DatabaseState *database, bool request_start)
 {
@@ -103,7 +106,7 @@ wake_worker(DatabaseState *database, bool request_start)
 	}
 	SpinLockRelease(&database->mutex);
 
-	/* a worker that just left: somebody else's latch is set once in vain */
+	/* if the worker just left, another process is woken for nothing */
 	if (proc >= 0)
 		SetLatch(&GetPGProcByNumber(proc)->procLatch);
 	if (is_new)
@@ -170,7 +173,7 @@ pgnet_database_set_keep_alive(DatabaseState *database, bool keep_alive)
 	changed = database->keep_alive != keep_alive;
 	database->keep_alive = keep_alive;
 	SpinLockRelease(&database->mutex);
-	/* it may have to wait for its time to leave */
+	/* it computes anew when it is to leave */
 	if (changed)
 		pgnet_database_wake(database);
 }

@@ -19,21 +19,21 @@
 #include "storage/spin.h"
 #include "utils/dsa.h"
 
-/* lowest_new_id when nothing is new, and when everything is to be looked at */
+/* lowest_new_id: nothing is new; read the queue from the start */
 #define PGNET_NOTHING_NEW PG_INT64_MAX
 #define PGNET_LOOK_AT_ALL PG_INT64_MIN
 
 /* Of a worker: protected by the mutex of its database. */
 typedef struct WorkerStatus
 {
-	pid_t		pid;			/* 0: there is none, and all but dirty is old */
+	pid_t		pid;			/* 0: none, and only dirty has a meaning */
 	int			proc;			/* its index among the PGPROCs */
-	bool		ready;			/* connected, at work, not asked to restart */
+	bool		ready;			/* connected, and not asked to restart */
 	bool		idle;			/* it has nothing to do */
 	bool		yield_requested;	/* another database needs a process */
-	bool		yield_refused;	/* it has requests in flight that last */
-	bool		dirty;			/* one began its work and did not end it */
-	bool		clean_exit;		/* it leaves by itself, or was asked to */
+	bool		yield_refused;	/* its requests in flight take too long */
+	bool		dirty;			/* a worker began its work and did not finish */
+	bool		clean_exit;		/* it exits by itself, or was asked to */
 	bool		clean_idle_exit;	/* and nothing is left to do */
 } WorkerStatus;
 
@@ -55,17 +55,17 @@ typedef struct WorkerState
 typedef struct DatabaseState
 {
 	Oid			database;		/* InvalidOid: free; see registry.c */
-	bool		in_use;			/* a backend of that database knows it */
+	bool		in_use;			/* a backend keeps a pointer to this */
 	bool		ids_renewed;	/* see tables/recovery/installation.h */
 	bool		prepared_known; /* see prepared.c: none is from before */
-	bool		prepared_unnamed;	/* there was one whose name we missed */
+	bool		prepared_unnamed;	/* there was one without an entry there */
 	TimestampTz said_refused;	/* when a worker last logged it: lifetime.c */
 
 	slock_t		mutex;			/* protects all from here to worker.status */
 	int			blockers;		/* processes that keep workers out */
 	bool		keep_alive;		/* pg_net.database_name names the database */
-	TimestampTz start_requested;	/* since when; DT_NOEND: it is not */
-	TimestampTz next_due;		/* without a worker; DT_NOEND: none */
+	TimestampTz start_requested;	/* since when; DT_NOEND: not requested */
+	TimestampTz next_due;		/* if there is no worker; DT_NOEND: none */
 	TransactionId copied;		/* see DatabaseSnapshot */
 	uint32		starts;			/* how often a worker became ready */
 	WorkerState worker;
@@ -77,7 +77,7 @@ typedef struct DatabaseState
 	ConditionVariable changed;
 } DatabaseState;
 
-/* The protected part at one moment. */
+/* The part that the mutex protects, read at one time. */
 typedef struct DatabaseSnapshot
 {
 	bool		workers_blocked;
@@ -86,41 +86,42 @@ typedef struct DatabaseSnapshot
 	TimestampTz next_due;
 
 	/*
-	 * The transaction that made the database as a copy of another, with all
-	 * that was queued there; invalid when it is no copy, or a worker has
-	 * removed those rows.
+	 * The transaction that created the database as a copy of another, with all
+	 * that was queued there.  Invalid if it is not a copy, or if the copied
+	 * rows have been removed.
 	 */
 	TransactionId copied;
 	uint32		starts;
 	WorkerStatus worker;
 } DatabaseSnapshot;
 
-/* Initialize it; its database is visible when all else is. */
+/* Initialize a state; its database is set last, as others read it unlocked. */
 extern void pgnet_database_init(DatabaseState *database, Oid oid);
 
 extern DatabaseSnapshot pgnet_database_snapshot(DatabaseState *database);
 
 /*
- * Does nobody need it: no process, and unless the database is gone no work
- * either?
+ * May the state be given to another database?  Not while there is a worker or
+ * somebody blocks workers; nor, unless the database is gone, while there is
+ * something to do.
  */
 extern bool pgnet_database_is_unused(DatabaseState *database, bool is_gone);
 
 /* Set the latch of the worker, if there is one.  Must not throw. */
 extern void pgnet_database_wake(DatabaseState *database);
 
-/* The same; have a worker started if there is none.  Must not throw. */
+/* The same; if there is none, have the launcher start one.  Must not throw. */
 extern void pgnet_database_request_start(DatabaseState *database);
 
 /*
- * Count the worker as gone from now on; its pid, to be sent a SIGTERM, or 0
- * when there is none.  Another one is started in any case.
+ * Have the worker replaced: it is not ready any more, and a start is requested.
+ * Returns its pid, to which the caller sends SIGTERM; 0 if there is none.
  */
 extern pid_t pgnet_database_dismiss_worker(DatabaseState *database);
 
 /*
- * Keep workers out and have the one that is there leave, until unblocked as
- * often.  For registry.c.
+ * Have the worker leave, and let no other one claim the state until the calls
+ * to unblock are as many as those to block.  Only registry.c calls these.
  */
 extern void pgnet_database_block_workers(DatabaseState *database);
 extern void pgnet_database_unblock_workers(DatabaseState *database);
@@ -129,25 +130,26 @@ extern void pgnet_database_unblock_workers(DatabaseState *database);
 extern void pgnet_database_set_copied(DatabaseState *database,
 									  TransactionId made_by);
 
-/* Wake those who wait for responses, or for the worker. */
+/* Wake the backends that wait for a response, or for the worker. */
 extern void pgnet_database_broadcast(DatabaseState *database);
 
-/* A number that is another one after each broadcast. */
+/* How many broadcasts there were; it wraps around. */
 extern uint32 pgnet_database_changes(DatabaseState *database);
 
-/*
- * The launcher's side.  Is the worker to stay when it has nothing to do?
- */
+/* For the launcher: is the worker to stay when it is idle? */
 extern void pgnet_database_set_keep_alive(DatabaseState *database,
 										  bool keep_alive);
 
-/* Without a worker: responses that were not due may be so now. */
+/*
+ * For the launcher: pg_net.ttl changed, so responses of a database without a
+ * worker may be due.
+ */
 extern void pgnet_database_expire_now(DatabaseState *database);
 
-/* A process is about to be started: whether it ends cleanly is not known. */
+/* For the launcher: a process is about to be started; reset clean_exit. */
 extern void pgnet_database_mark_starting(DatabaseState *database);
 
-/* The worker is to leave, so that others get its process, or may stay. */
+/* For the launcher: have the worker leave its process to others, or not. */
 extern void pgnet_database_request_yield(DatabaseState *database,
 										 bool requested);
 

@@ -8,8 +8,8 @@
 #include "shared/inbox.h"
 
 /*
- * The exchange of the worker and this one are full barriers, so either the
- * worker sees the id or the id comes before its look.
+ * The worker's exchange and this one are full barriers: either the worker takes
+ * this id, or it sees the committed row when it reads the queue.
  */
 void
 pgnet_inbox_announce(DatabaseState *database, int64 id)
@@ -42,7 +42,7 @@ pgnet_inbox_has_new(WorkerState *worker)
 int64
 pgnet_inbox_take_new(WorkerState *worker)
 {
-	/* a plain read first: the line is shared with every committing backend */
+	/* a plain read first, which leaves the cache line to the backends */
 	if (!pgnet_inbox_has_new(worker))
 		return PGNET_NOTHING_NEW;
 	return (int64) pg_atomic_exchange_u64(&worker->lowest_new_id,

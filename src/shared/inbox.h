@@ -22,11 +22,14 @@ extern void pgnet_inbox_announce(DatabaseState *database, int64 id);
  */
 extern void pgnet_inbox_announce_changed(DatabaseState *database);
 
-/* The worker's side: is something new; if so, from which id on, once? */
+/*
+ * For the worker: is there something new?  Take the lowest new id, so that the
+ * next call returns PGNET_NOTHING_NEW until more is announced.
+ */
 extern bool pgnet_inbox_has_new(WorkerState *worker);
 extern int64 pgnet_inbox_take_new(WorkerState *worker);
 
-/* Were rows changed or removed by others since the last call? */
+/* For the worker: were rows changed or removed since the last call? */
 extern bool pgnet_inbox_take_changed(WorkerState *worker);
 
 #endif							/* PGNET_INBOX_H */

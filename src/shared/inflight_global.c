@@ -3,8 +3,8 @@
  *
  * Runs in: workers.
  *
- * Each may have its share of the limit (share.h).  One that is refused waits:
- * it is woken when another gives back.
+ * Each worker may have its share of the limit (share.h).  One that is refused a
+ * place is woken when another gives one back.
  */
 #include "postgres.h"
 
@@ -22,10 +22,10 @@ typedef struct InflightGlobal
 
 static InflightGlobal *all = NULL;
 
-/* This worker counts one more than it has in flight: the next one. */
+/* A place is counted for the next request of this worker. */
 static bool reserved = false;
 
-/* Of this worker, since it last settled. */
+/* Of this worker, since pgnet_inflight_settle() was last called. */
 static bool refused = false;
 static bool gave_back = false;
 
@@ -50,7 +50,7 @@ pgnet_inflight_memory_init(void *memory, int lock_tranche)
 	pg_atomic_init_u32(&all->nwaiting, 0);
 }
 
-/* The exit callback comes after the claim's, so it is called before that. */
+/* Registered after pgnet_worker_claim()'s callback, so that it runs before. */
 void
 pgnet_inflight_join(WorkerState *worker)
 {
@@ -77,7 +77,7 @@ pgnet_inflight_is_left(WorkerState *worker, int limit)
 		return true;
 	refused = true;
 	set_waits(worker, true);
-	/* whoever gave back before that did not see us wait */
+	/* a worker that gave back before that did not see us wait */
 	return reserve(worker, limit);
 }
 
@@ -122,7 +122,7 @@ pgnet_inflight_settle(WorkerState *worker)
 	refused = gave_back = false;
 }
 
-/* Count one more, if that is within the worker's share. */
+/* Take a place, if that is within the worker's share. */
 static bool
 reserve(WorkerState *worker, int limit)
 {
@@ -140,7 +140,7 @@ reserve(WorkerState *worker, int limit)
 	return true;
 }
 
-/* What a worker may have when so many are in flight; others may wait, too. */
+/* What a worker may have when in_flight are in flight in all. */
 static int64
 share_of(WorkerState *worker, uint32 in_flight, int limit)
 {
@@ -153,7 +153,7 @@ share_of(WorkerState *worker, uint32 in_flight, int limit)
 					   alone ? PGNET_REST_OF_ONE : PGNET_REST_OF_ROLES);
 }
 
-/* Wait, or not; only the worker itself calls this. */
+/* Only the worker itself calls this. */
 static void
 set_waits(WorkerState *worker, bool waits)
 {
@@ -165,11 +165,10 @@ set_waits(WorkerState *worker, bool waits)
 		return;
 	}
 	pg_atomic_fetch_sub_u32(&all->nwaiting, 1);
-	/* another may be alone now */
+	/* another one may be alone now, and have a larger share */
 	gave_back = true;
 }
 
-/* Set the latches of those that wait. */
 static void
 wake_waiting(WorkerState *giver)
 {

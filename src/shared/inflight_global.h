@@ -14,30 +14,30 @@
 extern Size pgnet_inflight_memory_size(void);
 extern void pgnet_inflight_memory_init(void *memory, int lock_tranche);
 
-/* Count this worker, and what it has in flight, until the process exits. */
+/* Give back what this worker has in flight when the process exits. */
 extern void pgnet_inflight_join(WorkerState *worker);
 
 /*
- * May the worker have one more in flight, of so many in all?  If so, one is
- * kept for it until it settles.  If not, its latch is set when it may be worth
- * to ask again.
+ * May the worker have one more in flight?  limit: of all workers.  If so, a
+ * place is reserved until pgnet_inflight_settle().  If not, its latch is set
+ * when another worker gives a place back.
  */
 extern bool pgnet_inflight_is_left(WorkerState *worker, int limit);
 
-/* It has less than it could use: wake it when another gives back. */
+/* Set the worker's latch when another one gives a place back. */
 extern void pgnet_inflight_wait(WorkerState *worker);
 
-/* How many the worker may have in flight now, of so many in all. */
+/* How many of the limit of all workers this one may have in flight now. */
 extern int64 pgnet_inflight_share(WorkerState *worker, int limit);
 
-/* The one that is kept is in flight; or one is not any more. */
+/* Use the reserved place for a request; give the place of one back. */
 extern void pgnet_inflight_take(void);
 extern void pgnet_inflight_give_back(WorkerState *worker);
 
 /*
- * Called once a cycle: keep none, set the latches of those that wait for what
- * it gave back, and wait no more itself if it was not refused since the last
- * call.
+ * Called once a cycle: give back a reserved place, wake the workers that wait
+ * if places were given back, and stop waiting if this worker was not refused
+ * one since the last call.
  */
 extern void pgnet_inflight_settle(WorkerState *worker);
 

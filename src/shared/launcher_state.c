@@ -22,7 +22,7 @@ typedef struct LauncherState
 	int			proc;			/* its index among the PGPROCs */
 
 	bool		probed_all;		/* every database was probed once */
-	pg_atomic_uint32 databases_changed; /* since the launcher last looked */
+	pg_atomic_uint32 databases_changed; /* since they were last read */
 	pg_atomic_uint32 nwaiting;	/* databases that wait for a process */
 } LauncherState;
 
@@ -49,7 +49,7 @@ pgnet_launcher_memory_init(void *memory, int lock_tranche)
 	pg_atomic_init_u32(&launcher->nwaiting, 0);
 }
 
-/* With no launcher there is none to wake: it starts with a look at all. */
+/* Without a launcher nothing is lost: it begins with a pass over everything. */
 void
 pgnet_launcher_wake(void)
 {
@@ -59,7 +59,7 @@ pgnet_launcher_wake(void)
 	proc = launcher->pid != 0 ? launcher->proc : -1;
 	SpinLockRelease(&launcher->mutex);
 
-	/* one that just left: somebody else's latch is set once in vain */
+	/* if it just left, another process is woken for nothing */
 	if (proc >= 0)
 		SetLatch(&GetPGProcByNumber(proc)->procLatch);
 }
@@ -100,7 +100,7 @@ pgnet_launcher_set_waiting(int databases)
 	pg_atomic_write_u32(&launcher->nwaiting, (uint32) databases);
 }
 
-/* The exit callback is registered first, and takes back only what is ours. */
+/* The exit callback is registered first; it does nothing without a claim. */
 void
 pgnet_launcher_claim(void)
 {
@@ -123,7 +123,7 @@ leave(int code, Datum unused)
 	SpinLockRelease(&launcher->mutex);
 }
 
-/* Only launchers ask and set this: no lock. */
+/* Only the launcher uses this, of which there is one: no lock. */
 bool
 pgnet_launcher_has_probed_all(void)
 {

@@ -12,29 +12,28 @@
 extern Size pgnet_launcher_memory_size(void);
 extern void pgnet_launcher_memory_init(void *memory, int lock_tranche);
 
-/* Have the launcher look at what the databases need.  Must not throw. */
+/* Set the latch of the launcher, if there is one.  Must not throw. */
 extern void pgnet_launcher_wake(void);
 
-/* Databases were made, dropped or changed: have it look at them, too. */
+/* The same, and have it read pg_database.  Must not throw. */
 extern void pgnet_launcher_note_databases_changed(void);
 
-/* Is there a launcher? */
 extern bool pgnet_launcher_is_up(void);
 
 /*
- * Do databases wait for a process, since max_worker_processes is used up?
- * The launcher says how many do.
+ * Do databases wait for a process because max_worker_processes is used up?
+ * The launcher sets how many do.
  */
 extern bool pgnet_launcher_is_short(void);
 extern void pgnet_launcher_set_waiting(int databases);
 
-/* The launcher's side: be the one until the process exits. */
+/* For the launcher: be the launcher until the process exits. */
 extern void pgnet_launcher_claim(void);
 
-/* Were databases changed since the last call? */
+/* For the launcher: is pg_database to be read again? */
 extern bool pgnet_launcher_take_databases_changed(void);
 
-/* Was every database probed since the server started? */
+/* For the launcher: was every database probed since the server started? */
 extern bool pgnet_launcher_has_probed_all(void);
 extern void pgnet_launcher_set_probed_all(void);
 

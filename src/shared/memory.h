@@ -7,7 +7,7 @@
 #ifndef PGNET_MEMORY_H
 #define PGNET_MEMORY_H
 
-/* Ask for the shared memory. */
+/* Set the hooks of PostgreSQL that request and initialize it. */
 extern void pgnet_memory_init(void);
 
 #endif							/* PGNET_MEMORY_H */

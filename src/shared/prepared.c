@@ -30,11 +30,10 @@
 #include "shared/registry.h"
 #include "shared/wakeup.h"
 
-/* One transaction. */
 typedef struct Prepared
 {
 	TransactionId xid;			/* invalid: the place is free */
-	bool		done;			/* it is prepared, no more being prepared */
+	bool		done;			/* it is prepared, not just being prepared */
 	char		name[GIDSIZE];
 	Oid			database;
 	int64		lowest_new;		/* as in wakeup.c */
@@ -82,7 +81,7 @@ pgnet_prepared_init(void)
 	ProcessUtility_hook = watch_utility;
 }
 
-/* Twice as many as there can be: some are being prepared, or ended. */
+/* Room for twice as many as can be prepared: others are just ending. */
 Size
 pgnet_prepared_memory_size(void)
 {
@@ -107,7 +106,7 @@ pgnet_prepared_horizon(void)
 	return all->horizon;
 }
 
-/* Those that run now have none of an earlier life. */
+/* Transactions that are prepared from now on have higher ids. */
 void
 pgnet_prepared_set_horizon(void)
 {
@@ -170,7 +169,7 @@ about_prepared(Node *statement)
 	return transaction;
 }
 
-/* PREPARE TRANSACTION: what is queued is known when it comes to that. */
+/* PREPARE TRANSACTION: keep the name for XACT_EVENT_PRE_PREPARE. */
 static void
 note_name(const char *given)
 {
@@ -227,7 +226,6 @@ at_transaction_end(XactEvent event, void *arg)
 	mine = NULL;
 }
 
-/* Write down what this transaction has queued, if anything. */
 static void
 write_down(void)
 {
@@ -268,7 +266,7 @@ write_down(void)
 	}
 }
 
-/* A place nobody uses, or NULL; the caller holds the lock. */
+/* NULL if all are in use.  The caller holds the lock. */
 static Prepared *
 free_place(void)
 {
@@ -278,7 +276,7 @@ free_place(void)
 	return NULL;
 }
 
-/* What a prepared transaction of our database has queued, or NULL. */
+/* The entry of a prepared transaction of our database, or NULL. */
 static Prepared *
 find(const char *given, TransactionId *xid)
 {
@@ -291,7 +289,7 @@ find(const char *given, TransactionId *xid)
 	{
 		Prepared   *place = &all->places[i];
 
-		/* another of that name may have ended, unknown to us */
+		/* one of the same name may have ended while pg_net was not loaded */
 		if (TransactionIdIsValid(place->xid) && place->done &&
 			place->database == MyDatabaseId &&
 			strcmp(place->name, given) == 0 &&
@@ -304,7 +302,7 @@ find(const char *given, TransactionId *xid)
 	return found;
 }
 
-/* It was committed or rolled back. */
+/* It was committed or rolled back: do what the transaction would have done. */
 static void
 finish(Prepared *place, TransactionId xid, bool commit)
 {
@@ -331,7 +329,6 @@ finish(Prepared *place, TransactionId xid, bool commit)
 		dsa_free(pgnet_area(), entry.taken);
 }
 
-/* Give back what it took. */
 static void
 give_back(const Prepared *from)
 {
@@ -344,7 +341,7 @@ give_back(const Prepared *from)
 		pgnet_quota_give(taken[i].role, taken[i].rows, taken[i].bytes);
 }
 
-/* May one that we know nothing of have queued something? */
+/* May a transaction that has no entry have queued something? */
 static bool
 may_be_unknown(void)
 {
@@ -355,7 +352,7 @@ may_be_unknown(void)
 	return !own->prepared_known || own->prepared_unnamed;
 }
 
-/* Have the worker look, and count anew. */
+/* Have the worker read the whole queue, and count the quotas anew. */
 static void
 look_at_all(void)
 {

@@ -17,8 +17,8 @@ extern Size pgnet_prepared_memory_size(void);
 extern void pgnet_prepared_memory_init(void *memory, int lock_tranche);
 
 /*
- * Those of our database with lower transaction ids may be from before the
- * server's start; InvalidTransactionId: any may.  Runs in: the worker.
+ * Prepared transactions with lower ids may be from before the server's start;
+ * InvalidTransactionId: any may.  Runs in: the worker.
  */
 extern TransactionId pgnet_prepared_horizon(void);
 
@@ -28,7 +28,7 @@ extern TransactionId pgnet_prepared_horizon(void);
  */
 extern void pgnet_prepared_all_known(void);
 
-/* The server's first launcher begins. */
+/* Called when a launcher begins; only the server's first sets the horizon. */
 extern void pgnet_prepared_set_horizon(void);
 
 #endif							/* PGNET_PREPARED_H */

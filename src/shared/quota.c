@@ -3,11 +3,10 @@
  *
  * Runs in: client backends (take) and workers (give, set).
  *
- * A call counts its row at once, before it is committed: else sessions that
- * do not see each other's rows would each find room.  There are as many
- * counters as pairs of database and role that have something waiting, and
- * some more: one without use is removed once there are many.  A transaction
- * looks its counter up once, and uses it until it ends.
+ * A call counts its row before it is committed, because sessions do not see
+ * each other's uncommitted rows.  There is a counter for each pair of database
+ * and role that has something queued; unused ones are removed when there are
+ * many.  A transaction looks its counter up once, and uses it until it ends.
  */
 #include "postgres.h"
 
@@ -20,7 +19,7 @@
 #include "shared/area.h"
 #include "shared/quota.h"
 
-/* So many counters stay although they are of no use: they may be soon. */
+/* With fewer counters, unused ones are kept: they may be used again. */
 #define MANY_COUNTERS 1000
 
 typedef struct QuotaKey
@@ -29,7 +28,6 @@ typedef struct QuotaKey
 	Oid			role;
 } QuotaKey;
 
-/* What of a role waits in one database. */
 typedef struct QuotaCounter
 {
 	QuotaKey	key;
@@ -52,7 +50,7 @@ static Quotas *quotas = NULL;
 typedef struct Taken
 {
 	struct Taken *next;
-	QuotaCounter *counter;		/* with us among its users */
+	QuotaCounter *counter;		/* which counts us as a user */
 	int			level;			/* of nested subtransactions */
 	uint64		rows;
 	uint64		bytes;
@@ -114,7 +112,7 @@ table_parameters(void)
 	};
 }
 
-/* Of this process; attached until it ends. */
+/* Attached until the process exits. */
 static dshash_table *
 table(void)
 {
@@ -255,7 +253,7 @@ taken_of(Oid role)
 		RegisterSubXactCallback(at_subtransaction_end, NULL);
 		registered = true;
 	}
-	/* memory first: nothing may fail once it is used */
+	/* allocate first: nothing may fail between using and noting it */
 	found = MemoryContextAllocZero(TopTransactionContext, sizeof(Taken));
 	found->counter = use_counter(role);
 	found->level = level;
@@ -264,7 +262,7 @@ taken_of(Oid role)
 	return found;
 }
 
-/* Become one of the users of a counter. */
+/* Find a counter, and keep others from removing it. */
 static QuotaCounter *
 use_counter(Oid role)
 {
@@ -275,7 +273,7 @@ use_counter(Oid role)
 	return counter;
 }
 
-/* The counter of a role of our database, made if it has to be, or NULL. */
+/* Lock the counter of a role of our database; NULL if there is none. */
 static QuotaCounter *
 lock_counter(Oid role, bool make)
 {
@@ -296,7 +294,7 @@ lock_counter(Oid role, bool make)
 	return counter;
 }
 
-/* Unlock it, and remove it if it is one too many. */
+/* Unlock a counter, or remove it if it is unused and there are many. */
 static void
 unlock_counter(QuotaCounter *counter)
 {
@@ -310,7 +308,7 @@ unlock_counter(QuotaCounter *counter)
 	dshash_delete_entry(table(), counter);
 }
 
-/* Does it count anything, or does somebody point to it?  It is locked. */
+/* The counter is locked. */
 static bool
 is_of_use(QuotaCounter *counter)
 {
@@ -337,7 +335,7 @@ remove_current(dshash_seq_status *scan)
 	dshash_delete_current(scan);
 }
 
-/* A transaction ends: what it took is the worker's to give, or given back. */
+/* XactCallback.  What a committed transaction took, the worker gives back. */
 static void
 at_end(XactEvent event, void *arg)
 {
@@ -364,7 +362,7 @@ at_end(XactEvent event, void *arg)
 	}
 }
 
-/* A level ends: what it took is the one's above, or given back. */
+/* SubXactCallback. */
 static void
 at_subtransaction_end(SubXactEvent event, SubTransactionId id,
 					  SubTransactionId parent, void *arg)
@@ -381,7 +379,7 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId id,
 			forget(true);
 }
 
-/* Put what a level took to what the one above it took. */
+/* Add what a subtransaction took to what its parent took. */
 static void
 join(int level)
 {
@@ -408,7 +406,7 @@ join(int level)
 	}
 }
 
-/* Let go of the first of what was taken, or give it back. */
+/* Remove the first of what was taken from the list. */
 static void
 forget(bool give_back)
 {
@@ -423,7 +421,7 @@ forget(bool give_back)
 	pg_atomic_fetch_sub_u32(&first->counter->users, 1);
 }
 
-/* Subtract, but stay at 0: somebody may have counted anew. */
+/* Subtract, but not below 0: the worker may have counted anew meanwhile. */
 static void
 lower(pg_atomic_uint64 *number, uint64 by)
 {

@@ -23,30 +23,31 @@ typedef struct QuotaTaken
 } QuotaTaken;
 
 /*
- * Count a row of a role of our database, unless that makes more than so many
- * rows or bytes (0: any number): then false, and *rows and *bytes are what
- * waits.  The abort of the (sub)transaction takes it back, and so does
- * ROLLBACK PREPARED: see prepared.c.  Throws when memory is short.
+ * Count a row of a role of our database, unless that exceeds max_rows or
+ * max_bytes (0: no limit).  Then it returns false, and *rows and *bytes are
+ * what is queued.  The abort of the (sub)transaction, or ROLLBACK PREPARED
+ * (prepared.c), takes it back.  Throws if memory is short.
  */
 extern bool pgnet_quota_take(Oid role, uint64 size, uint64 max_rows,
 							 uint64 max_bytes, uint64 *rows, uint64 *bytes);
 
-/* What this transaction has taken so far; how many, palloc'd. */
+/* What this transaction has taken so far, palloc'd.  Returns how many. */
 extern int	pgnet_quota_taken(QuotaTaken **list);
 
-/* Rows of a role of our database are gone. */
+/* Rows of a role of our database were removed. */
 extern void pgnet_quota_give(Oid role, uint64 rows, uint64 bytes);
 
 /*
- * So much of a role of our database waits; of all but these, nothing.  If
- * pgnet_quota_aborts() has changed since that was counted, rows may have been
- * counted that are gone, and nobody takes them off.
+ * For the worker, which counted the queue of our database: set the counter of a
+ * role; reset those of all other roles.  If pgnet_quota_aborts() changed while
+ * it counted, it may have counted rows that an abort took back, and must count
+ * again.
  */
 extern uint32 pgnet_quota_aborts(void);
 extern void pgnet_quota_set(Oid role, uint64 rows, uint64 bytes);
 extern void pgnet_quota_keep_only(const Oid *sorted_roles, int nroles);
 
-/* A database is gone. */
+/* Remove the counters of a database that was dropped. */
 extern void pgnet_quota_forget(Oid database);
 
 #endif							/* PGNET_QUOTA_H */

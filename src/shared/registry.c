@@ -4,8 +4,7 @@
  * Runs in: every process.
  *
  * A process keeps a pointer to the state of its own database only, and nobody
- * is connected to a database that is gone: so that of one can be given to
- * another.
+ * is connected to a database that was dropped: so its state can be reused.
  */
 #include "postgres.h"
 
@@ -20,8 +19,8 @@
 
 typedef struct Registry
 {
-	LWLock		lock;			/* of count, and whose states are */
-	int			count;			/* all those ever allocated come first */
+	LWLock		lock;			/* protects count and databases[].database */
+	int			count;			/* how many were ever allocated */
 	DatabaseState databases[MAX_DATABASES];
 } Registry;
 
@@ -79,7 +78,7 @@ pgnet_registry_find_own(void)
 		return own;
 	LWLockAcquire(&registry->lock, LW_SHARED);
 	own = find(MyDatabaseId);
-	/* others may store the same at the same time */
+	/* others may store the same with the same shared lock */
 	if (own != NULL)
 		own->in_use = true;
 	LWLockRelease(&registry->lock);
@@ -112,7 +111,7 @@ pgnet_registry_block_workers(Oid oid, bool *is_new)
 	return database;
 }
 
-/* A state that was only allocated for that goes. */
+/* Release a state that was allocated only to block workers. */
 void
 pgnet_registry_unblock_workers(DatabaseState *database)
 {
@@ -121,7 +120,6 @@ pgnet_registry_unblock_workers(DatabaseState *database)
 	pgnet_launcher_wake();
 }
 
-/* The caller wakes the launcher. */
 void
 pgnet_registry_note_copy(Oid oid, TransactionId made_by)
 {
@@ -161,7 +159,7 @@ pgnet_registry_release(DatabaseState *database, bool is_gone)
 	LWLockRelease(&registry->lock);
 }
 
-/* Find or allocate; the caller holds the lock exclusively. */
+/* Find or allocate a state; the caller holds the lock exclusively. */
 static DatabaseState *
 allocate(Oid oid)
 {
@@ -177,7 +175,7 @@ allocate(Oid oid)
 	return database;
 }
 
-/* NULL: it has none.  The caller holds the lock. */
+/* NULL if the database has none.  The caller holds the lock. */
 static DatabaseState *
 find(Oid oid)
 {

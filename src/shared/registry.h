@@ -18,43 +18,43 @@ extern void pgnet_registry_memory_init(void *memory, int lock_tranche);
 extern bool pgnet_registry_available(void);
 
 /*
- * The state of the database this process is connected to, allocated now if
- * need be.  Throws configuration_limit_exceeded when there are too many.  A
- * pointer to it may be kept: it stays as long as the database.
+ * The state of the database this process is connected to, allocated if it has
+ * none.  Throws configuration_limit_exceeded if there are too many.  The
+ * pointer may be kept: the state exists as long as the database.
  */
 extern DatabaseState *pgnet_registry_own(void);
 
-/* The same, but NULL when it has none. */
+/* The same, but NULL if it has none. */
 extern DatabaseState *pgnet_registry_find_own(void);
 
 /*
- * The state of any database, allocated now if need be, for its workers and the
- * launcher; NULL when there are too many.
+ * For workers and the launcher: the state of any database, allocated if it has
+ * none; NULL if there are too many.
  */
 extern DatabaseState *pgnet_registry_acquire(Oid database);
 
 /*
- * Keep workers out of a database, any one, and have the one that is there
- * leave, until unblocked as often.  Its state, allocated now if need be
- * (*is_new), or NULL when there are too many.  Unblocking must not throw.
+ * Block the workers of any database: see pgnet_database_block_workers().
+ * Returns its state, allocated if it had none (*is_new), or NULL if there are
+ * too many.  Unblocking must not throw.
  */
 extern DatabaseState *pgnet_registry_block_workers(Oid database,
 												   bool *is_new);
 extern void pgnet_registry_unblock_workers(DatabaseState *database);
 
 /*
- * A database is a copy, made by that transaction: rows queued before are not
- * its own.  Must not throw.
+ * A database was created as a copy by transaction made_by: rows that are older
+ * are not its own.  The caller wakes the launcher.  Must not throw.
  */
 extern void pgnet_registry_note_copy(Oid database, TransactionId made_by);
 
-/* States by their index, 0 to count - 1; some are of no database. */
+/* States by index, 0 to count - 1; some may be of no database. */
 extern int	pgnet_registry_count(void);
 extern DatabaseState *pgnet_registry_at(int index);
 
 /*
- * Release the state of a database which is gone, or one that no backend has a
- * pointer to.  Does nothing while it is needed.
+ * Release the state of a database that is gone, or that no backend has a
+ * pointer to.  Does nothing if pgnet_database_is_unused() says no.
  */
 extern void pgnet_registry_release(DatabaseState *database, bool is_gone);
 

@@ -3,11 +3,10 @@
  *
  * Runs in: every process that queues requests.
  *
- * Commit order is not the order of ids: a transaction may commit a low id
- * after others committed higher ones, and a worker that only ever looks
- * beyond the highest id it saw would never find it.  So each transaction
- * remembers the lowest id it queued, and its commit lowers
- * lowest_new_id to it; that is where the worker looks next.
+ * Commit order is not the order of ids: a transaction may commit a low id after
+ * others committed higher ones, and a worker that reads on from the highest id
+ * it saw would never find it.  So each transaction remembers the lowest id it
+ * queued, and at commit lowers lowest_new_id to it; there the worker reads on.
  */
 #include "postgres.h"
 
@@ -17,7 +16,10 @@
 #include "shared/registry.h"
 #include "shared/wakeup.h"
 
-/* Of the current transaction; a rolled back subtransaction's id may stay. */
+/*
+ * Of the current transaction.  The id of a subtransaction that was rolled back
+ * is not removed: the worker reads from there in vain.
+ */
 static int64 lowest_queued = PGNET_NOTHING_NEW;
 static bool rows_changed = false;
 static bool prepare_named = false;
@@ -57,7 +59,7 @@ pgnet_wakeup_pending(int64 *lowest_id, bool *changed)
 	*changed = rows_changed;
 }
 
-/* Be called at the end of transactions. */
+/* Register the callback below, unless this process has done so. */
 static void
 prepare_callback(void)
 {
@@ -106,7 +108,6 @@ at_transaction_end(XactEvent event, void *arg)
 	}
 }
 
-/* Nothing to announce. */
 static void
 forget_transaction(void)
 {

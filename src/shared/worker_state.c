@@ -14,12 +14,12 @@
 #include "shared/launcher_state.h"
 #include "shared/worker_state.h"
 
-/* That of this process, once claimed. */
+/* The state that this process has claimed. */
 static WorkerState *mine = NULL;
 
 static void release(int code, Datum database);
 
-/* The exit callback is registered first, and takes back only what is ours. */
+/* The exit callback is registered first; it does nothing without a claim. */
 WorkerState *
 pgnet_worker_claim(DatabaseState *database)
 {
@@ -42,8 +42,8 @@ pgnet_worker_claim(DatabaseState *database)
 }
 
 /*
- * before_shmem_exit callback.  What was registered after the claim was called
- * before: see inflight_global.c.
+ * before_shmem_exit callback.  Callbacks that were registered after the claim
+ * ran before this one: see inflight_global.c.
  */
 static void
 release(int code, Datum arg)
@@ -63,7 +63,7 @@ release(int code, Datum arg)
 		database->start_requested == DT_NOEND)
 		database->start_requested = now;
 	SpinLockRelease(&database->mutex);
-	/* announced to us, too late */
+	/* announced to this worker after it last looked */
 	if (pgnet_inbox_has_new(worker))
 		pgnet_database_request_start(database);
 	pgnet_database_broadcast(database);
