@@ -23,7 +23,7 @@
 static void scan_databases(DatabaseList *list, MemoryContext context);
 static int	compare_oids(const void *a, const void *b);
 
-/* Read pg_database, as autovacuum's launcher does. */
+/* As get_database_list() of autovacuum.c. */
 DatabaseList
 pgnet_databases_read(void)
 {
@@ -39,7 +39,6 @@ pgnet_databases_read(void)
 	return list;
 }
 
-/* Copy what matters of each row. */
 static void
 scan_databases(DatabaseList *list, MemoryContext context)
 {

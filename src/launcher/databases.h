@@ -1,7 +1,8 @@
 /*
  * databases.h -- the databases and roles of the server.
  *
- * Runs in: the launcher, which sees no other catalogs than the shared ones.
+ * Runs in: the launcher, which is connected to no database and can read shared
+ * catalogs only.
  * Each function is a transaction of its own.
  */
 #ifndef PGNET_DATABASES_H
@@ -13,13 +14,13 @@ typedef struct Database
 {
 	Oid			oid;
 	NameData	name;
-	bool		connectable;	/* takes connections, and is not half dropped */
+	bool		connectable;	/* datallowconn, and not partly dropped */
 } Database;
 
 typedef struct DatabaseList
 {
 	int			count;
-	Database   *databases;		/* by oid */
+	Database   *databases;		/* sorted by oid */
 } DatabaseList;
 
 typedef enum RoleState
@@ -29,15 +30,15 @@ typedef enum RoleState
 	PGNET_ROLE_NO_LOGIN
 } RoleState;
 
-/* All databases, in the current memory context. */
+/* All databases, allocated in the current memory context. */
 extern DatabaseList pgnet_databases_read(void);
 
-/* One of them, or NULL. */
+/* NULL if it is not in the list. */
 extern const Database *pgnet_databases_find(const DatabaseList *list, Oid oid);
 extern const Database *pgnet_databases_find_name(const DatabaseList *list,
 												 const char *name);
 
-/* Can a worker connect as that role?  Its oid, if it can. */
+/* Can a worker connect as a role?  *oid is set unless it is missing. */
 extern RoleState pgnet_role_find(const char *name, Oid *oid);
 
 #endif							/* PGNET_DATABASES_H */

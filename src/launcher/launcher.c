@@ -34,22 +34,22 @@
 #include "shared/prepared.h"
 #include "shared/registry.h"
 
-/* After a failure the postmaster waits so long, in seconds. */
+/* After an exit the postmaster waits this long. */
 #define RESTART_SECONDS 1
 
-/* The longest rest: the wall clock, which expiry goes by, may be set. */
+/* The longest rest: the wall clock may be set, and expiry depends on it. */
 #define LONGEST_REST_MS (3600L * 1000)
 
 typedef struct Launcher
 {
-	MemoryContext pass;
+	MemoryContext pass;			/* reset at the start of each pass */
 	TimestampTz now;			/* of this pass, by pgnet_clock_now() */
 	TimestampTz due;			/* of the next */
 	WorkerPool *pool;
 	bool		follow;			/* databases or settings changed */
-	char	   *said_missing;	/* names, as they are in the log */
-	bool		said_role;		/* what is wrong with pg_net.username */
-	Backoff		role;
+	char	   *said_missing;	/* names of databases, as logged last */
+	bool		said_role;		/* logged what is wrong with pg_net.username */
+	Backoff		role;			/* when to look it up again */
 } Launcher;
 
 static void launcher_init(Launcher *launcher);
@@ -104,7 +104,7 @@ pgnet_launcher_main(Datum unused)
 	proc_exit(1);
 }
 
-/* What shared memory says may be from before this launcher. */
+/* Shared memory may be from an earlier launcher, which exited with an error. */
 static void
 launcher_init(Launcher *launcher)
 {
@@ -134,7 +134,7 @@ begin_pass(Launcher *launcher)
 	CHECK_FOR_INTERRUPTS();
 	if (ConfigReloadPending)
 		reload(launcher);
-	/* else the whole queue of invalidations would wait for us */
+	/* otherwise the queue of invalidations could not be cut */
 	if (catchupInterruptPending)
 		ProcessCatchupInterrupt();
 	MemoryContextReset(launcher->pass);
@@ -143,7 +143,7 @@ begin_pass(Launcher *launcher)
 	launcher->due = DT_NOEND;
 }
 
-/* What failed may be mended, and responses may be due earlier. */
+/* SIGHUP: try again what failed; with another pg_net.ttl, expire anew. */
 static void
 reload(Launcher *launcher)
 {
@@ -159,7 +159,7 @@ reload(Launcher *launcher)
 	launcher->follow = true;
 }
 
-/* See which databases there are, if that may have changed. */
+/* Read pg_database, if it or the settings may have changed. */
 static void
 follow_databases(Launcher *launcher)
 {
@@ -179,7 +179,7 @@ follow_databases(Launcher *launcher)
 	set_keep_alive(launcher, &list);
 }
 
-/* Tell workers whether they stay. */
+/* Keep the workers of pg_net.database_name alive, and no others. */
 static void
 set_keep_alive(Launcher *launcher, const DatabaseList *list)
 {
@@ -214,7 +214,7 @@ set_keep_alive(Launcher *launcher, const DatabaseList *list)
 	say_missing(launcher, missing.data);
 }
 
-/* Say once which of them are missing. */
+/* Log which databases are missing, unless that was logged last time. */
 static void
 say_missing(Launcher *launcher, const char *names)
 {
@@ -231,7 +231,7 @@ say_missing(Launcher *launcher, const char *names)
 	launcher->said_missing = MemoryContextStrdup(TopMemoryContext, names);
 }
 
-/* Start the processes that are needed, or have others leave for them. */
+/* Start the processes that are needed; if there is no room, preempt others. */
 static void
 start_needed(Launcher *launcher)
 {
@@ -255,7 +255,10 @@ start_needed(Launcher *launcher)
 		pgnet_launcher_set_probed_all();
 }
 
-/* Whom do workers connect as?  False: as nobody, for now. */
+/*
+ * The role that workers connect as; InvalidOid: the bootstrap superuser.  False
+ * if pg_net.username cannot be used now.
+ */
 static bool
 find_role(Launcher *launcher, Oid *role)
 {
@@ -281,7 +284,7 @@ find_role(Launcher *launcher, Oid *role)
 	return false;
 }
 
-/* Say once why no worker can start. */
+/* Log once why no worker can start. */
 static void
 say_role(Launcher *launcher, RoleState state)
 {
@@ -297,7 +300,10 @@ say_role(Launcher *launcher, RoleState state)
 	launcher->said_role = true;
 }
 
-/* Sleep until somebody calls, a process starts or ends, or something is due. */
+/*
+ * Sleep until the latch is set, which also the postmaster does when a process
+ * of ours starts or exits (bgw_notify_pid), or until something is due.
+ */
 static void
 rest(Launcher *launcher)
 {

@@ -6,10 +6,10 @@
 
 #include "postgres.h"
 
-/* Register the launcher; runs while the server starts. */
+/* Register the background worker; called while the server starts. */
 extern void pgnet_launcher_init(void);
 
-/* Entry point of the process, found by name. */
+/* Entry point of the process, which the postmaster finds by its name. */
 extern PGDLLEXPORT void pgnet_launcher_main(Datum unused);
 
 #endif							/* PGNET_LAUNCHER_H */

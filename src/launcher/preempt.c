@@ -11,8 +11,8 @@
 #include "shared/registry.h"
 
 /*
- * How long a worker keeps its process when others wait for it: long enough to
- * be worth the start of a process and its new connections.
+ * How long a worker keeps its process while other databases wait: long enough
+ * to be worth the start of a process and new connections.
  */
 #define TURN_MS 2000
 
@@ -20,15 +20,15 @@
 typedef struct Candidate
 {
 	DatabaseState *database;
-	TimestampTz turn_ends;		/* DT_NOBEGIN: it is idle */
+	TimestampTz turn_ends;		/* when it may be asked; DT_NOBEGIN: idle */
 } Candidate;
 
 typedef struct Candidates
 {
 	Candidate  *all;
 	int			count;
-	int			nasked;			/* workers that were asked before */
-	int			nasked_idle;	/* those of them that leave at once */
+	int			nasked;			/* workers that were asked, and have not left */
+	int			nasked_idle;	/* those of them that are idle */
 } Candidates;
 
 static void stop_asking(void);
@@ -49,7 +49,7 @@ pgnet_preempt(const WorkerPool *pool, int waiting, TimestampTz now,
 		const Candidate *next = &candidates.all[i];
 		bool		idle = next->turn_ends == DT_NOBEGIN;
 
-		/* the busy ones that were asked may take their time, or refuse */
+		/* an idle one is asked even if busy ones were: they may refuse */
 		if (i + (idle ? candidates.nasked_idle : candidates.nasked) >= waiting)
 			continue;
 		if (next->turn_ends > now)
@@ -64,7 +64,7 @@ pgnet_preempt(const WorkerPool *pool, int waiting, TimestampTz now,
 	pfree(candidates.all);
 }
 
-/* Nobody waits any more: who has not left may stay. */
+/* No database waits any more: workers that have not left yet may stay. */
 static void
 stop_asking(void)
 {
@@ -74,7 +74,7 @@ stop_asking(void)
 		pgnet_database_request_yield(pgnet_registry_at(i), false);
 }
 
-/* The workers that were not asked, and have not refused. */
+/* Workers that were not asked yet and have not refused; counts the others. */
 static Candidates
 find_candidates(const WorkerPool *pool)
 {

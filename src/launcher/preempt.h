@@ -13,9 +13,9 @@
 #include "launcher/worker_pool.h"
 
 /*
- * So many databases wait for a process: ask as many workers to yield, those
- * that are idle and those that had their turn.  *due is lowered to when the
- * next one will have had it.
+ * Ask workers to yield, as many as there are databases waiting for a process:
+ * first those that are idle, then those that have kept their process for long
+ * enough.  *due is lowered to when the next one will have.
  */
 extern void pgnet_preempt(const WorkerPool *pool, int waiting, TimestampTz now,
 						  TimestampTz *due);

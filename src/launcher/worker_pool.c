@@ -3,9 +3,9 @@
  *
  * Runs in: the launcher.
  *
- * An entry is what the launcher knows of a database's process; what others
- * have to know is in shared memory.  So a launcher that is started anew knows
- * enough: a process it does not know of is the worker, or ends without harm.
+ * Only the launcher needs what is in an entry; the rest is in shared memory.
+ * So a launcher that is restarted can begin with no entries: a process of an
+ * earlier one is the worker of its database, or finds one and exits.
  */
 #include "postgres.h"
 
@@ -29,19 +29,19 @@
 #define FIRST_RETRY_MS 1000
 #define LAST_RETRY_MS 60000
 
-/* One that lived so long did not fail to start. */
+/* A process that ran for this long did not fail to start. */
 #define GOOD_START_MS 10000
 
-/* While there are too few processes, the log says so this often at most. */
+/* The least interval of messages that max_worker_processes is used up. */
 #define SAY_AGAIN_MS 600000
 
 /* Why a database needs a process, the most urgent first. */
 typedef enum Need
 {
-	NEED_WORKER,				/* something was committed, or it died */
-	NEED_EXPIRY,				/* responses are due to go */
-	NEED_PROBE,					/* it is a copy: no worker, but a probe */
-	NEED_KEEP_ALIVE,			/* the setting says so */
+	NEED_WORKER,				/* a start was requested */
+	NEED_EXPIRY,				/* a request or a response is due */
+	NEED_PROBE,					/* the database is a new copy */
+	NEED_KEEP_ALIVE,			/* pg_net.database_name names it */
 	NEED_NOTHING
 } Need;
 
@@ -53,14 +53,14 @@ typedef enum ProcessKind
 
 typedef struct WorkerEntry
 {
-	Oid			database;		/* as the state said when the entry was made */
-	BackgroundWorkerHandle *handle; /* of a process, or NULL */
+	Oid			database;		/* of the state when the entry was made */
+	BackgroundWorkerHandle *handle; /* NULL: no process of this launcher */
 	ProcessKind kind;
 	TimestampTz started;
 	int			failures;		/* in a row */
-	TimestampTz not_before;		/* after a failure */
+	TimestampTz not_before;		/* to be started again, after a failure */
 	Need		need;			/* when last reviewed */
-	TimestampTz since;			/* of that; for nothing: until, or DT_NOEND */
+	TimestampTz since;			/* see need_of() */
 } WorkerEntry;
 
 struct WorkerPool
@@ -73,8 +73,8 @@ struct WorkerPool
 	int			nto_probe;
 	int			nprobes;		/* processes that probe now */
 
-	Backoff		full;			/* no room for another process */
-	TimestampTz say_full;		/* not in the log before that again */
+	Backoff		full;			/* when max_worker_processes was used up */
+	TimestampTz say_full;		/* when to log that again */
 };
 
 static void review(WorkerPool *pool, int index, TimestampTz now,
@@ -111,7 +111,7 @@ pgnet_worker_pool_create(MemoryContext parent)
 	return pool;
 }
 
-/* An entry whose state is another database's by now waits for its process. */
+/* An entry keeps its database until its process has exited. */
 void
 pgnet_worker_pool_follow_registry(WorkerPool *pool)
 {
@@ -200,7 +200,7 @@ pgnet_worker_pool_review(WorkerPool *pool, TimestampTz now, TimestampTz *due)
 	return any || (pool->nto_probe > 0 && pool->nprobes < MAX_PROBES);
 }
 
-/* Has its process ended, and is another one needed? */
+/* Set what a database needs, and lower *due. */
 static void
 review(WorkerPool *pool, int index, TimestampTz now, TimestampTz wall,
 	   TimestampTz *due)
@@ -232,8 +232,8 @@ review(WorkerPool *pool, int index, TimestampTz now, TimestampTz wall,
 }
 
 /*
- * What a process is needed for now, by the wall clock, and *since when; when
- * for nothing, *since is when one may be, or DT_NOEND.
+ * What a process is needed for, and *since when, by the wall clock.  If for
+ * nothing, *since is when one will be needed, DT_NOEND if that is not known.
  */
 static Need
 need_of(const DatabaseSnapshot *snapshot, TimestampTz wall, TimestampTz *since)
@@ -259,7 +259,7 @@ need_of(const DatabaseSnapshot *snapshot, TimestampTz wall, TimestampTz *since)
 	return NEED_NOTHING;
 }
 
-/* Has the process ended, and well? */
+/* If the process has exited, forget it, and count a failure if it was one. */
 static void
 reap(WorkerPool *pool, int index, TimestampTz now)
 {
@@ -272,7 +272,7 @@ reap(WorkerPool *pool, int index, TimestampTz now)
 		return;
 	pfree(entry->handle);
 	entry->handle = NULL;
-	/* there is room for another */
+	/* there is room for another process */
 	pgnet_backoff_succeeded(&pool->full);
 	if (entry->kind == PROBE)
 		pool->nprobes--;
@@ -282,7 +282,7 @@ reap(WorkerPool *pool, int index, TimestampTz now)
 		pgnet_registry_release(database, false);
 		return;
 	}
-	/* what a probe did not find out a worker will */
+	/* a probe failed: have a worker started instead */
 	if (entry->kind == PROBE)
 		pgnet_database_request_start(database);
 	if (now < TimestampTzPlusMilliseconds(entry->started, GOOD_START_MS))
@@ -291,7 +291,7 @@ reap(WorkerPool *pool, int index, TimestampTz now)
 		entry->failures = 0;
 }
 
-/* Wait before the next try. */
+/* Pause before the next try, twice as long after each failure. */
 static void
 fail(WorkerEntry *entry, TimestampTz now)
 {
@@ -319,7 +319,7 @@ pgnet_worker_pool_start_needed(WorkerPool *pool, const DatabaseList *list,
 
 	if (waiting == 0 && !start_probes(pool, list, role, now))
 		waiting = working = 1;
-	/* who has no work does not take a process from who has */
+	/* an idle worker must not take the process of one with work */
 	if (waiting == 0)
 		waiting = start_all(pool, list, role, now, NEED_KEEP_ALIVE);
 
@@ -335,7 +335,6 @@ pgnet_worker_pool_start_needed(WorkerPool *pool, const DatabaseList *list,
 	return working;
 }
 
-/* Say which limit is in the way, but not again and again. */
 static void
 say_full(WorkerPool *pool, int waiting, TimestampTz now)
 {
@@ -352,8 +351,8 @@ say_full(WorkerPool *pool, int waiting, TimestampTz now)
 }
 
 /*
- * Start the processes with such needs, the most urgent first; for how many was
- * there no room?
+ * Start the processes for needs that are at least as urgent, the most urgent
+ * first.  Returns for how many there was no room.
  */
 static int
 start_all(WorkerPool *pool, const DatabaseList *list, Oid role, TimestampTz now,
@@ -373,7 +372,7 @@ start_all(WorkerPool *pool, const DatabaseList *list, Oid role, TimestampTz now,
 	return count - started;
 }
 
-/* The entries with such needs whose databases take connections. */
+/* Entries with such needs whose databases take connections, palloc'd. */
 static WorkerEntry **
 find_startable(WorkerPool *pool, const DatabaseList *list, Need least,
 			   int *count)
@@ -394,12 +393,12 @@ find_startable(WorkerPool *pool, const DatabaseList *list, Need least,
 		else if (database->connectable)
 			found[(*count)++] = entry;
 		else
-			entry->not_before = DT_NOEND;	/* until it is changed */
+			entry->not_before = DT_NOEND;	/* until pg_database changes */
 	}
 	return found;
 }
 
-/* The database is gone. */
+/* The database was dropped. */
 static void
 release(WorkerPool *pool, int index)
 {
@@ -450,7 +449,7 @@ start_probe(WorkerPool *pool, Oid database, Oid role, TimestampTz now)
 	return entry->handle != NULL || start(pool, entry, PROBE, role, now);
 }
 
-/* Start a process; false: there is no room. */
+/* Start a process; false: max_worker_processes is used up. */
 static bool
 start(WorkerPool *pool, WorkerEntry *entry, ProcessKind kind, Oid role,
 	  TimestampTz now)
@@ -474,7 +473,7 @@ start(WorkerPool *pool, WorkerEntry *entry, ProcessKind kind, Oid role,
 	return true;
 }
 
-/* See worker/worker.h; the role may be InvalidOid. */
+/* The arguments of the process are those that worker/worker.h asks for. */
 static void
 describe(BackgroundWorker *worker, ProcessKind kind, Oid database, Oid role)
 {

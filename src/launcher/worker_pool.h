@@ -17,8 +17,8 @@ typedef struct WorkerPool WorkerPool;
 extern WorkerPool *pgnet_worker_pool_create(MemoryContext parent);
 
 /*
- * See which databases have a state, before the databases are read: a state
- * that is there belongs to a database that was.
+ * Note which databases have a state.  To be called before pg_database is read:
+ * a state without a database is then known to be of one that was dropped.
  */
 extern void pgnet_worker_pool_follow_registry(WorkerPool *pool);
 
@@ -30,34 +30,35 @@ extern void pgnet_worker_pool_release_dropped(WorkerPool *pool,
 extern void pgnet_worker_pool_probe_all(WorkerPool *pool,
 										const DatabaseList *list);
 
-/* Is there one that was not probed yet? */
+/* Are there databases that were not probed yet? */
 extern bool pgnet_worker_pool_is_probing(const WorkerPool *pool);
 
-/* Try again at once what failed: it may be fixed. */
+/* Try again without a pause: what made processes fail may be fixed. */
 extern void pgnet_worker_pool_forget_failures(WorkerPool *pool);
 
-/* Expired responses may be due earlier than it was thought. */
+/* pg_net.ttl changed: start workers to find out when responses expire. */
 extern void pgnet_worker_pool_expire_now(WorkerPool *pool);
 
 /*
- * See which processes have ended, and which are needed.  True: there is
- * something to start; *due is when there may be, if nothing happens before.
+ * Find out which processes have exited, and which are needed.  Returns whether
+ * there is something to start.  *due is set to when there may be, if nothing
+ * else happens; DT_NOEND: never.
  */
 extern bool pgnet_worker_pool_review(WorkerPool *pool, TimestampTz now,
 									 TimestampTz *due);
 
 /*
- * Start those that are needed, the most urgent first, as long as there are
- * background workers left; for how many databases with work there was none.
- * *due is lowered to when to try again.
+ * Start the processes that are needed, the most urgent first, until
+ * max_worker_processes is used up.  Returns for how many databases with work
+ * there was none.  *due is lowered to when to try again.
  */
 extern int	pgnet_worker_pool_start_needed(WorkerPool *pool,
 										   const DatabaseList *list, Oid role,
 										   TimestampTz now, TimestampTz *due);
 
 /*
- * When the process of the database with that index was started; 0: by a
- * launcher before this one.
+ * When this launcher started the process of the database with that index; 0 if
+ * it did not.
  */
 extern TimestampTz pgnet_worker_pool_started(const WorkerPool *pool, int index);
 
