@@ -3,8 +3,8 @@
  *
  * Runs in: client backends and workers, inside a transaction.
  *
- * What is found is remembered until an invalidation message names one of the
- * tables, so asking costs nothing in the common case.
+ * What was read from the catalogs is kept until an invalidation message names
+ * one of the tables.
  */
 #include "postgres.h"
 
@@ -31,7 +31,7 @@
 #include "tables/row_writer.h"
 #include "tables/shape.h"
 
-/* What we know of the database; queue is InvalidOid while we know nothing. */
+/* What was read from the catalogs; queue is InvalidOid if nothing is known. */
 typedef struct Knowledge
 {
 	Oid			queue;
@@ -43,16 +43,16 @@ typedef struct Knowledge
 	Oid			method_type;
 	TableTraits queue_traits;
 	TableTraits log_traits;
-	const char *misfit;			/* a column we cannot work with, or NULL */
+	const char *misfit;			/* a column we cannot use, or NULL */
 	const char *misfit_table;
 } Knowledge;
 
 static Knowledge known;
 
-/* counts calls of forget() */
+/* how often forget() was called */
 static uint64 invalidations = 0;
 
-/* count what may have changed net.access_rule, net.endpoint */
+/* how often net.access_rule and net.endpoint may have changed */
 static uint64 rule_changes = 1;
 static uint64 endpoint_changes = 1;
 
@@ -65,22 +65,12 @@ static void forget(Datum arg, Oid relation);
 static Oid	extension_table(Oid extension, Oid schema, const char *name);
 static Oid	extension_function(Oid extension, Oid schema, const char *name);
 
-/*
- * Is pg_net installed in this database?  A schema net that is somebody else's
- * does not count: the tables must belong to the extension.
- */
 bool
 pgnet_catalog_installed(void)
 {
 	return OidIsValid(known.queue) || learn();
 }
 
-/*
- * Lock both tables for writing until the transaction ends, or neither: the
- * worker never waits for someone's ACCESS EXCLUSIVE.  *queue is the table that
- * is locked; what we know may be forgotten any time a lock is taken, but
- * tables that are locked stay what they are.
- */
 TablesState
 pgnet_catalog_lock_tables(Oid *queue)
 {
@@ -98,14 +88,13 @@ pgnet_catalog_lock_tables(Oid *queue)
 	if (!ConditionalLockRelationOid(*queue, RowExclusiveLock) ||
 		!ConditionalLockRelationOid(log, RowExclusiveLock))
 		return PGNET_TABLES_BUSY;
-	/* were these the right tables when the locks came? */
+	/* taking a lock may process invalidations: are these still the tables? */
 	if (pgnet_catalog_installed() && known.queue == *queue &&
 		known.log == log && known.misfit == NULL)
 		return PGNET_TABLES_LOCKED;
 	return PGNET_TABLES_BUSY;
 }
 
-/* The column that is missing, or of another type, and its table. */
 const char *
 pgnet_catalog_misfit(const char **table)
 {
@@ -113,11 +102,6 @@ pgnet_catalog_misfit(const char **table)
 	return known.misfit;
 }
 
-/*
- * Act as the owner of the tables, whoever called: the caller needs no right
- * to them, and a trigger on them gets no more rights than their owner has.
- * Undone by pgnet_catalog_become(), or by the abort of the transaction.
- */
 CatalogUser
 pgnet_catalog_become_owner(void)
 {
@@ -137,21 +121,18 @@ pgnet_catalog_become_owner(void)
 	return before;
 }
 
-/* Be who we were. */
 void
 pgnet_catalog_become(CatalogUser user)
 {
 	SetUserIdAndSecContext(user.user, user.security_context);
 }
 
-/* The type net.http_method; only valid when installed. */
 Oid
 pgnet_catalog_method_type(void)
 {
 	return known.method_type;
 }
 
-/* Look for a member of the extension. */
 Oid
 pgnet_catalog_relation(const char *name)
 {
@@ -169,7 +150,6 @@ pgnet_catalog_installation(void)
 	return pgnet_catalog_installed() ? known.installation : InvalidOid;
 }
 
-/* Are the tables unlogged, on a standby? */
 bool
 pgnet_catalog_is_absent_on_standby(void)
 {
@@ -178,7 +158,6 @@ pgnet_catalog_is_absent_on_standby(void)
 		 get_rel_persistence(known.log) == RELPERSISTENCE_UNLOGGED);
 }
 
-/* Count the changes of the rules. */
 uint64
 pgnet_catalog_rule_changes(void)
 {
@@ -193,10 +172,6 @@ pgnet_catalog_endpoint_changes(void)
 	return endpoint_changes;
 }
 
-/*
- * Has the table of rules no block?  A query that finds nothing costs a session
- * that begins a millisecond.
- */
 bool
 pgnet_catalog_has_no_rules(void)
 {
@@ -213,7 +188,6 @@ pgnet_catalog_has_no_rules(void)
 	return empty;
 }
 
-/* Open the queue for an insert without a plan. */
 Relation
 pgnet_catalog_open_writable_queue(TableTraits *traits)
 {
@@ -221,7 +195,7 @@ pgnet_catalog_open_writable_queue(TableTraits *traits)
 	{
 		Relation	queue = try_table_open(known.queue, RowExclusiveLock);
 
-		/* was it the queue, and writable, when the lock came? */
+		/* is it still the queue, and writable, now that it is locked? */
 		if (queue != NULL && pgnet_catalog_installed() &&
 			known.queue_traits.writable &&
 			known.queue == RelationGetRelid(queue))
@@ -235,7 +209,6 @@ pgnet_catalog_open_writable_queue(TableTraits *traits)
 	return NULL;
 }
 
-/* Open the queue for reading without a plan. */
 Relation
 pgnet_catalog_open_readable_queue(Oid queue, Oid *primary_key)
 {
@@ -247,7 +220,6 @@ pgnet_catalog_open_readable_queue(Oid queue, Oid *primary_key)
 	return table_open(queue, NoLock);
 }
 
-/* Open the queue for removing rows without a plan. */
 Relation
 pgnet_catalog_open_removable_queue(void)
 {
@@ -256,7 +228,6 @@ pgnet_catalog_open_removable_queue(void)
 	return table_open(known.queue, NoLock);
 }
 
-/* Open the response table for an insert without a plan. */
 Relation
 pgnet_catalog_open_writable_log(TableTraits *traits)
 {
@@ -267,8 +238,8 @@ pgnet_catalog_open_writable_log(TableTraits *traits)
 }
 
 /*
- * Look the tables up.  Reading catalogs may itself bring invalidations; then
- * what was read may be old, and is read again.
+ * Fill known.  Reading catalogs may process invalidations; then what was read
+ * may be out of date, and is read again.
  */
 static bool
 learn(void)
@@ -295,7 +266,7 @@ learn(void)
 	return true;
 }
 
-/* Read the catalogs; false when the extension or a table is not there. */
+/* False if the extension or one of its tables is missing. */
 static bool
 read_catalogs(Knowledge *read)
 {
@@ -347,7 +318,6 @@ read_catalogs(Knowledge *read)
 	return complete;
 }
 
-/* Look for a column that is missing, or of another type. */
 static void
 find_misfit(Knowledge *read, TupleDesc queue, TupleDesc log)
 {
@@ -378,7 +348,7 @@ forget(Datum arg, Oid relation)
 		known.queue = InvalidOid;
 }
 
-/* The table of that name if it is a member of the extension. */
+/* A table that is a member of the extension, or InvalidOid. */
 static Oid
 extension_table(Oid extension, Oid schema, const char *name)
 {
@@ -390,7 +360,10 @@ extension_table(Oid extension, Oid schema, const char *name)
 	return InvalidOid;
 }
 
-/* The function of that name, without arguments, likewise. */
+/*
+ * A function without arguments that is a member of the extension, or
+ * InvalidOid.
+ */
 static Oid
 extension_function(Oid extension, Oid schema, const char *name)
 {

@@ -12,21 +12,18 @@
 
 static int	compare(const void *a, const void *b);
 
-/* Put ids in order. */
 void
 pgnet_ids_sort(int64 *ids, int nids)
 {
 	qsort(ids, nids, sizeof(int64), compare);
 }
 
-/* Is id one of these? */
 bool
 pgnet_ids_contain(const int64 *ids, int nids, int64 id)
 {
 	return bsearch(&id, ids, nids, sizeof(int64), compare) != NULL;
 }
 
-/* Make an array. */
 Datum
 pgnet_ids_array(const int64 *ids, int nids)
 {

@@ -14,7 +14,6 @@ static void write_insert(PreparedStatement *insert, const char *table,
 						 const ShapeColumn *columns, int ncolumns,
 						 const char *returning);
 
-/* Insert. */
 int
 pgnet_insert_statement_run(StatementSession *session, PreparedStatement *insert,
 						   const char *table, const ShapeColumn *columns,

@@ -12,10 +12,11 @@
 #include "tables/statement.h"
 
 /*
- * Insert a row: values of these columns, but for those that are left to their
- * defaults, into a table of the schema net.  The statement, empty at first, is
- * made from the shape; returning is its last clause.  How many rows it gave or
- * inserted.
+ * Insert a row into a table of schema net, by a statement.  values and nulls
+ * are of the columns; those with by_default are left to their defaults.  The
+ * statement, empty at first, is written and prepared by the first call;
+ * returning is its RETURNING clause, or "".  Returns how many rows were
+ * inserted, or returned.
  */
 extern int	pgnet_insert_statement_run(StatementSession *session,
 									   PreparedStatement *insert,

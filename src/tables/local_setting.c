@@ -1,8 +1,7 @@
 /*
  * local_setting.c -- a PostgreSQL setting for the length of one statement.
  *
- * Runs in: client backends and workers, inside a transaction.  An error in
- * between sets it back as well, with the (sub)transaction.
+ * Runs in: client backends and workers, inside a transaction.
  */
 #include "postgres.h"
 
@@ -10,7 +9,7 @@
 
 #include "tables/local_setting.h"
 
-/* Set it, as the SET clause of a function does (utils/fmgr/fmgr.c). */
+/* As the SET clause of a function (utils/fmgr/fmgr.c). */
 int
 pgnet_local_setting_begin(const char *name, const char *value)
 {
@@ -21,7 +20,6 @@ pgnet_local_setting_begin(const char *name, const char *value)
 	return level;
 }
 
-/* Set it back. */
 void
 pgnet_local_setting_end(int level)
 {

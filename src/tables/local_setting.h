@@ -8,7 +8,10 @@
 
 #include "postgres.h"
 
-/* Set it; what comes back is for the other, which sets it back. */
+/*
+ * Set a setting; the other function, called with the result, restores it.
+ * After an error the abort of the (sub)transaction does.
+ */
 extern int	pgnet_local_setting_begin(const char *name, const char *value);
 extern void pgnet_local_setting_end(int level);
 

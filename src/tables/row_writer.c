@@ -4,13 +4,13 @@
  * Runs in: client backends and workers.
  *
  * As logical replication inserts them (replication/logical/worker.c): the
- * table's indexes, constraints, generated columns and triggers are honoured by
- * the executor's own functions.  To make and begin a plan for each row costs
- * three times what all of that does for a table nobody added anything to.
+ * executor's own functions see to indexes, constraints, generated columns and
+ * triggers.  To plan and start an INSERT for each row costs three times as much
+ * where users added nothing to the table.
  *
- * What they need is made once and kept for the transaction, since calls come
- * in thousands: as long as the tables and all functions stay what they are,
- * which is when a plan would be kept, too (utils/cache/plancache.c).
+ * The state that the executor needs is made once and kept for the transaction,
+ * because there may be thousands of calls.  It is forgotten when a table or a
+ * function changes, as a plan would be (utils/cache/plancache.c).
  */
 #include "postgres.h"
 
@@ -32,19 +32,19 @@
 
 struct RowWriter
 {
-	MemoryContext context;		/* of all of it */
-	MemoryContextCallback gone; /* called when that is deleted */
+	MemoryContext context;		/* has all of this */
+	MemoryContextCallback gone; /* called when it is deleted */
 	Oid			table;
 	TableTraits traits;
-	SubTransactionId user;		/* who is between begin and end, or Invalid */
+	SubTransactionId user;		/* that has begun and not ended, or Invalid */
 	EState	   *estate;
 	ResultRelInfo *relation;
 	Oid		   *indexes;		/* of relation */
 	TupleTableSlot *slot;
-	ExprState **defaults;		/* of each column; NULL: its kind says all */
+	ExprState **defaults;		/* by column; NULL: see TableTraits.defaults */
 };
 
-/* The one of this transaction that is used again, or NULL. */
+/* The writer of this transaction that can be used again, or NULL. */
 static RowWriter *kept = NULL;
 
 static RowWriter *kept_for(Relation table);
@@ -58,7 +58,6 @@ static void open_again(RowWriter *writer, Relation table);
 static void close_indexes(RowWriter *writer);
 static Datum default_value(RowWriter *writer, int column, bool *null);
 
-/* Begin. */
 RowWriter *
 pgnet_row_writer_begin(Relation table, const TableTraits *traits)
 {
@@ -74,7 +73,7 @@ pgnet_row_writer_begin(Relation table, const TableTraits *traits)
 		open_again(writer, table);
 	else
 		writer = create(table, traits);
-	/* as at the end */
+	/* those that pgnet_row_writer_end() will see */
 	traits = &writer->traits;
 	if (traits->runs_user_code)
 		PushActiveSnapshot(GetTransactionSnapshot());
@@ -89,7 +88,6 @@ pgnet_row_writer_begin(Relation table, const TableTraits *traits)
 	return writer;
 }
 
-/* Insert. */
 bool
 pgnet_row_writer_insert(RowWriter *writer, const ShapeColumn *columns,
 						int ncolumns, const Datum *values, const bool *nulls)
@@ -108,21 +106,19 @@ pgnet_row_writer_insert(RowWriter *writer, const ShapeColumn *columns,
 												&slot->tts_isnull[i]);
 	ExecStoreVirtualTuple(slot);
 	slot->tts_tableOid = writer->table;
-	/* functions that are called remember things in that context */
+	/* what functions of users keep for the query belongs in this context */
 	before = MemoryContextSwitchTo(writer->estate->es_query_cxt);
 	ExecSimpleRelationInsert(writer->relation, writer->estate, slot);
 	MemoryContextSwitchTo(before);
 	return ItemPointerIsValid(&slot->tts_tid);
 }
 
-/* Look at what was inserted. */
 Datum
 pgnet_row_writer_value(RowWriter *writer, int column, bool *null)
 {
 	return slot_getattr(writer->slot, column + 1, null);
 }
 
-/* End. */
 void
 pgnet_row_writer_end(RowWriter *writer)
 {
@@ -143,7 +139,7 @@ pgnet_row_writer_end(RowWriter *writer)
 	MemoryContextSwitchTo(before);
 	if (writer != kept)
 	{
-		/* slots hold on to descriptions of tables */
+		/* slots hold references to tuple descriptors */
 		ExecResetTupleTable(writer->estate->es_tupleTable, false);
 		FreeExecutorState(writer->estate);
 		MemoryContextDelete(writer->context);
@@ -151,7 +147,7 @@ pgnet_row_writer_end(RowWriter *writer)
 	CommandCounterIncrement();
 }
 
-/* Forget them; one that is in use is freed at its end. */
+/* A writer that is in use is freed when it ends. */
 void
 pgnet_row_writer_forget(void)
 {
@@ -162,7 +158,7 @@ pgnet_row_writer_forget(void)
 		MemoryContextDelete(writer->context);
 }
 
-/* The writer that is kept, if it is for that table and free. */
+/* The writer that is kept, if it is for this table and not in use. */
 static RowWriter *
 kept_for(Relation table)
 {
@@ -176,7 +172,7 @@ kept_for(Relation table)
 	return kept;
 }
 
-/* Is somebody between begin and end? */
+/* Has somebody begun and not ended, in a subtransaction that is still open? */
 static bool
 is_used(const RowWriter *writer)
 {
@@ -184,7 +180,7 @@ is_used(const RowWriter *writer)
 		SubTransactionIsActive(writer->user);
 }
 
-/* Make what the executor has for an INSERT. */
+/* Make the executor state that an INSERT has. */
 static RowWriter *
 create(Relation table, const TableTraits *traits)
 {
@@ -225,7 +221,10 @@ create(Relation table, const TableTraits *traits)
 	return writer;
 }
 
-/* Learn of all that may change what is kept, tables apart. */
+/*
+ * Register the callbacks that forget the writer when a function, operator or
+ * type changes; tables are followed by catalog.c.
+ */
 static void
 follow_catalogs(void)
 {
@@ -256,7 +255,7 @@ forget(void *writer)
 		kept = NULL;
 }
 
-/* Make defaults ready whose kind does not say all. */
+/* Compile the defaults that are expressions. */
 static ExprState **
 prepare_defaults(RowWriter *writer, Relation table)
 {
@@ -279,7 +278,7 @@ prepare_defaults(RowWriter *writer, Relation table)
 	return defaults;
 }
 
-/* Use it once more: its relations are open for as long as it is used. */
+/* Give a kept writer the relation that is open now, and open its indexes. */
 static void
 open_again(RowWriter *writer, Relation table)
 {

@@ -3,8 +3,9 @@
  *
  * Runs in: client backends and workers.
  *
- * People drop and rename columns.  A statement that fails for it would take
- * every response for one that cannot be stored; so the worker looks first.
+ * Users drop and rename columns.  The worker looks before it runs statements:
+ * if these failed for that reason, it would give up every response as one that
+ * cannot be stored.
  */
 #include "postgres.h"
 
@@ -15,7 +16,6 @@
 static Form_pg_attribute find_column(TupleDesc desc, const char *name);
 static bool can_cast(Oid from, Oid to, CoercionContext context);
 
-/* Look at columns we read. */
 const char *
 pgnet_shape_unreadable(TupleDesc desc, const ShapeColumn *columns, int ncolumns)
 {
@@ -30,7 +30,6 @@ pgnet_shape_unreadable(TupleDesc desc, const ShapeColumn *columns, int ncolumns)
 	return NULL;
 }
 
-/* Look at columns we write. */
 const char *
 pgnet_shape_unwritable(TupleDesc desc, const ShapeColumn *columns, int ncolumns)
 {

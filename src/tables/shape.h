@@ -10,19 +10,19 @@
 
 #include "access/tupdesc.h"
 
-/* A column as we made it. */
+/* A column as CREATE EXTENSION made it. */
 typedef struct ShapeColumn
 {
 	const char *name;
 	Oid			type;
-	bool		by_default;		/* our inserts do not name it */
-	bool		filled;			/* it is NOT NULL as we make it */
+	bool		by_default;		/* our inserts leave it to its default */
+	bool		filled;			/* it is NOT NULL */
 } ShapeColumn;
 
 /*
- * The name of the first of these columns that is missing, or whose type can
- * not be cast to ours (read) or assigned from ours (written); NULL when all
- * will do.  The name is the caller's.
+ * The name of the first column that is missing, or whose type cannot be cast to
+ * ours (to read it) or assigned from ours (to write it).  NULL if there is
+ * none.  The result points into columns.
  */
 extern const char *pgnet_shape_unreadable(TupleDesc desc,
 										  const ShapeColumn *columns,

@@ -14,7 +14,6 @@
 static SPIPlanPtr prepared(PreparedStatement *statement);
 static void free_found(StatementSession *session);
 
-/* Begin. */
 void
 pgnet_statement_begin(StatementSession *session, int options)
 {
@@ -27,7 +26,6 @@ pgnet_statement_begin(StatementSession *session, int options)
 		session->snapshot = RegisterSnapshot(GetLatestSnapshot());
 }
 
-/* End. */
 void
 pgnet_statement_end(StatementSession *session)
 {
@@ -40,7 +38,6 @@ pgnet_statement_end(StatementSession *session)
 		pgnet_catalog_become(session->caller);
 }
 
-/* Run a statement. */
 int
 pgnet_statement_run(StatementSession *session, PreparedStatement *statement,
 					Datum *values, const char *nulls)
@@ -61,7 +58,6 @@ pgnet_statement_run(StatementSession *session, PreparedStatement *statement,
 	return (int) SPI_processed;
 }
 
-/* Read a bigint. */
 int64
 pgnet_statement_int64(const StatementSession *session, int row, int column,
 					  int64 if_null)
@@ -72,7 +68,6 @@ pgnet_statement_int64(const StatementSession *session, int row, int column,
 	return null ? if_null : DatumGetInt64(value);
 }
 
-/* Read an integer. */
 int32
 pgnet_statement_int32(const StatementSession *session, int row, int column,
 					  int32 if_null)
@@ -83,7 +78,6 @@ pgnet_statement_int32(const StatementSession *session, int row, int column,
 	return null ? if_null : DatumGetInt32(value);
 }
 
-/* Read a boolean. */
 bool
 pgnet_statement_bool(const StatementSession *session, int row, int column,
 					 bool if_null)
@@ -94,7 +88,6 @@ pgnet_statement_bool(const StatementSession *session, int row, int column,
 	return null ? if_null : DatumGetBool(value);
 }
 
-/* Read an oid, InvalidOid for null. */
 Oid
 pgnet_statement_oid(const StatementSession *session, int row, int column)
 {
@@ -104,7 +97,6 @@ pgnet_statement_oid(const StatementSession *session, int row, int column)
 	return null ? InvalidOid : DatumGetObjectId(value);
 }
 
-/* Copy a text. */
 char *
 pgnet_statement_text(const StatementSession *session, int row, int column)
 {
@@ -114,7 +106,6 @@ pgnet_statement_text(const StatementSession *session, int row, int column)
 	return null ? NULL : TextDatumGetCString(value);
 }
 
-/* Read a column. */
 Datum
 pgnet_statement_datum(const StatementSession *session, int row, int column,
 					  bool *null)
@@ -123,7 +114,6 @@ pgnet_statement_datum(const StatementSession *session, int row, int column,
 						 column, null);
 }
 
-/* Open a session with SPI. */
 void
 pgnet_statement_connect(void)
 {
@@ -131,7 +121,6 @@ pgnet_statement_connect(void)
 		elog(ERROR, "could not connect to SPI");
 }
 
-/* End it. */
 void
 pgnet_statement_finish(void)
 {
@@ -160,7 +149,7 @@ prepared(PreparedStatement *statement)
 	return statement->plan;
 }
 
-/* Free what the last statement gave. */
+/* Free the rows of the last statement. */
 static void
 free_found(StatementSession *session)
 {

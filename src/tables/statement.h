@@ -13,56 +13,56 @@
 
 #include "tables/catalog.h"
 
-/* Both tables have fewer columns. */
+/* More than the columns of either table. */
 #define PGNET_STATEMENT_MAX_PARAMS 48
 
-/* A statement of ours: written down where it is used, prepared on first use. */
+/* A statement, static where it is used, and prepared on first use. */
 typedef struct PreparedStatement
 {
 	const char *sql;
 	int			nparams;
 	Oid			param_types[PGNET_STATEMENT_MAX_PARAMS];
-	SPIPlanPtr	plan;			/* kept */
+	SPIPlanPtr	plan;			/* kept by SPI_keepplan(); NULL: not prepared */
 } PreparedStatement;
 
-/* How statements run; a worker's transaction has SPI connected. */
 typedef enum StatementOptions
 {
-	PGNET_AS_OWNER = 1 << 0,	/* of the tables, whoever called */
-	PGNET_SPI = 1 << 1,			/* with a session of SPI of their own */
-	/* SELECTs see what is there now, whatever the transaction's snapshot */
+	PGNET_AS_OWNER = 1 << 0,	/* run as the owner of the tables */
+	/* connect to SPI; in a worker's transaction it is connected */
+	PGNET_SPI = 1 << 1,
+	/* see what is committed now, at any isolation level */
 	PGNET_LATEST = 1 << 2
 } StatementOptions;
 
-/* From begin to end. */
 typedef struct StatementSession
 {
 	int			options;
-	CatalogUser caller;			/* whom to be again */
-	Snapshot	snapshot;		/* or NULL */
-	SPITupleTable *found;		/* what the last statement gave, or NULL */
+	CatalogUser caller;			/* the user to restore */
+	Snapshot	snapshot;		/* for PGNET_LATEST, or NULL */
+	SPITupleTable *found;		/* rows of the last statement, or NULL */
 } StatementSession;
 
 /*
- * Begin to run statements, and end it.  When an error comes between, the abort
- * of the (sub)transaction ends it, and makes the memory context, the snapshots
- * and the user what they were.
+ * Begin and end to run statements; options are of StatementOptions.  After an
+ * error the abort of the (sub)transaction ends it, and restores user, snapshots
+ * and memory context.
  */
 extern void pgnet_statement_begin(StatementSession *session, int options);
 extern void pgnet_statement_end(StatementSession *session);
 
 /*
- * Run a statement; how many rows it gave or changed.  Nulls is as for
- * SPI_execute_plan(), NULL for none.
+ * Run a statement.  nulls is as for SPI_execute_plan(), NULL if none is null.
+ * Returns how many rows were found or changed.
  */
 extern int	pgnet_statement_run(StatementSession *session,
 								PreparedStatement *statement, Datum *values,
 								const char *nulls);
 
 /*
- * Columns of the rows that the last statement gave; rows are counted from 0,
- * columns from 1.  The text is copied to the current memory context, NULL for
- * null; a Datum is valid until the next statement.
+ * Columns of the rows that the last statement returned.  Rows are counted from
+ * 0, columns from 1.  An oid is InvalidOid for null.  Text is copied to the
+ * current memory context, NULL for null; a Datum is valid until the next
+ * statement.
  */
 extern int64 pgnet_statement_int64(const StatementSession *session, int row,
 								   int column, int64 if_null);
@@ -77,7 +77,7 @@ extern char *pgnet_statement_text(const StatementSession *session, int row,
 extern Datum pgnet_statement_datum(const StatementSession *session, int row,
 								   int column, bool *null);
 
-/* A session of SPI alone; after an error it ends as above. */
+/* Connect to SPI alone, and disconnect; after an error the abort does. */
 extern void pgnet_statement_connect(void);
 extern void pgnet_statement_finish(void);
 

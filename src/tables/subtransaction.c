@@ -3,8 +3,8 @@
  *
  * Runs in: client backends and workers.
  *
- * A subtransaction that an error passes by stays open: the session is then "in
- * a transaction" that no COMMIT ends, and what it reports as committed is not.
+ * If an error left a subtransaction open, the session would stay in it: COMMIT
+ * would end the subtransaction only, and what it reports as committed is not.
  */
 #include "postgres.h"
 
@@ -13,7 +13,6 @@
 
 #include "tables/subtransaction.h"
 
-/* Run work in a subtransaction, and catch its error. */
 ErrorData *
 pgnet_subtransaction_try(SubtransactionWork work, void *arg,
 						 SubtransactionEnd end)
@@ -45,7 +44,6 @@ pgnet_subtransaction_try(SubtransactionWork work, void *arg,
 	return error;
 }
 
-/* Run work in a subtransaction, and pass its error on. */
 void
 pgnet_subtransaction_run(SubtransactionWork work, void *arg,
 						 SubtransactionEnd end)

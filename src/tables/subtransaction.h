@@ -8,7 +8,7 @@
 
 #include "postgres.h"
 
-/* What becomes of a subtransaction whose work succeeded. */
+/* What to do with the subtransaction if its work succeeded. */
 typedef enum SubtransactionEnd
 {
 	PGNET_SUBTRANSACTION_KEEP,
@@ -18,15 +18,16 @@ typedef enum SubtransactionEnd
 typedef void (*SubtransactionWork) (void *arg);
 
 /*
- * Run work(arg) in a subtransaction, and end that.  Returns NULL, or a copy of
- * the error that work threw; the subtransaction is rolled back then.  Memory
- * context and resource owner are the caller's again, and work begins in that
- * context.  An error that the caller does not deal with must be thrown again.
+ * Run work(arg) in a subtransaction.  Returns NULL, or a copy of the error that
+ * it threw, after which the subtransaction was rolled back.  The copy is in the
+ * current memory context, in which work begins as well; memory context and
+ * resource owner are restored.  The caller must handle the error or throw it
+ * again.
  */
 extern ErrorData *pgnet_subtransaction_try(SubtransactionWork work, void *arg,
 										   SubtransactionEnd end);
 
-/* The same, and throw the error again. */
+/* The same, but throw the error again. */
 extern void pgnet_subtransaction_run(SubtransactionWork work, void *arg,
 									 SubtransactionEnd end);
 

@@ -4,8 +4,8 @@
  * Runs in: client backends and workers.
  *
  * They add columns, indexes, constraints, triggers and rules.  PostgreSQL's own
- * code honours them whichever way a row goes in or out; what is found out here
- * is which way is open, and whether code of users runs on it.
+ * code applies all of these; found out here is whether that takes a statement,
+ * and whether it runs code of users.
  */
 #include "postgres.h"
 
@@ -46,7 +46,6 @@ static bool find_user_code(Node *node, void *context);
 static bool is_user_function(Oid function, void *context);
 static bool is_user_type(Oid type);
 
-/* Look. */
 TableTraits
 pgnet_table_traits_examine(Relation table, const ShapeColumn *columns,
 						   int ncolumns, Oid text_domain,
@@ -58,7 +57,7 @@ pgnet_table_traits_examine(Relation table, const ShapeColumn *columns,
 	if (table->rd_rel->relkind != RELKIND_RELATION ||
 		!has_our_columns(desc, columns, ncolumns, text_domain))
 		return traits;
-	/* pg_class says so for some time after the last rule, or child, is gone */
+	/* pg_class may still say so after the last rule or child was dropped */
 	traits.readable = !table->rd_rel->relhassubclass ||
 		find_inheritance_children(RelationGetRelid(table), NoLock) == NIL;
 	traits.removable = traits.readable && table->rd_rules == NULL;

@@ -12,50 +12,50 @@
 
 #include "tables/shape.h"
 
-/* Defaults of columns up to this number are remembered by kind. */
+/* So many columns have their ColumnDefault in TableTraits.defaults. */
 #define PGNET_TRAITS_COLUMNS 64
 
-/* Where the value of a column comes from that an insert does not name. */
+/* Where the value of a column comes from if an insert does not name it. */
 typedef enum ColumnDefault
 {
 	PGNET_DEFAULT_NULL,
 	PGNET_DEFAULT_NOW,			/* the time of the transaction */
 	PGNET_DEFAULT_SEQUENCE,		/* the next value of TableTraits.sequence */
-	PGNET_DEFAULT_EXPRESSION	/* whatever the catalog says */
+	PGNET_DEFAULT_EXPRESSION	/* an expression from the catalog */
 } ColumnDefault;
 
 typedef struct TableTraits
 {
 	/*
-	 * Our columns come first, in their order and of their types, and all rows
-	 * are in this table: it can be read without a plan.
+	 * The table can be read without a plan: our columns come first, in order
+	 * and of their types, and no rows are in child tables.
 	 */
 	bool		readable;
-	Oid			primary_key;	/* its index if that is on id alone */
+	Oid			primary_key;	/* its index, if it is on id alone */
 
-	/* A delete meets no rule, and no trigger but ours */
+	/* Rows can be removed without a plan: no rules, no triggers of users */
 	bool		removable;
 
 	/*
-	 * A RowWriter can insert.  Only rules, transition tables, columns of
-	 * other types and columns of domains need a plan.
+	 * A RowWriter can insert.  It cannot with rules, transition tables,
+	 * columns of other types or columns of domains.
 	 */
 	bool		writable;
 
 	/*
-	 * An insert runs what users wrote: a trigger, constraint, generated
-	 * column, default or index.  It must run as the owner of the table, with
-	 * a search_path of ours.
+	 * An insert runs code of users: a trigger, constraint, generated column,
+	 * default or index.  It must run as the owner of the table, with a
+	 * search_path of ours.
 	 */
 	bool		runs_user_code;
 
 	/* A constraint that is not ours may refuse a row: CHECK or NOT NULL */
 	bool		has_constraints;
 
-	bool		fires_row_triggers; /* triggers of users, that is */
+	bool		fires_row_triggers; /* of users, not ours */
 	bool		fires_statement_triggers;
 
-	/* A RowWriter may serve several inserts of a transaction */
+	/* A RowWriter may be kept for further inserts of a transaction */
 	bool		keeps_writer;
 
 	uint8		defaults[PGNET_TRAITS_COLUMNS]; /* ColumnDefault */
@@ -63,8 +63,8 @@ typedef struct TableTraits
 } TableTraits;
 
 /*
- * The functions of our own triggers.  Our own inserts and deletes do what they
- * would do, so they need not fire.  A trigger is ours by its function's OID.
+ * OIDs of the functions of our own triggers.  Our inserts and deletes do
+ * themselves what these triggers do for others, so they need not fire.
  */
 typedef struct OwnTriggers
 {
@@ -74,8 +74,8 @@ typedef struct OwnTriggers
 } OwnTriggers;
 
 /*
- * Look at a table, whose relcache entry the caller holds.  Of the columns, a
- * text may be text_domain in the table, unless that is InvalidOid.
+ * Examine a table whose relcache entry the caller holds.  A column that is text
+ * in columns may be of text_domain in the table, unless that is InvalidOid.
  */
 extern TableTraits pgnet_table_traits_examine(Relation table,
 											  const ShapeColumn *columns,

@@ -1,7 +1,7 @@
 /*
- * transaction.c -- the short transactions the worker lives by.
+ * transaction.c -- the short transactions of the worker.
  *
- * Runs in: workers.
+ * Runs in: workers and probes.
  */
 #include "postgres.h"
 
@@ -18,35 +18,33 @@
 #include "tables/transaction.h"
 
 /*
- * How long one of our transactions may take, and how long it may wait for a
- * row somebody holds.  Both only ever matter when a user's trigger sleeps or
- * a user's transaction holds rows: without a bound, one such row would stop
- * all others.
+ * How long a transaction may take, and how long it may wait for the lock of a
+ * row.  They are reached only if a trigger of a user sleeps, or if somebody's
+ * transaction has locked rows: one such row must not hold up all others.
  */
 #define TRANSACTION_TIMEOUT_MS 10000
 #define LOCK_TIMEOUT "100ms"
 
 /*
- * A timeout that was disabled leaves its timer running, for the next one
- * (utils/misc/timeout.c): it would wake a worker that sleeps, for nothing.  So
- * some time after the last transaction it is made to ring at once.
+ * disable_timeout() leaves the interval timer running for the next timeout
+ * (utils/misc/timeout.c), and its signal would wake an idle worker for nothing.
+ * This long after the last transaction we have it fire at once instead.
  */
 #define SETTLE_AFTER_US 100000
 
-/* Where the caller's memory was when the transaction began. */
+/* The memory context in which the transaction was begun. */
 static MemoryContext caller_context;
 
-/* When to settle; DT_NOBEGIN: some time from now, DT_NOEND: it is done. */
+/* When to do that; DT_NOBEGIN: time has to be taken, DT_NOEND: done. */
 static TimestampTz settle_due = DT_NOEND;
 static TimeoutId settle_timeout;
 
 static void settled(void);
 
 /*
- * Set what the server's configuration must not decide for the worker, as
- * autovacuum does (postmaster/autovacuum.c).  The planner settings keep our
- * statements on their indexes whatever the statistics say: after a burst
- * the tables are mostly dead rows.
+ * As autovacuum does (postmaster/autovacuum.c).  The planner settings keep our
+ * statements on their indexes whatever the statistics say: after a burst the
+ * tables consist mostly of dead rows.
  */
 void
 pgnet_transaction_prepare_session(void)
@@ -72,7 +70,6 @@ pgnet_transaction_prepare_session(void)
 		SetConfigOption(fixed[i][0], fixed[i][1], PGC_SUSET, PGC_S_OVERRIDE);
 }
 
-/* Begin a transaction with SPI connected and a snapshot taken. */
 void
 pgnet_transaction_begin(void)
 {
@@ -85,7 +82,6 @@ pgnet_transaction_begin(void)
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
-/* Commit it, and report its work to the statistics views. */
 void
 pgnet_transaction_commit(void)
 {
@@ -97,7 +93,6 @@ pgnet_transaction_commit(void)
 	MemoryContextSwitchTo(caller_context);
 }
 
-/* Leave a transaction after an error; the caller has the error already. */
 void
 pgnet_transaction_abort(void)
 {
@@ -108,14 +103,12 @@ pgnet_transaction_abort(void)
 	MemoryContextSwitchTo(caller_context);
 }
 
-/* Be more patient. */
 void
 pgnet_transaction_allow(int seconds)
 {
 	enable_timeout_after(STATEMENT_TIMEOUT, seconds * 1000);
 }
 
-/* Know trouble that passes. */
 bool
 pgnet_trouble_passes(int sqlerrcode)
 {
@@ -127,14 +120,12 @@ pgnet_trouble_passes(int sqlerrcode)
 		category == ERRCODE_SYSTEM_ERROR;
 }
 
-/* When to settle. */
 TimestampTz
 pgnet_transaction_settle_due(void)
 {
 	return settle_due;
 }
 
-/* Have the timer ring now, if it is time to. */
 void
 pgnet_transaction_settle(TimestampTz now)
 {
@@ -146,7 +137,7 @@ pgnet_transaction_settle(TimestampTz now)
 	enable_timeout_after(settle_timeout, 1);
 }
 
-/* The timer rang.  Nothing is left to do. */
+/* Timeout handler: the signal was all that was wanted. */
 static void
 settled(void)
 {

@@ -1,8 +1,8 @@
 /*
- * transaction.h -- the short transactions the worker lives by.
+ * transaction.h -- the short transactions of the worker.
  *
- * Runs in: workers.  Between pgnet_transaction_begin() and _commit() nothing
- * waits for the network.
+ * Runs in: workers and probes.  Between pgnet_transaction_begin() and _commit()
+ * nothing waits for the network.
  */
 #ifndef PGNET_TRANSACTION_H
 #define PGNET_TRANSACTION_H
@@ -11,23 +11,35 @@
 
 #include "utils/timestamp.h"
 
+/*
+ * Set what the server's configuration must not decide for the worker.  Called
+ * once, before the first transaction.
+ */
 extern void pgnet_transaction_prepare_session(void);
+
+/* Begin a transaction, with SPI connected and a snapshot taken. */
 extern void pgnet_transaction_begin(void);
+
+/* Commit it, and report its statistics. */
 extern void pgnet_transaction_commit(void);
+
+/* Abort it after an error, which the caller has copied. */
 extern void pgnet_transaction_abort(void);
 
-/* Let the current transaction take up to so many seconds from now. */
+/* Cancel the current transaction if it takes longer than this from now on. */
 extern void pgnet_transaction_allow(int seconds);
 
 /*
- * Will an error go away without anybody changing the tables?  A full disk, a
- * row that is locked, a deadlock: such work is kept and tried again.
+ * Is an error transient: will it go away without a change of the tables?  A
+ * full disk, a locked row, a deadlock.  Such work is kept and tried again.
  */
 extern bool pgnet_trouble_passes(int sqlerrcode);
 
 /*
- * A transaction leaves a timer behind.  When nothing else happens until it is
- * due, settle, and the process sleeps undisturbed from then on.
+ * A transaction leaves a timer of PostgreSQL running, which would wake the
+ * process later.  _settle(), called at rest, has it fire at once when a moment
+ * has passed since the last transaction; _settle_due() is when to call it next,
+ * DT_NOEND if there is no need.
  */
 extern TimestampTz pgnet_transaction_settle_due(void);
 extern void pgnet_transaction_settle(TimestampTz now);

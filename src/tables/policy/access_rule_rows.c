@@ -3,14 +3,12 @@
  *
  * Runs in: client backends and workers, inside a transaction.
  *
- * The rows are read once and kept until a trigger of the table, whichever
- * session it fires in, has every session forget what it knows of the table.
- * They are read as they are now, not as an old snapshot of the transaction
- * shows them.
+ * The rows are read once and kept until a trigger of the table, in whichever
+ * session, sends an invalidation.  They are read with the latest snapshot, not
+ * with that of the transaction.
  *
- * A rule has the name of a role, which is looked up whenever the rule is used:
- * it is kept wherever a dump of the table is restored, and a name without a
- * role matches nobody.
+ * A rule stores the name of a role, which is looked up whenever the rule is
+ * used: so it survives dump and restore.  A name without a role matches nobody.
  */
 #include "postgres.h"
 
@@ -49,8 +47,8 @@ static PreparedStatement find_rules = {
 };
 
 /*
- * All rules and their roles, NULL for every role, in a context of their own,
- * as of a number of changes.
+ * All rules and their roles (NULL: every role), in a memory context of their
+ * own, as they were at that pgnet_catalog_rule_changes().
  */
 static AccessRules known;
 static char **known_roles;
@@ -66,7 +64,6 @@ static bool is_member(Oid role, const char *of);
 static char *problem_with(const AccessRules *rules, const char *method,
 						  const char *url, const char *host, char **detail);
 
-/* Look at a row to be. */
 char *
 pgnet_access_problem(const QueueRow *row, bool rule_required, char **detail)
 {
@@ -82,7 +79,6 @@ pgnet_access_problem(const QueueRow *row, bool rule_required, char **detail)
 						pgnet_headers_find(headers, nheaders, "Host"), detail);
 }
 
-/* Look at a request of the queue. */
 void
 pgnet_access_apply(Job *job, bool rule_required)
 {

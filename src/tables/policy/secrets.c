@@ -8,9 +8,9 @@
  * the role that asked may use it, and the request goes to the host and port
  * that the secret is for, by https unless the secret allows http.
  *
- * A secret without a value is looked up in Supabase Vault, through its view.
- * Whoever may create a schema could make a view of that name, and it would be
- * read with the rights of our owner: so it has to be a superuser's.
+ * A secret without a value is looked up in Supabase Vault, through its view,
+ * with the privileges of our owner.  The view must belong to a superuser: any
+ * role that can create a schema could create a view of that name.
  */
 #include "postgres.h"
 
@@ -32,7 +32,7 @@
 #include "tables/statement.h"
 #include "text/json_fields.h"
 
-/* What net.secret() writes before a name, and behind it. */
+/* What net.secret() writes before and after a name. */
 #define BEFORE_NAME "${net.secret:"
 #define AFTER_NAME "}"
 
@@ -61,7 +61,7 @@ static PreparedStatement find_in_vault = {
 	.param_types = {TEXTOID}
 };
 
-/* A text with references, and the trouble with them. */
+/* Who asks for secrets to send where, and what is wrong with that. */
 typedef struct Lookup
 {
 	const SecretUse *use;

@@ -1,8 +1,9 @@
 /*
  * secrets.h -- net.secret: values that are put in when a request is sent.
  *
- * A header value may refer to a secret, as net.secret(name) writes it.  Every
- * function runs inside a transaction; with no reference none asks the tables.
+ * A header value may contain references to secrets, as net.secret(name) writes
+ * them.  The functions run inside a transaction; without a reference they read
+ * no table.
  */
 #ifndef PGNET_SECRETS_H
 #define PGNET_SECRETS_H
@@ -22,13 +23,13 @@ typedef struct SecretUse
 } SecretUse;
 
 /*
- * Why a row to be may not use the secrets that its headers refer to, a palloc'd
- * sentence without a period; NULL when it may.  target: where it goes.  Runs
- * in: client backends.
+ * Why a row to be queued may not use the secrets that its headers refer to: a
+ * palloc'd sentence without a period, or NULL.  target is the URL that it is
+ * sent to.  Runs in: client backends.
  */
 extern char *pgnet_secrets_problem(const QueueRow *row, const char *target);
 
-/* Does a request, loaded, refer to any?  Runs in: workers. */
+/* Does a loaded request refer to a secret?  Runs in: workers. */
 extern bool pgnet_secrets_wanted(const Job *job);
 
 /* Does a text?  Does not throw. */
@@ -53,8 +54,8 @@ extern char *pgnet_secrets_fill_text(const SecretUse *use, const char *text,
 extern char *pgnet_secrets_value(const char *name, char **problem);
 
 /*
- * Put the values into a request, or decide it because that cannot be done.
- * Runs in: workers.
+ * Replace the references in the headers of a loaded request, or set its outcome
+ * if that is not possible.  Runs in: workers.
  */
 extern void pgnet_secrets_fill(Job *job);
 

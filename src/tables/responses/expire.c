@@ -26,7 +26,7 @@ static PreparedStatement oldest_response = {
 		   " ORDER BY r.created LIMIT 1",
 };
 
-/* What is removed in a subtransaction. */
+/* Argument of the SubtransactionWork. */
 typedef struct Expiring
 {
 	TimestampTz before;
@@ -37,7 +37,6 @@ typedef struct Expiring
 
 static void expire(void *expiring);
 
-/* Try to remove old responses. */
 ErrorData *
 pgnet_responses_try_expire(TimestampTz before, int skip, int limit, int *count)
 {
@@ -67,7 +66,6 @@ expire(void *arg)
 	pgnet_statement_end(&session);
 }
 
-/* Find the oldest response. */
 bool
 pgnet_responses_oldest(TimestampTz *created)
 {

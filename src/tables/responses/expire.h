@@ -11,14 +11,15 @@
 #include "utils/timestamp.h"
 
 /*
- * Remove up to limit responses created before the given time that nobody
- * holds locked, the oldest first but for so many, in a subtransaction; *count
- * is how many there were.  NULL, or the error it was rolled back for.
+ * Remove up to limit responses that were created before a time and that nobody
+ * holds locked, the oldest first; skip the oldest skip of them.  In a
+ * subtransaction: returns NULL, and *count is how many were removed, or the
+ * error for which it was rolled back.
  */
 extern ErrorData *pgnet_responses_try_expire(TimestampTz before, int skip,
 											 int limit, int *count);
 
-/* When the oldest response was created; false when there is none. */
+/* When the oldest response was created; false if there is none. */
 extern bool pgnet_responses_oldest(TimestampTz *created);
 
 #endif							/* PGNET_EXPIRE_H */

@@ -55,7 +55,7 @@ enum
 	QUEUED_URL
 };
 
-/* What pgnet_response_find() takes and gives. */
+/* Arguments and result of pgnet_response_find(). */
 typedef struct Search
 {
 	int64		id;
@@ -74,10 +74,9 @@ static void copy_response(const StatementSession *session,
 						  MemoryContext context, ResponseRow *row);
 
 /*
- * Find a request.  Both tables are read with one snapshot, so a request that
- * is being recorded is seen on one side or the other.  In two statements:
- * whoever waits wants to know of the response as soon as it is there, and a
- * join of both takes three times as long to begin.
+ * Both tables are read with one snapshot, so a request that is being recorded
+ * is seen in one of them.  In two statements: a join of both takes three times
+ * as long to start, and mostly the response is there.
  */
 RequestState
 pgnet_response_find(int64 id, ResponseRow *row)
@@ -189,9 +188,9 @@ copy_response(const StatementSession *session, MemoryContext context,
 }
 
 /*
- * Find a request in a subtransaction that is rolled back, and with it the
- * locks.  While somebody waits for a response, DDL must not wait for the
- * waiter, and the worker then for the DDL.
+ * In a subtransaction that is rolled back, which releases its locks: while a
+ * caller waits for a response, DDL must not wait for the caller, because the
+ * worker would wait for the DDL.
  */
 RequestState
 pgnet_response_peek(int64 id, ResponseRow *row)

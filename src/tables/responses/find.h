@@ -40,14 +40,14 @@ typedef struct ResponseRow
 } ResponseRow;
 
 /*
- * Where a request is, and its response when recorded, in the current memory
- * context unless row is NULL.  Sees what is committed now, whatever the
- * isolation level.  Reads with the rights of the current role.  Runs in: client
- * backends.
+ * Find a request.  *row is its response, or says what it waits for or why it
+ * was given up, allocated in the current memory context; row may be NULL.
+ * Sees what is committed now, at any isolation level, with the privileges of
+ * the current role.
  */
 extern RequestState pgnet_response_find(int64 id, ResponseRow *row);
 
-/* The same, leaving no lock behind: for those who look again and again. */
+/* The same, but releases all locks: for a caller that waits. */
 extern RequestState pgnet_response_peek(int64 id, ResponseRow *row);
 
 /* The error of waiting for a request that this very transaction has queued. */
