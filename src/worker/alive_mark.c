@@ -4,11 +4,10 @@
  *
  * Runs in: workers.
  *
- * When another process crashes, or the server is stopped at once, the
- * postmaster sends SIGQUIT to all that live; when the postmaster itself is
- * gone they see that and exit.  In both cases no request of ours is to blame,
- * and the worker leaves a file that says so.  It does not when it is the one
- * that crashed.
+ * When another process crashes, or in an immediate shutdown, the postmaster
+ * sends SIGQUIT to all processes; when the postmaster itself dies, they notice
+ * and exit.  In these cases no request of ours is the cause, and the worker
+ * leaves a file that says so.  A worker that crashes cannot leave one.
  */
 #include "postgres.h"
 
@@ -23,7 +22,7 @@
 
 #include "worker/alive_mark.h"
 
-/* Not in backups (backup/basebackup.c), and open to extensions. */
+/* A directory for extensions, too, that is not in backups (basebackup.c). */
 #define MARK "pg_stat_tmp/pg_net_%u.alive"
 
 static char mark[MAXPGPATH];
@@ -32,7 +31,6 @@ static void quit(SIGNAL_ARGS);
 static void exiting(int code, Datum arg);
 static void leave_mark(void);
 
-/* Look for a mark. */
 bool
 pgnet_alive_mark_take(void)
 {
@@ -40,7 +38,6 @@ pgnet_alive_mark_take(void)
 	return unlink(mark) == 0;
 }
 
-/* Be ready to leave one. */
 void
 pgnet_alive_mark_begin(void)
 {
@@ -54,7 +51,7 @@ pgnet_alive_mark_begin(void)
 	pqsignal(SIGQUIT, quit);
 }
 
-/* SIGQUIT: as SignalHandlerForCrashExit(), which see for why not exit(). */
+/* SIGQUIT, as SignalHandlerForCrashExit(), which says why not exit(). */
 static void
 quit(SIGNAL_ARGS)
 {
@@ -62,7 +59,7 @@ quit(SIGNAL_ARGS)
 	_exit(2);
 }
 
-/* on_proc_exit: is the postmaster gone? */
+/* on_proc_exit callback. */
 static void
 exiting(int code, Datum arg)
 {
@@ -72,7 +69,7 @@ exiting(int code, Datum arg)
 		leave_mark();
 }
 
-/* Make the file; nothing here that a signal handler may not do. */
+/* Called in a signal handler: async-signal-safe calls only. */
 static void
 leave_mark(void)
 {

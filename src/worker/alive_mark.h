@@ -9,10 +9,10 @@
 
 #include "postgres.h"
 
-/* Did the worker of this database before us leave one?  It is taken away. */
+/* Did the last worker of this database leave one?  Removes it. */
 extern bool pgnet_alive_mark_take(void);
 
-/* Leave one when the server goes down around us. */
+/* From now on, leave one if the server goes down; once per process. */
 extern void pgnet_alive_mark_begin(void);
 
 #endif							/* PGNET_ALIVE_MARK_H */

@@ -3,20 +3,24 @@
  *
  * Runs in: workers.
  *
- * A fault in a library may end the process while a request is in flight, and
- * its row, still in the queue, would end the next one.  Nobody knows which
- * request it was.  Each death that is charged leaves fewer that it may be:
+ * A fault in a library may crash the worker while requests are in flight.
+ * Their rows are still in the queue, and one of them would crash the next
+ * worker; it is not known which.  Each death that is charged leaves fewer
+ * candidates:
  *
  *   no death       sent like any other, once it is written down
  *   one death      sent in small groups of such
  *   two deaths     sent one at a time
  *   three deaths   given up
  *
- * Whoever is given up was in flight at three deaths, the last time alone.
- * What came since the first death may be the cause of another.  So it waits
- * for those with deaths, but not for long; when it goes on while they are in
- * flight, that is written down, and a death is not charged to them.  Next time
- * it waits longer.
+ * A request that is given up was in flight at three deaths, at the last of them
+ * alone.
+ *
+ * A request that was queued after the first death can be the cause of another
+ * one.  So while requests with deaths are in flight, those without wait, but
+ * not for long.  Before they are sent nevertheless, that is written down, and a
+ * death is then charged to none of those with deaths; after the next start,
+ * those without wait longer.
  */
 #include "postgres.h"
 
@@ -29,28 +33,29 @@
 #include "worker/alive_mark.h"
 #include "worker/quarantine.h"
 
-/* A request with so many deaths is given up. */
+/* A request is given up when it has this many deaths. */
 #define LAST_DEATH 3
 #define GIVEN_UP \
 	"given up after the worker died %d times while this request was in flight"
 
 /*
- * How many with so many deaths are sent together.  At most some 2000 are in
- * flight at one death, so as many groups follow it as there are requests in
- * the group of the next.
+ * How many requests are sent together, by the number of their deaths.  Some
+ * 2000 may be in flight at the first death: those are 40 groups of 50, and a
+ * death in one of these is followed by 50 requests that are sent alone.
  */
 static const int group_sizes[LAST_DEATH] = {0, 50, 1};
 
 #define MAX_GROUP 50
 
 /*
- * How long others wait for requests with deaths, at first and after so many
- * deaths at which they did not wait long enough.
+ * How long requests without deaths wait for those with deaths: at first, and
+ * doubled for each death in a row that was not charged, because they did not
+ * wait long enough.
  */
 #define FIRST_PATIENCE_MS 1000
 #define MAX_DOUBLINGS 6
 
-/* One with deaths whose turn has not come. */
+/* A request with deaths whose turn has not come. */
 typedef struct Deferred
 {
 	dlist_node	node;
@@ -58,14 +63,14 @@ typedef struct Deferred
 	size_t		size;
 } Deferred;
 
-/* Jobs that are written down before they are sent. */
+/* Jobs whose ids are written down before they are sent. */
 typedef struct Group
 {
-	dlist_head	taken;			/* to be sent */
+	dlist_head	taken;			/* jobs that are prepared, to be sent */
 	int			ntaken;
-	int64	   *in_flight;		/* their ids */
+	int64	   *in_flight;		/* ids of those that were sent */
 	int			nin_flight;
-	int			max_in_flight;
+	int			max_in_flight;	/* for which there is memory */
 } Group;
 
 struct Quarantine
@@ -74,31 +79,31 @@ struct Quarantine
 	Jobs	   *jobs;
 	Lanes	   *lanes;
 
-	bool		known;			/* what happened before us */
-	bool		died;			/* the worker before, says shared memory */
-	int64		last_waiting;	/* sent with care up to this id */
-	int			uncharged;		/* deaths that nothing was charged with */
-	bool		written;		/* a death would be charged, or counted */
-	bool		stale;			/* what is written is not so any more */
+	bool		known;			/* whether the last worker died */
+	bool		died;			/* it did, according to shared memory */
+	int64		last_waiting;	/* up to this id, careful mode */
+	int			uncharged;		/* deaths in a row that were not charged */
+	bool		written;		/* the last Entry would charge or count one */
+	bool		stale;			/* the last Entry is out of date */
 
-	dlist_head	deferred[LAST_DEATH];	/* by deaths */
-	int64		admitted[MAX_GROUP];	/* to their lanes, from there on */
+	dlist_head	deferred[LAST_DEATH];	/* by number of deaths */
+	int64		admitted[MAX_GROUP];	/* ids of those whose turn it is */
 	int			nadmitted;
-	int			admitted_deaths;	/* that all of them have */
+	int			admitted_deaths;	/* how many each of them has */
 
 	Group		innocent;		/* without deaths */
 	Group		charged;		/* with deaths */
-	bool		alone;			/* those in flight, as it is written */
-	TimestampTz patience_ends;	/* of others; DT_NOBEGIN: nobody waits */
+	bool		alone;			/* the last Entry written said so */
+	TimestampTz patience_ends;	/* see begin_patience(); DT_NOBEGIN: not begun */
 
 	Backoff		backoff;
 	bool		said_failed;	/* in the log */
 };
 
-/* What a death would mean, to be written down. */
+/* What to write to net._installation: what a death is charged to. */
 typedef struct Entry
 {
-	bool		alone;			/* nothing without deaths is in flight */
+	bool		alone;			/* no request without deaths is in flight */
 	int64	   *ids;
 	int			nids;
 	int			uncharged;
@@ -130,7 +135,6 @@ static void group_send(Quarantine *quarantine, Group *group,
 static void group_land(Group *group, int64 id);
 static void say_failed(Quarantine *quarantine, ErrorData *error);
 
-/* Know nothing yet. */
 Quarantine *
 pgnet_quarantine_create(MemoryContext parent, Jobs *jobs, Lanes *lanes)
 {
@@ -152,7 +156,6 @@ pgnet_quarantine_create(MemoryContext parent, Jobs *jobs, Lanes *lanes)
 	return quarantine;
 }
 
-/* Forget everything; those not sent yet are not sent any more. */
 void
 pgnet_quarantine_clear(Quarantine *quarantine)
 {
@@ -168,11 +171,10 @@ pgnet_quarantine_clear(Quarantine *quarantine)
 	quarantine->last_waiting = PG_INT64_MIN;
 }
 
-/* Leave alive. */
 void
 pgnet_quarantine_leave(Quarantine *quarantine, TableGuard *guard)
 {
-	/* if we do not know what happened, the next worker has to find out */
+	/* otherwise the next worker has to find out what happened before us */
 	if (!quarantine->known)
 		return;
 	group_clear(quarantine, &quarantine->innocent);
@@ -182,7 +184,6 @@ pgnet_quarantine_leave(Quarantine *quarantine, TableGuard *guard)
 	pgnet_worker_set_dirty(quarantine->jobs->worker, false);
 }
 
-/* Find out what happened, once. */
 bool
 pgnet_quarantine_begin(Quarantine *quarantine, TableGuard *guard,
 					   Backoff *backoff)
@@ -199,7 +200,7 @@ pgnet_quarantine_begin(Quarantine *quarantine, TableGuard *guard,
 			pgnet_backoff_failed(backoff);
 			return false;
 		case PGNET_GUARD_FAILED:
-			/* rather send unwatched than not at all */
+			/* better to send without careful mode than not at all */
 			say_failed(quarantine, error);
 			pgnet_quarantine_clear(quarantine);
 			break;
@@ -213,7 +214,7 @@ pgnet_quarantine_begin(Quarantine *quarantine, TableGuard *guard,
 	return true;
 }
 
-/* TableWork: find out what happened, and charge it. */
+/* TableWork of pgnet_quarantine_begin(). */
 static void
 find_out(void *arg)
 {
@@ -221,7 +222,7 @@ find_out(void *arg)
 	DatabaseState *database = pgnet_worker_database(quarantine->jobs->worker);
 	CrashCount	count;
 
-	/* first: what follows takes away the mark of a crash */
+	/* first, since pgnet_crash_count_begin() removes the mark of a crash */
 	pgnet_installation_renew_ids(&database->ids_renewed);
 	pgnet_installation_note_timeline();
 	pgnet_crash_count_begin(quarantine->died, pgnet_alive_mark_take(),
@@ -235,7 +236,6 @@ find_out(void *arg)
 						  count.ncharged));
 }
 
-/* Keep those with deaths for their turn. */
 bool
 pgnet_quarantine_defer(Quarantine *quarantine, Job *job)
 {
@@ -246,7 +246,7 @@ pgnet_quarantine_defer(Quarantine *quarantine, Job *job)
 	if (job->deaths >= LAST_DEATH)
 	{
 		pgnet_job_fail(job, psprintf(GIVEN_UP, job->deaths));
-		/* it was sent */
+		/* it was sent, so its response has metrics */
 		job->outcome.refused = false;
 		job->metrics.attempts = job->deaths;
 		return false;
@@ -259,7 +259,6 @@ pgnet_quarantine_defer(Quarantine *quarantine, Job *job)
 	return true;
 }
 
-/* Keep back what has to be written down. */
 bool
 pgnet_quarantine_take(Quarantine *quarantine, Job *job)
 {
@@ -286,7 +285,6 @@ pgnet_quarantine_holds_up(const Quarantine *quarantine, TimestampTz now)
 		(quarantine->charged.ntaken > 0 || is_alone(quarantine));
 }
 
-/* Write down and send. */
 void
 pgnet_quarantine_send(Quarantine *quarantine, TableGuard *guard,
 					  HttpEngine *engine, TimestampTz now)
@@ -346,7 +344,7 @@ pgnet_quarantine_due(Quarantine *quarantine, TimestampTz now)
 	return due;
 }
 
-/* Those admitted may be cancelled, or refused, before they are sent. */
+/* Forget admitted jobs that ended unsent: cancelled, removed or refused. */
 static void
 forget_gone(Quarantine *quarantine)
 {
@@ -355,7 +353,11 @@ forget_gone(Quarantine *quarantine)
 			forget_admitted(quarantine, quarantine->admitted[i]);
 }
 
-/* One is done with; after the last nobody waits, nor longer the next time. */
+/*
+ * An admitted job ended.  When no other is admitted, requests without deaths do
+ * not wait any more; when none is deferred either, their next wait is the
+ * shortest again.
+ */
 static void
 forget_admitted(Quarantine *quarantine, int64 id)
 {
@@ -378,8 +380,8 @@ forget_admitted(Quarantine *quarantine, int64 id)
 }
 
 /*
- * Of how many deaths is the next whose turn has come?  Those with fewer go
- * first.  0: there is none.
+ * The number of deaths of the request that is admitted next; those with fewer
+ * go first.  0: none can be admitted now.
  */
 static int
 deaths_to_admit(const Quarantine *quarantine)
@@ -398,7 +400,7 @@ deaths_to_admit(const Quarantine *quarantine)
 	return 0;
 }
 
-/* Hand to their lanes as many as may go together. */
+/* Hand as many as may be sent together to their lanes. */
 static void
 admit(Quarantine *quarantine)
 {
@@ -409,7 +411,7 @@ admit(Quarantine *quarantine)
 		Deferred   *deferred = pop_deferred(quarantine, deaths);
 		Job		   *job = pgnet_job_create(quarantine->context);
 
-		/* not loaded: the row may have changed meanwhile */
+		/* to be loaded: the row may have changed meanwhile */
 		job->id = deferred->id;
 		job->size = deferred->size;
 		pfree(deferred);
@@ -427,7 +429,7 @@ pop_deferred(Quarantine *quarantine, int deaths)
 	return dlist_container(Deferred, node, node);
 }
 
-/* Others wait from now on: the longer, the more often that was in vain. */
+/* Requests without deaths wait, from now until patience_ends. */
 static void
 begin_patience(Quarantine *quarantine, TimestampTz now)
 {
@@ -437,7 +439,7 @@ begin_patience(Quarantine *quarantine, TimestampTz now)
 		TimestampTzPlusMilliseconds(now, FIRST_PATIENCE_MS << doublings);
 }
 
-/* Requests in flight, or about to be, without any death. */
+/* How many requests without deaths are in flight or prepared. */
 static int
 count_others(const Quarantine *quarantine)
 {
@@ -445,7 +447,7 @@ count_others(const Quarantine *quarantine)
 		quarantine->charged.ntaken - quarantine->charged.nin_flight;
 }
 
-/* Do those with deaths wait for others to end, before they are sent? */
+/* Do those with deaths wait until nothing else is in flight? */
 static bool
 waits_for_others(const Quarantine *quarantine, TimestampTz now)
 {
@@ -453,7 +455,7 @@ waits_for_others(const Quarantine *quarantine, TimestampTz now)
 		now < quarantine->patience_ends && count_others(quarantine) > 0;
 }
 
-/* Are there some with deaths to send now? */
+/* Are prepared requests with deaths to be sent now? */
 static bool
 sends_charged(const Quarantine *quarantine, TimestampTz now)
 {
@@ -461,14 +463,14 @@ sends_charged(const Quarantine *quarantine, TimestampTz now)
 		!waits_for_others(quarantine, now);
 }
 
-/* Are some with deaths in flight, and nothing else? */
+/* Are requests with deaths in flight, and nothing else, as it is written? */
 static bool
 is_alone(const Quarantine *quarantine)
 {
 	return quarantine->charged.nin_flight > 0 && quarantine->alone;
 }
 
-/* Is there something to send, or what is written down not so any more? */
+/* Is there something to send, or has what is written down changed? */
 static bool
 has_to_write(const Quarantine *quarantine, TimestampTz now)
 {
@@ -480,9 +482,10 @@ has_to_write(const Quarantine *quarantine, TimestampTz now)
 }
 
 /*
- * Write down what a death would mean; false: that cannot be now.  Others that
- * went on meanwhile do not wait for that: rather have a death charged that
- * should not be.
+ * Commit to net._installation what a death would be charged to.  False: not
+ * possible now, so the caller sends nothing.  Requests without deaths that do
+ * not wait any more are not held up by this: until it succeeds, a death may be
+ * charged that should not be.
  */
 static bool
 write_down(Quarantine *quarantine, TableGuard *guard, bool with_charged)
@@ -514,7 +517,7 @@ write_down(Quarantine *quarantine, TableGuard *guard, bool with_charged)
 	return false;
 }
 
-/* TableWork: write it down. */
+/* TableWork of write_down(). */
 static void
 write_entry(void *arg)
 {
@@ -523,7 +526,7 @@ write_entry(void *arg)
 	pgnet_crash_count_write(entry->ids, entry->nids, entry->uncharged);
 }
 
-/* What a death would mean, once those taken are sent. */
+/* What a death is charged to, once the jobs that were taken are sent. */
 static Entry
 make_entry(const Quarantine *quarantine, bool with_charged)
 {
@@ -567,7 +570,7 @@ group_init(Group *group, MemoryContext context)
 	group->in_flight = MemoryContextAlloc(context, sizeof(int64) * MAX_GROUP);
 }
 
-/* Forget it; what is not sent yet is not sent any more. */
+/* Forget a group; jobs that were taken are discarded. */
 static void
 group_clear(Quarantine *quarantine, Group *group)
 {
@@ -583,7 +586,7 @@ group_take(Group *group, Job *job)
 	group->ntaken++;
 }
 
-/* The last one first, as each goes before those that wait. */
+/* The last one first: each is put before those that wait in its lane. */
 static void
 group_put_back(Quarantine *quarantine, Group *group)
 {
@@ -597,7 +600,6 @@ group_put_back(Quarantine *quarantine, Group *group)
 	group->ntaken = 0;
 }
 
-/* Send what was taken. */
 static void
 group_send(Quarantine *quarantine, Group *group, HttpEngine *engine)
 {
@@ -620,7 +622,7 @@ group_send(Quarantine *quarantine, Group *group, HttpEngine *engine)
 	group->ntaken = 0;
 }
 
-/* One is not in flight any more, if it was of this group. */
+/* A request is not in flight any more; it may be of another group. */
 static void
 group_land(Group *group, int64 id)
 {
@@ -632,7 +634,7 @@ group_land(Group *group, int64 id)
 		}
 }
 
-/* Say once that requests are sent without being written down. */
+/* Log once that requests are sent without being written down. */
 static void
 say_failed(Quarantine *quarantine, ErrorData *error)
 {

@@ -3,11 +3,11 @@
  *
  * Runs in: workers.
  *
- * Rows go in many ways: they expire, and users delete them.  So what is there
- * is counted now and then, rather than followed; in between, what is recorded
- * is added, before compression.  A response that is left out by mistake is
- * worse than one that is stored by mistake, so a count decides; but twice the
- * limit is the end.
+ * Responses are removed in many ways: they expire, and users delete them.  So
+ * the size is counted from time to time; between counts the size of what is
+ * recorded, before compression, is added.  That sum is too high, and a response
+ * left out by mistake is worse than one stored by mistake.  So only a count
+ * decides that a role has too much, unless the sum is twice the limit.
  */
 #include "postgres.h"
 
@@ -21,14 +21,17 @@
 #include "tables/responses/stored_size.h"
 #include "worker/storage.h"
 
-/* So long others wait while a step of a count is done, and for a part of it. */
+/* The duration of a step of a count; blocks to count between looks at it. */
 #define STEP_US 10000
 #define STEP_BLOCKS 64
 
-/* Between steps when the network is busy. */
+/* The pause between steps while the network is busy. */
 #define BUSY_PAUSE_US 100000
 
-/* Between looks and counts, compared with how long they take, at least. */
+/*
+ * The pause between counts, as a multiple of how long the last one took, or of
+ * the least duration; the shorter one is for when a role may have too much.
+ */
 #define LEAST_COUNT_US 20000
 #define COUNT_PAUSE_FACTOR 50
 #define URGENT_PAUSE_FACTOR 5
@@ -38,10 +41,10 @@ typedef struct RoleStorage
 {
 	Oid			role;
 	uint64		bytes;			/* at the last count, and recorded since */
-	uint64		counted;		/* so far in this one */
-	uint64		meanwhile;		/* recorded since it began */
-	bool		full;
-	bool		said_full;		/* in the log */
+	uint64		counted;		/* so far in the current count */
+	uint64		meanwhile;		/* recorded since that began */
+	bool		full;			/* its responses are stored without bodies */
+	bool		said_full;		/* that was logged */
 } RoleStorage;
 
 static uint64 limit_bytes(void);
@@ -53,7 +56,7 @@ static void count_blocks(Storage *storage);
 static void end_count(Storage *storage);
 static void say_full(const RoleStorage *role);
 
-/* More than this no role may have; 0: there is no limit. */
+/* 0: no limit */
 static uint64
 limit_bytes(void)
 {
@@ -105,7 +108,7 @@ pgnet_storage_note(Storage *storage, const Job *job)
 		storage->urgent = true;
 }
 
-/* While somebody has too much, it may change any time. */
+/* While a role has too much, count again: users may delete responses. */
 TimestampTz
 pgnet_storage_due(const Storage *storage, const TableGuard *guard,
 				  bool busy)
@@ -135,7 +138,7 @@ pgnet_storage_run(Storage *storage, TableGuard *guard)
 	if (!pgnet_table_guard_try(guard, &storage->backoff, "count stored responses",
 							   work, storage))
 	{
-		/* a look is repeated; a count goes on where it was */
+		/* the size is looked at again; a count goes on where it was */
 		storage->recorded = true;
 		return;
 	}
@@ -157,7 +160,7 @@ pgnet_storage_forget(Storage *storage)
 	*storage = (Storage) {.recorded = true};
 }
 
-/* Find what is known of a role, or begin to know it. */
+/* As hash_search(): HASH_ENTER makes an entry, HASH_FIND may return NULL. */
 static RoleStorage *
 find_role(Storage *storage, Oid role, HASHACTION action)
 {
@@ -169,7 +172,6 @@ find_role(Storage *storage, Oid role, HASHACTION action)
 	return entry;
 }
 
-/* Say whether a role has too much. */
 static void
 set_full(Storage *storage, RoleStorage *role, bool full)
 {
@@ -178,7 +180,7 @@ set_full(Storage *storage, RoleStorage *role, bool full)
 	role->full = full;
 }
 
-/* TableWork: look, or count on. */
+/* TableWork of pgnet_storage_run(): compare the disk size, or count on. */
 static void
 work(void *arg)
 {
@@ -202,7 +204,6 @@ work(void *arg)
 		end_count(storage);
 }
 
-/* Count from the start. */
 static void
 begin_count(Storage *storage)
 {
@@ -224,7 +225,6 @@ begin_count(Storage *storage)
 	storage->counting = true;
 }
 
-/* Count some blocks, as long as there is time. */
 static void
 count_blocks(Storage *storage)
 {
@@ -245,7 +245,6 @@ count_blocks(Storage *storage)
 	} while (storage->next < storage->blocks && pgnet_clock_now() < until);
 }
 
-/* Tell the administrator. */
 static void
 say_full(const RoleStorage *role)
 {
@@ -259,7 +258,7 @@ say_full(const RoleStorage *role)
 					  role->bytes >> 20, pgnet_setting_max_stored_size));
 }
 
-/* All is counted: who has too much? */
+/* All blocks are counted: decide which roles have too much. */
 static void
 end_count(Storage *storage)
 {

@@ -3,9 +3,10 @@
  *
  * Runs in: workers.
  *
- * Counting takes time, so it is done in steps, and only when all that is stored
- * takes more room than one role may have.  Whoever has more is without its
- * bodies from the end of that count on, or when it has twice as much.
+ * Counting takes time, so it is done in steps, and only while the whole table
+ * is larger than what one role may have.  A role has too much if a count says
+ * so, or if it seems to have twice its limit.  Its responses are then stored
+ * without headers and body, until a count says otherwise.
  */
 #ifndef PGNET_STORAGE_H
 #define PGNET_STORAGE_H
@@ -20,35 +21,36 @@
 
 typedef struct Storage
 {
-	HTAB	   *roles;			/* what is known of each; NULL: no need */
-	int			nfull;			/* of them, have too much */
-	bool		recorded;		/* something, since the last look */
-	bool		urgent;			/* somebody may have too much by now */
+	HTAB	   *roles;			/* RoleStorage; NULL: the table is small */
+	int			nfull;			/* how many roles have too much */
+	bool		recorded;		/* responses, since the last count began */
+	bool		urgent;			/* a role may have too much by now */
 
 	bool		counting;
-	BlockNumber next;			/* to be counted */
-	BlockNumber blocks;			/* there were when it began */
-	int64		spent_us;		/* counting */
+	BlockNumber next;			/* the next block to count */
+	BlockNumber blocks;			/* of the table when the count began */
+	int64		spent_us;		/* in the steps of this count */
 	TimestampTz stepped;		/* when the last step ended */
 
-	TimestampTz not_before;		/* the next step */
-	TimestampTz not_before_urgent;
+	TimestampTz not_before;		/* when the next count may begin */
+	TimestampTz not_before_urgent;	/* the same if it is urgent */
 	Backoff		backoff;
 } Storage;
 
-/* A job has an outcome: leave out its body if its role has too much. */
+/* Have headers and body of an outcome left out if its role has too much. */
 extern void pgnet_storage_judge(Storage *storage, Job *job);
 
-/* A job is recorded. */
+/* A job was recorded: add the size of its response. */
 extern void pgnet_storage_note(Storage *storage, const Job *job);
 
-/* When to look or count on; DT_NOEND: never.  Less often while busy. */
+/* When to run; DT_NOEND: not now.  busy: the network has work. */
 extern TimestampTz pgnet_storage_due(const Storage *storage,
 									 const TableGuard *guard, bool busy);
 
+/* Begin a count if there is need, or do a step of the current one. */
 extern void pgnet_storage_run(Storage *storage, TableGuard *guard);
 
-/* The tables are other ones, or the limit may be. */
+/* The tables were replaced, or the limit may have changed: begin again. */
 extern void pgnet_storage_forget(Storage *storage);
 
 #endif							/* PGNET_STORAGE_H */
