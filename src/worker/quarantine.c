@@ -94,7 +94,7 @@ struct Quarantine
 	Group		innocent;		/* without deaths */
 	Group		charged;		/* with deaths */
 	bool		alone;			/* the last Entry written said so */
-	TimestampTz patience_ends;	/* see begin_patience(); DT_NOBEGIN: not begun */
+	TimestampTz patience_ends;	/* see begin_patience(); DT_NOBEGIN: not */
 
 	Backoff		backoff;
 	bool		said_failed;	/* in the log */

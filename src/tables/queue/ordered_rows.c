@@ -13,7 +13,10 @@
 #include "tables/queue/ordered_rows.h"
 #include "tables/statement.h"
 
-/* An attempt failed in this round, and the next one is not due. */
+/*
+ * The last attempt of this round failed, and the next one is not due.  With an
+ * entry {"resent": ...} at the end of the log, the round has no attempt yet.
+ */
 #define IS_HELD \
 	"q.ordering_key IS NOT NULL AND q.gave_up IS NULL" \
 	" AND q.failures IS NOT NULL" \
@@ -33,7 +36,10 @@ static PreparedStatement still_held = {
 	.param_types = {INT8ARRAYOID}
 };
 
-/* Rows of a key that are found at once: a role may use it in several lanes. */
+/*
+ * How many rows of a key are looked up at once.  The key, text and role, may be
+ * in use in several lanes, which the query cannot tell apart.
+ */
 #define ROWS_OF_KEY 3
 
 static PreparedStatement next_rows = {

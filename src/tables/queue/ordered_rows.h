@@ -10,7 +10,10 @@
 
 #include "nodes/pg_list.h"
 
-/* A row whose next attempt others with its key wait for. */
+/*
+ * A row that holds its ordering key while it waits for its next attempt: others
+ * with the key wait for it.
+ */
 typedef struct HeldRow
 {
 	int64		id;
@@ -19,16 +22,20 @@ typedef struct HeldRow
 	char	   *key;
 } HeldRow;
 
-/* All of them: HeldRow, in the current memory context. */
+/* All such rows: a list of HeldRow in the current memory context. */
 extern List *pgnet_ordered_rows_held(void);
 
-/* Of these ids, those of such rows come first; how many. */
+/*
+ * Which of these ids are of such rows?  They are put first, sorted; returns how
+ * many there are.
+ */
 extern int	pgnet_ordered_rows_still_held(int64 *ids, int nids);
 
 /*
- * Rows of these roles and keys that may be sent now, with higher ids than
- * these, the first few of each: ids in the current memory context; how many.
- * last_ids: where there may be more of a key, the last one, else PG_INT64_MAX.
+ * Find the next rows that may be sent now: for each of nkeys pairs of role and
+ * key, the first few with ids higher than after[].  Returns how many; their
+ * *ids are allocated in the current memory context.  last_ids[] of a key is the
+ * last of its ids if there may be more, else PG_INT64_MAX.
  */
 extern int	pgnet_ordered_rows_next(const Oid *roles, char *const *keys,
 									const int64 *after, int nkeys,

@@ -17,7 +17,7 @@
 typedef struct Target
 {
 	int64		id;
-	int			number;			/* in the caller's order */
+	int			number;			/* its index in the caller's arrays */
 } Target;
 
 static PreparedStatement lock_rows = {
@@ -32,7 +32,6 @@ static Datum lock_places(StatementSession *session, const int64 *ids, int nids,
 static Target *in_order(const int64 *ids, int nids);
 static int	compare_targets(const void *one, const void *other);
 
-/* Update. */
 int
 pgnet_queue_rows_update(PreparedStatement *update, const int64 *ids, int nids,
 						Datum *values, bool *updated)
@@ -53,8 +52,8 @@ pgnet_queue_rows_update(PreparedStatement *update, const int64 *ids, int nids,
 }
 
 /*
- * Lock the rows with these ids that nobody else holds: where they are, as a
- * tid[] in the order of the ids.
+ * Lock the rows with these ids, except those that somebody else has locked.
+ * Returns their tids, as a tid[] in the order of the ids, null for the others.
  */
 static Datum
 lock_places(StatementSession *session, const int64 *ids, int nids,
@@ -89,7 +88,7 @@ lock_places(StatementSession *session, const int64 *ids, int nids,
 											  TYPALIGN_SHORT));
 }
 
-/* The targets in order of id. */
+/* Targets sorted by id. */
 static Target *
 in_order(const int64 *ids, int nids)
 {

@@ -3,10 +3,9 @@
  *
  * Runs in: workers.
  *
- * net._installation is logged, so that it outlives the crash it is about.
- * net._no_crash is unlogged for the same reason: PostgreSQL empties it when
- * it recovers from a crash, in a backup and on a standby, and leaves it alone
- * otherwise.
+ * net._installation is logged, so that its row survives the crash that it tells
+ * about.  net._no_crash is unlogged, and has a row: PostgreSQL removes the row
+ * in crash recovery, in a base backup and on a standby, and at no other time.
  */
 #include "postgres.h"
 
@@ -53,7 +52,6 @@ static bool server_crashed(StatementSession *session);
 static int	find_ids(StatementSession *session, int64 **ids, int *uncharged);
 static int64 last_waiting(StatementSession *session);
 
-/* Find out what happened before this worker. */
 void
 pgnet_crash_count_begin(bool died, bool alive, CrashCount *count)
 {
@@ -64,7 +62,7 @@ pgnet_crash_count_begin(bool died, bool alive, CrashCount *count)
 	Datum		place;
 
 	pgnet_statement_begin(&session, PGNET_AS_OWNER);
-	/* in any case: the mark is to be there from now on */
+	/* call it even if died: it inserts the row for the next time */
 	died = (server_crashed(&session) && !alive) || died;
 	nids = find_ids(&session, &ids, &uncharged);
 	*count = (CrashCount) {
@@ -79,7 +77,6 @@ pgnet_crash_count_begin(bool died, bool alive, CrashCount *count)
 		pgnet_crash_count_write(NULL, 0, count->uncharged);
 }
 
-/* Write down what a death would be charged to. */
 void
 pgnet_crash_count_write(const int64 *in_flight, int nin_flight, int uncharged)
 {
@@ -94,7 +91,7 @@ pgnet_crash_count_write(const int64 *in_flight, int nin_flight, int uncharged)
 	pgnet_statement_end(&session);
 }
 
-/* Did the server crash since the last call? */
+/* Did the server crash since the last call?  Resets net._no_crash. */
 static bool
 server_crashed(StatementSession *session)
 {
@@ -104,7 +101,7 @@ server_crashed(StatementSession *session)
 	return true;
 }
 
-/* What the worker before wrote down; how many ids. */
+/* Read what the last worker wrote down; returns how many ids. */
 static int
 find_ids(StatementSession *session, int64 **ids, int *uncharged)
 {
@@ -130,7 +127,7 @@ find_ids(StatementSession *session, int64 **ids, int *uncharged)
 	return nids;
 }
 
-/* The highest id in the queue; when it is empty, one below all. */
+/* The highest id in the queue; PG_INT64_MIN if it is empty. */
 static int64
 last_waiting(StatementSession *session)
 {

@@ -3,8 +3,9 @@
  *
  * Runs in: workers, inside a transaction with the tables locked.
  *
- * The row of a request has the count.  What the next death is charged to is in
- * net._installation, written before it is sent.
+ * The count of a request is in its row.  The requests that the next death is
+ * charged to are in net._installation, and are written there before they are
+ * sent.
  */
 #ifndef PGNET_CRASH_COUNT_H
 #define PGNET_CRASH_COUNT_H
@@ -14,21 +15,22 @@
 /* What a worker finds when it begins. */
 typedef struct CrashCount
 {
-	int64		last_waiting;	/* the highest id; PG_INT64_MIN: nobody died */
-	int			ncharged;		/* requests that have one death more now */
-	int			uncharged;		/* as it was written */
+	int64		last_waiting;	/* the highest id; PG_INT64_MIN: no death */
+	int			ncharged;		/* how many requests a death was added to */
+	int			uncharged;		/* as pgnet_crash_count_write() wrote it */
 } CrashCount;
 
 /*
- * Find out whether the worker before died, and charge what was in flight with
- * it.  died says whether it is known to have, and alive whether it lived when
- * the server crashed, which is found out here.  Nothing is in flight any more.
+ * Find out whether the last worker died, add a death to the requests that were
+ * written down, and clear the list.  died: shared memory says that it did.
+ * alive: it left a mark (alive_mark.h), so a crash of the server, which this
+ * function detects, was not its death.
  */
 extern void pgnet_crash_count_begin(bool died, bool alive, CrashCount *count);
 
 /*
- * If the worker dies now, that is charged to these requests, and so many
- * deaths in a row were charged to none of those with deaths.
+ * Write down which requests a death is charged to from now on, and how many
+ * deaths in a row were not charged to requests with deaths (see quarantine.c).
  */
 extern void pgnet_crash_count_write(const int64 *in_flight, int nin_flight,
 									int uncharged);

@@ -18,15 +18,15 @@
 #include "tables/subtransaction.h"
 
 /*
- * Whoever waits for an exclusive lock keeps those out who come later: the
- * worker and all calls.  So it is waited for a moment at a time, with a
- * longer one in between, and not for ever.
+ * While a transaction waits for ACCESS EXCLUSIVE, all later lockers queue
+ * behind it: the worker and all calls.  So wait for a short time only, let
+ * others have the tables in between, and give up after some tries.
  */
 #define LOCK_TIMEOUT_MS 200
 #define PAUSE_MS 300
 #define MAX_TRIES 20
 
-/* In the order in which the worker locks them, too. */
+/* In the order in which the worker locks them, to avoid deadlocks. */
 #define LOCK_TABLES \
 	"LOCK TABLE net.http_request_queue, net._http_response" \
 	" IN ACCESS EXCLUSIVE MODE"
@@ -47,7 +47,6 @@ static void lock_soon(void *unused);
 static void wait_a_moment(void);
 static void run(const char *statement);
 
-/* Make the tables logged or unlogged. */
 void
 pgnet_durability_set(bool durable)
 {
@@ -69,7 +68,6 @@ pgnet_durability_is_off(void)
 		get_rel_persistence(queue) == RELPERSISTENCE_UNLOGGED;
 }
 
-/* Lock both tables, or give up. */
 static void
 lock_tables(void)
 {
@@ -85,7 +83,7 @@ lock_tables(void)
 	}
 }
 
-/* Lock both tables if that takes no longer than a moment. */
+/* False if it takes longer than the timeout. */
 static bool
 try_to_lock(void)
 {
@@ -100,7 +98,7 @@ try_to_lock(void)
 	return false;
 }
 
-/* SubtransactionWork: lock both tables, with a timeout. */
+/* SubtransactionWork of try_to_lock(). */
 static void
 lock_soon(void *unused)
 {
@@ -108,7 +106,7 @@ lock_soon(void *unused)
 	int			level;
 
 	(void) unused;
-	/* who has set less wants less */
+	/* a lower lock_timeout of the session stays in force */
 	snprintf(timeout_ms, sizeof(timeout_ms), "%d",
 			 LockTimeout > 0 ? Min(LockTimeout, LOCK_TIMEOUT_MS) :
 							   LOCK_TIMEOUT_MS);
@@ -117,7 +115,6 @@ lock_soon(void *unused)
 	pgnet_local_setting_end(level);
 }
 
-/* Let others. */
 static void
 wait_a_moment(void)
 {

@@ -9,13 +9,13 @@
 #include "postgres.h"
 
 /*
- * Make both tables logged, or both unlogged, with the rights of the current
- * role.  A table that is so already is left alone.  Throws what ALTER TABLE
- * throws, and then neither is changed.
+ * Make both tables logged, or both unlogged, with the privileges of the current
+ * role.  A table that is so already is not rewritten.  Throws what ALTER TABLE
+ * throws, and lock_not_available if the tables stay locked for some seconds.
  */
 extern void pgnet_durability_set(bool durable);
 
-/* Does a crash empty the queue? */
+/* Is the queue unlogged, so that a crash empties it? */
 extern bool pgnet_durability_is_off(void);
 
 #endif							/* PGNET_DURABILITY_H */

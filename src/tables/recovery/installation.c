@@ -3,14 +3,15 @@
  *
  * Runs in: client backends and workers.
  *
- * A crash takes what was not flushed, a failover what was not replicated, the
- * last numbers of the sequence among them.  Both leave a mark: the unlogged
- * net._no_crash is empty after a crash, on a server that was restored or was a
- * standby; and a server that was a standby or was restored to a point in time
- * is on a new timeline.
+ * A crash loses what was not flushed, a failover what was not replicated; the
+ * last values of the sequence may be part of that.  Both can be detected: the
+ * unlogged net._no_crash is empty after a crash, and on a server that was
+ * restored or was a standby; and a server that was a standby or was restored to
+ * a point in time is on a new timeline.
  *
- * A timeline may be missed altogether, with the move that was made on it: so
- * the ids of each have a distance of their own from the last one known.
+ * This server may know nothing of some timelines, nor of how far the sequence
+ * was advanced on them.  So it is advanced by DISTANCE for each timeline since
+ * the last one known.
  */
 #include "postgres.h"
 
@@ -26,10 +27,10 @@
 #include "tables/recovery/installation.h"
 #include "tables/statement.h"
 
-/* More ids than are ever given out in what a crash or a failover takes. */
+/* More ids than are given out in the time that a crash or failover loses. */
 #define DISTANCE (INT64CONST(1) << 20)
 
-/* Conflicts with itself and with nothing that reads or writes rows. */
+/* Conflicts with itself, and with nothing that reads or writes rows. */
 #define OUR_LOCK ShareUpdateExclusiveLock
 
 static PreparedStatement find_timeline = {
@@ -47,7 +48,6 @@ static PreparedStatement note_timeline = {
 static void move_on(void);
 static int64 distance(void);
 
-/* Move the sequence on if nobody did. */
 void
 pgnet_installation_renew_ids(volatile bool *done)
 {
@@ -56,7 +56,7 @@ pgnet_installation_renew_ids(volatile bool *done)
 	if (!OidIsValid(installation) || XactReadOnly || RecoveryInProgress() ||
 		IsInParallelMode())
 		return;
-	/* what it protects is no part of the transaction: not until its end */
+	/* setval() is not undone by an abort: no need to lock until the end */
 	LockRelationOid(installation, OUR_LOCK);
 	if (!*done)
 		move_on();
@@ -64,7 +64,7 @@ pgnet_installation_renew_ids(volatile bool *done)
 	UnlockRelationOid(installation, OUR_LOCK);
 }
 
-/* Move the sequence on if need be. */
+/* Advance the sequence if ids may have been given out that are lost. */
 static void
 move_on(void)
 {
@@ -78,13 +78,13 @@ move_on(void)
 
 		(void) DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence),
 								   Int64GetDatum(next + by));
-		/* a second crash must not take this: the next move begins here */
+		/* a second crash must not lose this: the next one advances from here */
 		XLogFlush(XactLastRecEnd);
 	}
 	pgnet_catalog_become(before);
 }
 
-/* How far?  A transaction that began before must see what is there now. */
+/* By how much to advance.  PGNET_LATEST, as others may have done it. */
 static int64
 distance(void)
 {
@@ -95,7 +95,7 @@ distance(void)
 	pgnet_statement_begin(&session, PGNET_SPI | PGNET_LATEST);
 	if (pgnet_statement_run(&session, &find_timeline, NULL, NULL) == 1)
 	{
-		/* null: nobody knows on which timelines ids were given out */
+		/* null, thus 0: not known on which timelines ids were given out */
 		int64		noted = pgnet_statement_int32(&session, 0, 1, 0);
 		bool		unharmed = pgnet_statement_bool(&session, 0, 2, false);
 
@@ -108,7 +108,6 @@ distance(void)
 	return by;
 }
 
-/* Write the timeline down. */
 void
 pgnet_installation_note_timeline(void)
 {

@@ -9,16 +9,20 @@
 #include "postgres.h"
 
 /*
- * See to it that the next id was never given out: after a crash or a failover
- * the sequence may stand where it stood some time before.
+ * After a crash or a failover, advance the sequence of ids: it may be where it
+ * was some time before, and would give out ids again.  To be called before an
+ * id is taken.
  *
- * *done, in shared memory, is true when somebody did since the server started,
- * and is looked at again under a lock.  A transaction that cannot write takes
- * no id and sees to nothing.
+ * *done, in shared memory, is true if this was done since the server started;
+ * it is read again under a lock.  Does nothing in a transaction that cannot
+ * write, as that takes no id.
  */
 extern void pgnet_installation_renew_ids(volatile bool *done);
 
-/* Write down that ids of this timeline are given out.  Runs in: workers. */
+/*
+ * Write to net._installation that ids are given out on the current timeline.
+ * Runs in: workers.
+ */
 extern void pgnet_installation_note_timeline(void);
 
 #endif							/* PGNET_INSTALLATION_H */

@@ -3,9 +3,9 @@
  *
  * Runs in: client backends and workers.
  *
- * The uuid of net._installation is read each time, without a plan, which costs
- * a microsecond: nobody has to be told when it changes.  The digest is made
- * again when it did.
+ * The uuid of net._installation is read each time, without a plan, which takes
+ * a microsecond: so no invalidation is needed when it changes.  The digest is
+ * computed again only then.
  */
 #include "postgres.h"
 
@@ -25,7 +25,7 @@
 #include "tables/catalog.h"
 #include "tables/recovery/message_id.h"
 
-/* How many bytes of the digest there are in a message id. */
+/* A message id has these first bytes of the digest. */
 #define DIGEST_BYTES 6
 
 static bool read_installation(pg_uuid_t *uuid);
@@ -53,7 +53,7 @@ pgnet_message_id(int64 request_id)
 	return psprintf("msg_%s_" INT64_FORMAT, known_digits, request_id);
 }
 
-/* Read the uuid. */
+/* False if the table, its column or its row is missing. */
 static bool
 read_installation(pg_uuid_t *uuid)
 {
@@ -72,7 +72,7 @@ read_installation(pg_uuid_t *uuid)
 	return found;
 }
 
-/* Read it from the one row, as it is now. */
+/* With a latest snapshot: the row as it is now, at any isolation level. */
 static bool
 read_row(Relation table, AttrNumber column, pg_uuid_t *uuid)
 {
@@ -93,8 +93,8 @@ read_row(Relation table, AttrNumber column, pg_uuid_t *uuid)
 }
 
 /*
- * The first digits of SHA-256 over the uuid and the database's oid, which tells
- * copies by CREATE DATABASE ... TEMPLATE apart.
+ * The first digits of SHA-256 over the uuid and the OID of the database, which
+ * differs in a copy made by CREATE DATABASE ... TEMPLATE.
  */
 static void
 digest(const pg_uuid_t *uuid, char *digits)

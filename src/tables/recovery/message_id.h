@@ -10,11 +10,11 @@
 
 /*
  * The message id of a request, palloc'd: "msg_", twelve hexadecimal digits, "_"
- * and the id of the request.  It stays what it is after a crash, a failover
- * and pg_upgrade.  Ids that start at 1 again, after DROP EXTENSION or in a
- * database that was restored or copied, come with other digits.
+ * and the id of the request.  It does not change by a crash, a failover or
+ * pg_upgrade.  Where ids start at 1 again, after DROP EXTENSION or in a
+ * database that was restored or copied, the digits differ.
  *
- * Throws object_not_in_prerequisite_state when net._installation is missing or
+ * Throws object_not_in_prerequisite_state if net._installation is missing or
  * has no row.
  */
 extern char *pgnet_message_id(int64 request_id);

@@ -1,7 +1,7 @@
 /*
  * pending.c -- what is left to do in a database without a worker.
  *
- * Runs in: processes that look at databases at the server's start.
+ * Runs in: probes.
  */
 #include "postgres.h"
 
@@ -19,7 +19,6 @@ static PreparedStatement find_due = {
 	.sql = "SELECT pg_catalog.min(q.due) FROM net.http_request_queue AS q",
 };
 
-/* Look. */
 void
 pgnet_leftovers_find(Leftovers *leftovers)
 {

@@ -1,7 +1,7 @@
 /*
  * pending.h -- what is left to do in a database without a worker.
  *
- * Runs in: processes that look at databases at the server's start.
+ * Runs in: probes, inside a transaction with the tables locked.
  */
 #ifndef PGNET_PENDING_H
 #define PGNET_PENDING_H
@@ -12,16 +12,16 @@
 
 typedef struct Leftovers
 {
-	bool		requests;		/* some are to be sent now */
-	TimestampTz next_due;		/* of the others; DT_NOEND: there are none */
+	bool		requests;		/* are there any to be sent now? */
+	TimestampTz next_due;		/* when one will be; DT_NOEND: never */
 	TimestampTz oldest_response;	/* DT_NOEND: there is none */
 } Leftovers;
 
 /*
- * Look, inside a transaction, with the tables locked.  When nothing is to be
- * sent this takes note of a crash (crash_count.h), which nothing is charged
- * with, so that the next worker does not take what is queued later for what
- * waited then.
+ * Find out.  If nothing is to be sent now, also reset the mark of a crash of
+ * the server (crash_count.h), without charging any request: a worker that
+ * starts later would take what was queued meanwhile for what waited at the
+ * crash.
  */
 extern void pgnet_leftovers_find(Leftovers *leftovers);
 

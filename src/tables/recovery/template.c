@@ -3,8 +3,9 @@
  *
  * Runs in: workers.
  *
- * CREATE DATABASE copies rows as they are, xmin and all, and nobody can write
- * to a new database before the transaction that makes it has ended.
+ * CREATE DATABASE copies rows with their xmin, and nobody can write to the new
+ * database before the transaction that creates it has ended.  So copied rows
+ * are those with an xmin that is older than this transaction.
  */
 #include "postgres.h"
 
@@ -21,7 +22,6 @@ static PreparedStatement remove_older = {
 	.param_types = {XIDOID}
 };
 
-/* Remove them. */
 int
 pgnet_copied_rows_remove(TransactionId made_by)
 {

@@ -8,7 +8,10 @@
 
 #include "postgres.h"
 
-/* Remove what was queued before that transaction made the copy; how many. */
+/*
+ * Remove the rows that came with a database which transaction made_by created.
+ * Returns how many.
+ */
 extern int	pgnet_copied_rows_remove(TransactionId made_by);
 
 #endif							/* PGNET_TEMPLATE_H */
