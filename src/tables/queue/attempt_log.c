@@ -16,11 +16,11 @@
 #include "tables/queue/attempt_log.h"
 #include "text/convert.h"
 
-/* What is kept: so many entries, and so much of them in all. */
+/* The most entries that a log has, and the most bytes. */
 #define MAX_ENTRIES 100
 #define MAX_LOG_BYTES (128 * 1024)
 
-/* Characters of a body in an entry. */
+/* The most characters of a body in an entry. */
 #define MAX_BODY_CHARS 1000
 
 /* The members of entries. */
@@ -33,14 +33,14 @@
 #define KEY_RESENT "resent"
 #define KEY_ROLE "role"
 
-/* How entries are copied: from first on, those from first_body with bodies. */
+/* Which entries of a log are kept, by their index. */
 typedef struct Retention
 {
-	int			first;
-	int			first_body;
+	int			first;			/* the first that is kept */
+	int			first_body;		/* the first that keeps its body */
 } Retention;
 
-/* Adds an entry at the end of the log that is being made. */
+/* Adds an entry to the array that is being built. */
 typedef void (*AddEntry) (PgnetJsonbState *state, const void *arg);
 
 typedef struct Resend
@@ -153,7 +153,7 @@ pgnet_gave_up_message(int nsent, const char *reason)
 					reason ? reason : "");
 }
 
-/* How many entries; none when it is no array. */
+/* 0 for a log that is not an array. */
 static int
 count_entries(Jsonb *log)
 {
@@ -162,7 +162,7 @@ count_entries(Jsonb *log)
 	return JB_ROOT_COUNT(log);
 }
 
-/* An entry, or NULL when it is no object. */
+/* NULL for an entry that is not an object. */
 static JsonbContainer *
 entry_at(Jsonb *log, int number)
 {
@@ -218,7 +218,10 @@ member_time(JsonbContainer *entry, const char *key)
 	return time;
 }
 
-/* Append an entry.  If it is too long, bodies go first, then entries. */
+/*
+ * A copy of a log with another entry.  If it gets too long, bodies are removed
+ * first, then entries, in each case those of the oldest.
+ */
 static Jsonb *
 append(Jsonb *log, AddEntry add, const void *arg)
 {
@@ -260,7 +263,7 @@ append_retaining(Jsonb *log, Retention retention, AddEntry add,
 	return JsonbValueToJsonb(state.result);
 }
 
-/* Copy an entry, which is not the newest any more. */
+/* Copy an entry, with its body or without. */
 static void
 copy_entry(PgnetJsonbState *state, JsonbContainer *entry, bool with_body)
 {
@@ -282,7 +285,7 @@ copy_entry(PgnetJsonbState *state, JsonbContainer *entry, bool with_body)
 	}
 }
 
-/* AddEntry: the last attempt of a job. */
+/* AddEntry of pgnet_attempt_log_add(). */
 static void
 add_attempt(PgnetJsonbState *state, const void *arg)
 {
@@ -305,7 +308,7 @@ add_attempt(PgnetJsonbState *state, const void *arg)
 	pgnet_jsonb_push(state, WJB_END_OBJECT, NULL);
 }
 
-/* The beginning of a body, if it is text. */
+/* The beginning of the response body if it is text, else null. */
 static void
 add_body(PgnetJsonbState *state, const HttpOutcome *outcome)
 {
@@ -324,7 +327,7 @@ add_body(PgnetJsonbState *state, const HttpOutcome *outcome)
 	push_text(state, KEY_BODY, pnstrdup(VARDATA_ANY(body), length));
 }
 
-/* AddEntry: a new round begins. */
+/* AddEntry of pgnet_attempt_log_resend(). */
 static void
 add_resend(PgnetJsonbState *state, const void *arg)
 {
@@ -347,7 +350,7 @@ push_key(PgnetJsonbState *state, const char *key)
 	pgnet_jsonb_push(state, WJB_KEY, &value);
 }
 
-/* A member that is a string, or null for NULL. */
+/* A member with a string; null if value is NULL. */
 static void
 push_text(PgnetJsonbState *state, const char *key, const char *value)
 {
@@ -363,7 +366,7 @@ push_text(PgnetJsonbState *state, const char *key, const char *value)
 	pgnet_jsonb_push(state, WJB_VALUE, &json);
 }
 
-/* A member that is a number, or null for NULL. */
+/* A member with a number; null if value is NULL. */
 static void
 push_number(PgnetJsonbState *state, const char *key, char *value)
 {
@@ -382,7 +385,7 @@ push_number(PgnetJsonbState *state, const char *key, char *value)
 	pgnet_jsonb_push(state, WJB_VALUE, &json);
 }
 
-/* A member that is a time, or null for 0. */
+/* A member with a time; null if it is 0. */
 static void
 push_time(PgnetJsonbState *state, const char *key, TimestampTz time)
 {

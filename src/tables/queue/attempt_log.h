@@ -3,15 +3,16 @@
  *
  * Runs in: client backends and workers.
  *
- * An array, oldest entry first.  An attempt is an object
+ * It is an array, the oldest entry first.  An attempt is an object
  *
  *   {"due": time, "at": time, "ms": 31.2, "status": 503, "error": text,
  *    "body": text}
  *
- * where due is null for at once, at and ms when nothing was sent, and body is
- * the first characters of a text.  {"resent": time, "due": time, "role": name}
- * begins a new round.  Times are ISO 8601 in UTC.  Users can write to the
- * column: whatever is something else counts for nothing.
+ * due is null if it was due at once; at and ms are null if nothing was sent;
+ * body is the beginning of the response body if that is text.  An object
+ * {"resent": time, "due": time, "role": name} begins a new round.  Times are
+ * ISO 8601 in UTC.  Users can write to the column, so anything may be in it:
+ * what does not look like this is ignored.
  */
 #ifndef PGNET_ATTEMPT_LOG_H
 #define PGNET_ATTEMPT_LOG_H
@@ -23,11 +24,11 @@
 
 #include "job.h"
 
-/* What a log says.  A log may be NULL, which is empty. */
+/* What a log says.  In all of these functions, a log of NULL is empty. */
 typedef struct AttemptLogSummary
 {
-	int			failed;			/* attempts of the last round */
-	int			sent;			/* those of them that were sent */
+	int			failed;			/* attempts of the current round */
+	int			sent;			/* how many of them were sent */
 	int			sent_before;	/* attempts sent in earlier rounds */
 	char	   *reason;			/* status or error of the last one, or NULL */
 } AttemptLogSummary;
@@ -35,26 +36,29 @@ typedef struct AttemptLogSummary
 extern AttemptLogSummary pgnet_attempt_log_summary(Jsonb *log);
 
 /*
- * The log of a job with its last attempt at the end, in the current memory
- * context.  Runs in: workers, inside a transaction.
+ * The log of a job, with the attempt that is over as its last entry; allocated
+ * in the current memory context.  Runs in: workers, inside a transaction.
  */
 extern Jsonb *pgnet_attempt_log_add(const Job *job);
 
 /*
- * Since when a request counts as being under way, by its log: when it was due
- * first, or again after it was sent by hand.  due: of its row; 0: at once.
+ * When the first attempt of the current round was due.  due is the column of
+ * the row, 0 for null; queued is when it was queued.
  */
 extern TimestampTz pgnet_attempt_log_since(Jsonb *log, TimestampTz due,
 										   TimestampTz queued);
 
-/* A log with the beginning of a new round at its end. */
+/* A log with the entry that begins a new round; palloc'd. */
 extern Jsonb *pgnet_attempt_log_resend(Jsonb *log, TimestampTz now,
 									   TimestampTz due, const char *role);
 
-/* Status or error of a job's last attempt, palloc'd. */
+/* The status code of an outcome, or its error; palloc'd. */
 extern char *pgnet_attempt_reason(const HttpOutcome *outcome);
 
-/* What the response of a request says that was given up. */
+/*
+ * The error of the response of a request that is given up after nsent attempts,
+ * palloc'd.  reason is pgnet_attempt_reason() of the last one, or NULL.
+ */
 extern char *pgnet_gave_up_message(int nsent, const char *reason);
 
 #endif							/* PGNET_ATTEMPT_LOG_H */
