@@ -64,6 +64,8 @@ lock(FunctionCallInfo fcinfo, LockedRequest *request)
 	if (PG_ARGISNULL(0))
 		return false;
 	id = PG_GETARG_INT64(0);
-	return pgnet_request_lock(id, request) &&
+	/* at first without a lock, which would keep its outcome from the tables */
+	return !pgnet_inflight_ids_contain(database, id) &&
+		pgnet_request_lock(id, request) &&
 		!pgnet_inflight_ids_contain(database, id);
 }

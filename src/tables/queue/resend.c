@@ -21,6 +21,15 @@
 #include "tables/queue/resend.h"
 #include "tables/statement.h"
 
+/* Without a lock: nobody may hold the rows of others. */
+static PreparedStatement find_request = {
+	.sql = "SELECT q.role::pg_catalog.oid"
+		   " FROM net.http_request_queue AS q"
+		   " WHERE q.id OPERATOR(pg_catalog.=) $1",
+	.nparams = 1,
+	.param_types = {INT8OID}
+};
+
 static PreparedStatement lock_request = {
 	.sql = "SELECT q.role::pg_catalog.oid, q.gave_up IS NOT NULL, q.failures"
 		   " FROM net.http_request_queue AS q"
@@ -67,6 +76,8 @@ typedef struct OwnerSession
 
 static void begin(OwnerSession *owner);
 static void end(OwnerSession *owner);
+static bool find(OwnerSession *owner, PreparedStatement *statement,
+				 int64 id, Oid caller);
 static bool may_control(Oid caller, Oid role);
 
 bool
@@ -75,15 +86,14 @@ pgnet_request_lock(int64 id, LockedRequest *request)
 	MemoryContext context = CurrentMemoryContext;
 	MemoryContext before;
 	Oid			caller = GetUserId();
-	Datum		value = Int64GetDatum(id);
 	OwnerSession owner;
+	Datum		value;
 	bool		found;
 	bool		null;
 
 	begin(&owner);
-	found = pgnet_statement_run(&owner.session, &lock_request, &value, NULL) >
-			0 &&
-		may_control(caller, pgnet_statement_oid(&owner.session, 0, 1));
+	found = find(&owner, &find_request, id, caller) &&
+		find(&owner, &lock_request, id, caller);
 	if (found)
 	{
 		before = MemoryContextSwitchTo(context);
@@ -148,6 +158,16 @@ end(OwnerSession *owner)
 {
 	pgnet_local_setting_end(owner->level);
 	pgnet_statement_end(&owner->session);
+}
+
+/* Is there a request that the caller may control? */
+static bool
+find(OwnerSession *owner, PreparedStatement *statement, int64 id, Oid caller)
+{
+	Datum		value = Int64GetDatum(id);
+
+	return pgnet_statement_run(&owner->session, statement, &value, NULL) > 0 &&
+		may_control(caller, pgnet_statement_oid(&owner->session, 0, 1));
 }
 
 /* We are the owner now; the caller may be, too. */
