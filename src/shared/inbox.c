@@ -7,6 +7,8 @@
 
 #include "shared/inbox.h"
 
+static bool has_new(WorkerState *worker);
+
 /*
  * The worker's exchange and this one are full barriers: either the worker takes
  * this id, or it sees the committed row when it reads the queue.
@@ -33,7 +35,14 @@ pgnet_inbox_announce_changed(DatabaseState *database)
 }
 
 bool
-pgnet_inbox_has_new(WorkerState *worker)
+pgnet_inbox_has_news(WorkerState *worker)
+{
+	return has_new(worker) || pg_atomic_read_u32(&worker->rows_changed) != 0;
+}
+
+/* Are there new rows? */
+static bool
+has_new(WorkerState *worker)
 {
 	return (int64) pg_atomic_read_u64(&worker->lowest_new_id) !=
 		PGNET_NOTHING_NEW;
@@ -43,7 +52,7 @@ int64
 pgnet_inbox_take_new(WorkerState *worker)
 {
 	/* a plain read first, which leaves the cache line to the backends */
-	if (!pgnet_inbox_has_new(worker))
+	if (!has_new(worker))
 		return PGNET_NOTHING_NEW;
 	return (int64) pg_atomic_exchange_u64(&worker->lowest_new_id,
 										  (uint64) PGNET_NOTHING_NEW);

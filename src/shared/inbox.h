@@ -22,11 +22,13 @@ extern void pgnet_inbox_announce(DatabaseState *database, int64 id);
  */
 extern void pgnet_inbox_announce_changed(DatabaseState *database);
 
+/* For the worker: is there anything that was not taken? */
+extern bool pgnet_inbox_has_news(WorkerState *worker);
+
 /*
- * For the worker: is there something new?  Take the lowest new id, so that the
- * next call returns PGNET_NOTHING_NEW until more is announced.
+ * For the worker: take the lowest new id, so that the next call returns
+ * PGNET_NOTHING_NEW until more is announced.
  */
-extern bool pgnet_inbox_has_new(WorkerState *worker);
 extern int64 pgnet_inbox_take_new(WorkerState *worker);
 
 /* For the worker: were rows changed or removed since the last call? */

@@ -64,7 +64,7 @@ release(int code, Datum arg)
 		database->start_requested = now;
 	SpinLockRelease(&database->mutex);
 	/* announced to this worker after it last looked */
-	if (pgnet_inbox_has_new(worker))
+	if (pgnet_inbox_has_news(worker))
 		pgnet_database_request_start(database);
 	pgnet_database_broadcast(database);
 	pgnet_launcher_wake();
