@@ -25,6 +25,7 @@ typedef struct Resume
 	int64		from;			/* all that are older are known */
 	bool		refilling;		/* the table is being read for it */
 	bool		full;			/* that found more than it has room for */
+	int64		missed;			/* refused where that has passed already */
 } Resume;
 
 /* An origin: what goes to one scheme, host and port. */

@@ -312,6 +312,12 @@ pgnet_lanes_refill(Lanes *lanes)
 	return pgnet_refill_begin(&lanes->refill);
 }
 
+void
+pgnet_lanes_refill_reached(Lanes *lanes, int64 next_id)
+{
+	pgnet_refill_reach(&lanes->refill, next_id);
+}
+
 bool
 pgnet_lanes_are_refilled(const Lanes *lanes)
 {

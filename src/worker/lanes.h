@@ -97,10 +97,12 @@ extern void pgnet_lanes_end_lookups(Lanes *lanes, int running);
 
 /*
  * From which id to read again for lane queues and roles that have room;
- * PG_INT64_MAX: there are none.  Then, whether those are full, and up to which
- * id the table was read, or to its end.
+ * PG_INT64_MAX: there are none.  Then, up to which id the table was read so
+ * far, whether those are full, and up to which id it was read in all, or to its
+ * end.
  */
 extern int64 pgnet_lanes_refill(Lanes *lanes);
+extern void pgnet_lanes_refill_reached(Lanes *lanes, int64 next_id);
 extern bool pgnet_lanes_are_refilled(const Lanes *lanes);
 extern void pgnet_lanes_refilled(Lanes *lanes, int64 next_id, bool to_the_end);
 

@@ -63,7 +63,12 @@ admits(Refill *refill, Resume *resume, int64 id, bool refilling, bool has_room)
 	bool		in_refill = refilling && resume->refilling && !resume->full;
 
 	if (resume->active && id >= resume->from && !in_refill)
+	{
+		/* a row that became due, or was committed late */
+		if (resume->refilling && id < refill->reached)
+			resume->missed = Min(resume->missed, id);
 		return false;
+	}
 	if (has_room)
 	{
 		if (resume->active && id >= resume->from)
@@ -112,9 +117,17 @@ pgnet_refill_begin(Refill *refill)
 			continue;
 		resume->refilling = true;
 		resume->full = false;
+		resume->missed = PG_INT64_MAX;
 		from = Min(from, resume->from);
 	}
+	refill->reached = from;
 	return from;
+}
+
+void
+pgnet_refill_reach(Refill *refill, int64 next_id)
+{
+	refill->reached = next_id;
 }
 
 /* Is there room for as many rows again as are known? */
@@ -182,9 +195,9 @@ pgnet_refill_end(Refill *refill, Dispatch *dispatch, int64 next_id,
 		resume->refilling = false;
 		if (resume->full)
 			continue;
-		resume->from = Max(resume->from, next_id);
-		resume->active = !to_the_end;
-		if (!to_the_end)
+		resume->from = Min(Max(resume->from, next_id), resume->missed);
+		resume->active = !to_the_end || resume->missed != PG_INT64_MAX;
+		if (resume->active)
 			continue;
 		dlist_delete(&resume->node);
 		if (!resume->of_role)

@@ -20,6 +20,7 @@ typedef struct Refill
 {
 	const Account *account;
 	dlist_head	resumes;		/* those that are active */
+	int64		reached;		/* from where on a refill will meet rows yet */
 } Refill;
 
 extern void pgnet_refill_init(Refill *refill, const Account *account);
@@ -43,13 +44,17 @@ extern bool pgnet_refill_queue_admits(Refill *refill, LaneQueue *queue,
  */
 extern int64 pgnet_refill_begin(Refill *refill);
 
+/* The queue was read up to this id. */
+extern void pgnet_refill_reach(Refill *refill, int64 next_id);
+
 /* Are all that were chosen full? */
 extern bool pgnet_refill_is_done(const Refill *refill);
 
 /*
  * The queue was read up to next_id, or to its end.  Those that were chosen and
- * are not full resume there; at the end, nothing is missing of them, and the
- * lane queues that are not used otherwise are removed.
+ * are not full resume there; at the end, nothing is missing of them but rows
+ * that came up behind the refill, and the lane queues that are not used
+ * otherwise are removed.
  */
 extern void pgnet_refill_end(Refill *refill, Dispatch *dispatch, int64 next_id,
 							 bool to_the_end);
