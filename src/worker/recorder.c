@@ -399,6 +399,12 @@ record_alone(Recorder *recorder, const Batch *batch, BatchFailure *failure)
 		failure->error = NULL;
 		return false;
 	}
+	if (mode == PGNET_RECORD_REMOVE_ONLY)
+	{
+		/* whatever was decided, its row is gone */
+		job->delivery.disposition = PGNET_FAILED;
+		job->delivery.next_due = 0;
+	}
 	put_recorded(recorder, job);
 	return true;
 }

@@ -43,9 +43,10 @@ int
 pgnet_queue_keep_rows(StatementSession *session, Job **jobs, int njobs)
 {
 	bool	   *updated = palloc(sizeof(bool) * njobs);
+	int			nupdated = run_update(jobs, njobs, updated);
 	int			front = 0;
 
-	if (run_update(jobs, njobs, updated) == njobs)
+	if (nupdated == njobs)
 		return njobs;
 	for (int i = 0; i < njobs; i++)
 	{
@@ -56,11 +57,19 @@ pgnet_queue_keep_rows(StatementSession *session, Job **jobs, int njobs)
 		jobs[i] = jobs[front];
 		jobs[front++] = job;
 	}
+	/* nobody would look at a row that is as it was */
+	if (nupdated < front)
+		ereport(ERROR,
+				errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
+				errmsg("a trigger keeps a request in net.http_request_queue as it was"));
 	require_gone(session, jobs + front, njobs - front);
 	return front;
 }
 
-/* Update the rows that are there and not locked; how many. */
+/*
+ * Update the rows that are there and not locked; how many.  *updated says which
+ * those are, whatever a trigger did.
+ */
 static int
 run_update(Job *const *jobs, int njobs, bool *updated)
 {

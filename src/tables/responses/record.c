@@ -179,6 +179,8 @@ keep_rows(StatementSession *session, Parts *parts)
 			continue;
 		delivery->disposition = pgnet_retry_decide(&job->outcome,
 												   &(RetryPolicy) {0});
+		/* also if it comes to another try to record it */
+		delivery->next_due = 0;
 		delivery->log = delivery->failures;
 		parts->stored[parts->nstored++] = job;
 	}
