@@ -16,6 +16,7 @@ pgnet_due_rows_init(DueRows *rows)
 {
 	rows->place = after_all_due(GetCurrentTimestamp());
 	rows->next = DT_NOEND;
+	rows->from_start = rows->once_more = false;
 }
 
 void
@@ -29,8 +30,25 @@ pgnet_due_rows_note(DueRows *rows, TimestampTz due)
 void
 pgnet_due_rows_look_again(DueRows *rows)
 {
+	rows->once_more = rows->from_start;
+	if (rows->from_start)
+		return;
+	rows->from_start = true;
 	rows->place = (DuePlace) {.due = DT_NOBEGIN, .id = PG_INT64_MIN};
 	rows->next = DT_NOBEGIN;
+}
+
+/* A place behind all rows is at the end. */
+void
+pgnet_due_rows_read(DueRows *rows, DuePlace place, TimestampTz next)
+{
+	rows->place = place;
+	rows->next = next;
+	if (place.id != PG_INT64_MAX)
+		return;
+	rows->from_start = false;
+	if (rows->once_more)
+		pgnet_due_rows_look_again(rows);
 }
 
 TimestampTz

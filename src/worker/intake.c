@@ -7,7 +7,9 @@
  * lowest id that was announced since, whichever comes first.  An id that was
  * announced later than a higher one is met a second time on the way: the lanes
  * know which they have.  Where a lane or a role had no room for more, the
- * queue is read once more when it has, which is a refill.
+ * queue is read once more when it has, which is a refill.  And it is read from
+ * the start when rows were changed while some were left out, as their time had
+ * not come, say.
  */
 #include "postgres.h"
 
@@ -39,6 +41,9 @@
 /* Rows loaded by their ids at a time. */
 #define MAX_LOAD_ROWS 200
 
+/* The least time from one reading of all rows to the next, in units of it. */
+#define RESCAN_PAUSE_FACTOR 50
+
 /* Why a row was read. */
 typedef enum ReadKind
 {
@@ -61,9 +66,14 @@ typedef struct Rows
 	int			limit;
 	DuePlace	due_place;		/* of reading what is due */
 	TimestampTz next_due;
+	bool		given_up_left;
 	QueueRead	read;			/* what it brought */
 } Rows;
 
+static void begin_rescan(Intake *intake, TimestampTz now);
+static bool begin_reading(Intake *intake, TableGuard *guard, Backoff *backoff);
+static void plan_given_up(Intake *intake, const Rows *rows);
+static void leave_out_known(Rows *rows);
 static bool tries_again(const Backoff *backoff);
 static void scan_rows(void *arg);
 static void load_rows(void *arg);
@@ -93,23 +103,54 @@ pgnet_intake_announce(Intake *intake, int64 id)
 	intake->looked_again = false;
 }
 
+void
+pgnet_intake_changed(Intake *intake)
+{
+	pgnet_due_rows_look_again(&intake->due_rows);
+	intake->rescan = intake->left_out;
+}
+
+void
+pgnet_intake_note_due(Intake *intake, TimestampTz due)
+{
+	intake->left_out = true;
+	pgnet_due_rows_note(&intake->due_rows, due);
+}
+
 /*
  * Read on while there is room in memory for more, for the next requests and
  * those of other lanes.  Beyond that only ids are kept, and reading gives way
  * to sending.
  */
 TimestampTz
-pgnet_intake_read_due(Intake *intake, bool busy)
+pgnet_intake_read_due(Intake *intake, TimestampTz now, bool busy)
 {
 	Lanes	   *lanes = intake->lanes;
 	TimestampTz due = DT_NOBEGIN;
 
-	if (!(intake->more || begin_refill(intake)) ||
-		!pgnet_lanes_have_room(lanes) || pgnet_lanes_have_ready(lanes))
+	if (!pgnet_lanes_have_room(lanes) || pgnet_lanes_have_ready(lanes))
 		return DT_NOEND;
+	begin_rescan(intake, now);
+	if (!intake->more && !begin_refill(intake))
+		return intake->rescan ? intake->rescan_after : DT_NOEND;
 	if (busy && pgnet_lanes_are_rich(lanes))
 		due = TimestampTzPlusMilliseconds(intake->last_read, LOOK_AHEAD_MS);
 	return pgnet_backoff_after(&intake->backoff, due);
+}
+
+/*
+ * Read all rows again, if that is wanted; but not before what is new was read,
+ * and not too often.
+ */
+static void
+begin_rescan(Intake *intake, TimestampTz now)
+{
+	if (!intake->rescan || intake->more || now < intake->rescan_after)
+		return;
+	pgnet_intake_announce(intake, PGNET_LOOK_AT_ALL);
+	intake->rescan = intake->left_out = false;
+	intake->rescanning = true;
+	intake->rescan_began = now;
 }
 
 /* Is a refill under way, or needed? */
@@ -146,8 +187,7 @@ pgnet_intake_read(Intake *intake, TableGuard *guard, TimestampTz now)
 	rows.from_id = rows.refill ? intake->refill_id : intake->next_id;
 	rows.limit = pgnet_pace_rows(&intake->pace, read_limit(intake));
 	pgnet_pace_begin(&run, &intake->pace);
-	if (pgnet_copies_remove(intake->worker, guard, &intake->backoff) &&
-		pgnet_quarantine_begin(intake->quarantine, guard, &intake->backoff) &&
+	if (begin_reading(intake, guard, &intake->backoff) &&
 		pgnet_table_guard_try(guard, &intake->backoff, "read the queue", scan_rows,
 							  &rows))
 	{
@@ -162,6 +202,14 @@ pgnet_intake_read(Intake *intake, TableGuard *guard, TimestampTz now)
 	pgnet_jobs_free(&rows.read.jobs);
 	if (guard->missing)
 		look_again(intake);
+}
+
+/* Is all done that comes before the first row is read? */
+static bool
+begin_reading(Intake *intake, TableGuard *guard, Backoff *backoff)
+{
+	return pgnet_copies_remove(intake->worker, guard, backoff) &&
+		pgnet_quarantine_begin(intake->quarantine, guard, backoff);
 }
 
 /* Load rows by their ids. */
@@ -208,6 +256,8 @@ pgnet_intake_scheduled_due(const Intake *intake, TimestampTz now, bool busy)
 	if (busy && pgnet_lanes_are_rich(lanes))
 		due = TimestampTzPlusMilliseconds(intake->last_read, LOOK_AHEAD_MS);
 	due = Max(due, pgnet_due_rows_due(&intake->due_rows, now));
+	if (intake->given_up_left)
+		due = Min(due, intake->given_up_backoff.until);
 	return pgnet_backoff_after(&intake->due_backoff, due);
 }
 
@@ -219,17 +269,24 @@ pgnet_intake_read_scheduled(Intake *intake, TableGuard *guard,
 	PaceRun		run;
 
 	dlist_init(&rows.read.jobs);
+	if (intake->given_up_left &&
+		pgnet_backoff_over(&intake->given_up_backoff, now))
+	{
+		intake->given_up_left = false;
+		pgnet_due_rows_look_again(&intake->due_rows);
+	}
 	rows.limit = pgnet_pace_rows(&intake->due_pace, read_limit(intake));
 	rows.ids = palloc(sizeof(int64) * rows.limit);
 	pgnet_pace_begin(&run, &intake->due_pace);
-	if (pgnet_table_guard_try(guard, &intake->due_backoff,
+	if (begin_reading(intake, guard, &intake->due_backoff) &&
+		pgnet_table_guard_try(guard, &intake->due_backoff,
 							  "read scheduled requests", read_due_rows, &rows))
 	{
 		intake->last_read = now;
-		pgnet_pace_done(&intake->due_pace, rows.nids,
+		pgnet_pace_done(&intake->due_pace, rows.read.count,
 						pgnet_pace_took_us(&run));
-		intake->due_rows.place = rows.due_place;
-		intake->due_rows.next = rows.next_due;
+		plan_given_up(intake, &rows);
+		pgnet_due_rows_read(&intake->due_rows, rows.due_place, rows.next_due);
 		while (!dlist_is_empty(&rows.read.jobs))
 			take_row(intake, pgnet_job_pop(&rows.read.jobs), READ_DUE);
 		return;
@@ -240,6 +297,21 @@ pgnet_intake_read_scheduled(Intake *intake, TableGuard *guard,
 	/* nothing is due in a table that is not there */
 	if (guard->missing)
 		pgnet_due_rows_init(&intake->due_rows);
+}
+
+/* What could not be removed is tried again after a pause. */
+static void
+plan_given_up(Intake *intake, const Rows *rows)
+{
+	bool		to_the_end = rows->due_place.id == PG_INT64_MAX;
+
+	if (rows->given_up_left && !intake->given_up_left)
+	{
+		intake->given_up_left = true;
+		pgnet_backoff_failed(&intake->given_up_backoff);
+	}
+	else if (to_the_end && !intake->given_up_left)
+		pgnet_backoff_succeeded(&intake->given_up_backoff);
 }
 
 TimestampTz
@@ -355,17 +427,36 @@ read_due_rows(void *arg)
 {
 	Rows	   *rows = arg;
 	TimestampTz now = GetCurrentTimestamp();
+	int			ngiven_up;
 
 	rows->begun = true;
 	begin_read(rows);
 	rows->due_place = pgnet_due_rows_begin(&rows->intake->due_rows, now);
+	pgnet_order_begin(rows->intake->order);
 	rows->nids = pgnet_queue_find_due(&rows->due_place, now, rows->limit,
-									  rows->ids, &rows->next_due);
+									  rows->ids, &ngiven_up, &rows->next_due);
+	if (ngiven_up > 0)
+		rows->given_up_left =
+			!pgnet_queue_remove_given_up(rows->ids + rows->limit - ngiven_up,
+										 ngiven_up, now);
+	leave_out_known(rows);
 	if (rows->nids == 0)
 		return;
 	load_by_ids(rows, &rows->intake->due_backoff);
 	rows->next_due = Min(rows->next_due, rows->read.next_due);
 	check_rows(rows, false);
+}
+
+/* Rows that are known need not be loaded to find that out. */
+static void
+leave_out_known(Rows *rows)
+{
+	int			left = 0;
+
+	for (int i = 0; i < rows->nids; i++)
+		if (!pgnet_lanes_know(rows->intake->lanes, rows->ids[i]))
+			rows->ids[left++] = rows->ids[i];
+	rows->nids = left;
 }
 
 /* Rows that wait are read whole while there is memory for them. */
@@ -404,7 +495,8 @@ check_rows(Rows *rows, bool to_be_sent)
 		if (!pgnet_job_is_pending(job))
 			continue;
 		problem = pgnet_url_scheme_problem(job->request.url);
-		if (problem != NULL)
+		/* of one that is not loaded it is not known whether it is kept */
+		if (problem != NULL && job->loaded)
 			pgnet_job_fail(job, problem);
 		job->lane_key = pgnet_url_host_key(job->request.url);
 		if (problem == NULL && job->loaded)
@@ -446,6 +538,7 @@ take_rows(Intake *intake, Rows *rows)
 		take_row(intake, pgnet_job_pop(&read->jobs),
 				 rows->refill ? READ_REFILL : READ_NEW);
 	pgnet_due_rows_note(&intake->due_rows, read->next_due);
+	intake->left_out = intake->left_out || read->left_out;
 	if (read->count >= rows->limit && read->last_id < PG_INT64_MAX)
 		next_id = read->last_id + 1;
 	if (rows->refill)
@@ -462,13 +555,18 @@ take_row(Intake *intake, Job *job, ReadKind kind)
 
 	if (!pgnet_order_admits(intake->order, job, kind == READ_ORDERED))
 	{
+		intake->left_out = true;
 		pgnet_job_free(job);
 		return;
 	}
 	admitted = pgnet_lanes_admit(intake->lanes, job, kind == READ_REFILL);
 	if (!admitted)
 	{
-		pgnet_order_refused(intake->order, job);
+		/* one that is known may have got its key since */
+		if (pgnet_lanes_know(intake->lanes, job->id))
+			pgnet_order_hold(intake->order, job);
+		else
+			pgnet_order_refused(intake->order, job);
 		pgnet_job_free(job);
 		return;
 	}
@@ -491,6 +589,11 @@ go_on_reading(Intake *intake, int64 next_id)
 	intake->more = next_id != PG_INT64_MAX;
 	if (intake->more)
 		intake->next_id = next_id;
+	if (intake->more || !intake->rescanning)
+		return;
+	intake->rescanning = false;
+	intake->rescan_after = intake->last_read +
+		RESCAN_PAUSE_FACTOR * (intake->last_read - intake->rescan_began);
 }
 
 /* The same in a refill, which need not go further than reading has come. */
@@ -501,6 +604,7 @@ go_on_refilling(Intake *intake, int64 next_id)
 		(intake->more && next_id >= intake->next_id);
 
 	intake->refill_id = next_id;
+	pgnet_lanes_refill_reached(intake->lanes, next_id);
 	if (!to_the_end && !pgnet_lanes_are_refilled(intake->lanes))
 		return;
 	pgnet_lanes_refilled(intake->lanes, next_id, to_the_end);
@@ -530,6 +634,7 @@ take_loaded(Intake *intake, Rows *rows, TimestampTz now)
 		pgnet_order_check(intake->order);
 	pgnet_lanes_loaded(intake->lanes, rows->nids, &good);
 	pgnet_due_rows_note(&intake->due_rows, rows->read.next_due);
+	intake->left_out = intake->left_out || rows->read.left_out;
 	while (!dlist_is_empty(&refused))
 	{
 		Job		   *job = pgnet_job_pop(&refused);

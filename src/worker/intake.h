@@ -33,6 +33,13 @@ typedef struct Intake
 	bool		looked_again;	/* for an extension that is missing */
 	Order	   *order;			/* of requests with ordering keys */
 	DueRows		due_rows;		/* of rows whose time has not come */
+	bool		left_out;		/* rows that nobody waits for may wait */
+	bool		rescan;			/* and were changed: look at all again */
+	bool		rescanning;
+	TimestampTz rescan_began;
+	TimestampTz rescan_after;	/* not before */
+	bool		given_up_left;	/* some could not be removed */
+	Backoff		given_up_backoff;
 	TimestampTz last_read;
 	Backoff		backoff;		/* of reading */
 	Backoff		load_backoff;
@@ -46,11 +53,18 @@ typedef struct Intake
 /* There are new rows with ids from id on. */
 extern void pgnet_intake_announce(Intake *intake, int64 id);
 
+/* Rows were changed, which may have been left out as they were before. */
+extern void pgnet_intake_changed(Intake *intake);
+
+/* A row stays in the queue, for then; DT_NOEND: for ever. */
+extern void pgnet_intake_note_due(Intake *intake, TimestampTz due);
+
 /*
  * When would reading, or loading, help?  DT_NOEND: not before something else
  * happens.  busy: the network has work.
  */
-extern TimestampTz pgnet_intake_read_due(Intake *intake, bool busy);
+extern TimestampTz pgnet_intake_read_due(Intake *intake, TimestampTz now,
+										 bool busy);
 extern TimestampTz pgnet_intake_load_due(const Intake *intake);
 
 /* Read the next rows; load rows whose ids wait and whose turn has come. */

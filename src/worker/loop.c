@@ -216,7 +216,7 @@ take_wakeup(Loop *loop)
 	if (pgnet_inbox_take_changed(loop->worker))
 	{
 		unload(loop);
-		pgnet_due_rows_look_again(&loop->intake.due_rows);
+		pgnet_intake_changed(&loop->intake);
 		pgnet_order_check(loop->order);
 		loop->recount.wanted = true;
 	}
@@ -233,7 +233,8 @@ read_queue(Loop *loop)
 {
 	if (loop->lifetime.finishing)
 		return;
-	if (pgnet_intake_read_due(&loop->intake, loop->busy) <= loop->now)
+	if (pgnet_intake_read_due(&loop->intake, loop->now, loop->busy) <=
+		loop->now)
 		pgnet_intake_read(&loop->intake, &loop->guard, loop->now);
 	if (!loop->guard.changed &&
 		pgnet_intake_ordered_due(&loop->intake) <= loop->now)
@@ -321,6 +322,8 @@ forget_recorded(Loop *loop)
 	while (!dlist_is_empty(recorded))
 	{
 		Job		   *job = pgnet_job_pop(recorded);
+		/* the ids of a dropped table may mean other rows by now */
+		bool		known = job->table == loop->guard.queue;
 
 		/* most are of one role */
 		if (job->role != gone.role)
@@ -335,11 +338,10 @@ forget_recorded(Loop *loop)
 			gone.bytes += job->queue_bytes;
 		}
 		if (job->delivery.next_due != 0)
-			pgnet_due_rows_note(&loop->intake.due_rows,
-								job->delivery.next_due);
-		pgnet_order_end(loop->order, job);
-		/* the ids of a dropped table may mean other rows by now */
-		pgnet_lanes_end(loop->lanes, job, job->table == loop->guard.queue);
+			pgnet_intake_note_due(&loop->intake, job->delivery.next_due);
+		if (known)
+			pgnet_order_end(loop->order, job);
+		pgnet_lanes_end(loop->lanes, job, known);
 	}
 	pgnet_quota_give(gone.role, gone.rows, gone.bytes);
 	pgnet_database_broadcast(pgnet_worker_database(loop->worker));
@@ -455,7 +457,7 @@ next_due(Loop *loop)
 		return due;
 	if (pgnet_lanes_have_ready(loop->lanes))
 		return DT_NOBEGIN;
-	due = Min(due, pgnet_intake_read_due(&loop->intake, false));
+	due = Min(due, pgnet_intake_read_due(&loop->intake, loop->now, false));
 	due = Min(due, pgnet_intake_ordered_due(&loop->intake));
 	due = Min(due, pgnet_intake_scheduled_due(&loop->intake, loop->now, false));
 	return Min(due, pgnet_intake_load_due(&loop->intake));
@@ -489,7 +491,8 @@ state_of(const Loop *loop)
 	if (loop->jobs.count[PGNET_JOB_IN_FLIGHT] > 0 ||
 		loop->recorder.nfinished > 0 || loop->recorder.locked.count > 0)
 		return PGNET_LIFETIME_WORKING;
-	if (loop->intake.more || pgnet_lanes_known(loop->lanes) > 0 ||
+	if (loop->intake.more || loop->intake.rescan ||
+		pgnet_lanes_known(loop->lanes) > 0 ||
 		pgnet_lanes_overflow(loop->lanes) ||
 		loop->intake.due_rows.next <= GetCurrentTimestamp() ||
 		pgnet_expiry_is_pending(&loop->expiry))

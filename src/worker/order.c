@@ -245,6 +245,12 @@ pgnet_order_found(Order *order)
 			continue;
 		if (!key->is_free)
 			key->more = key->more || are_more;
+		/* one was met meanwhile, which may be before what was looked at */
+		else if (key->more)
+		{
+			key->more = false;
+			key->after = PG_INT64_MIN;
+		}
 		/* what was found with this text is of other lanes */
 		else if (are_more)
 			key->after = order->last_ids[i];
@@ -299,12 +305,17 @@ make(Order *order, uint64 hash, Oid role, const char *text)
 	return key;
 }
 
-/* Have a row be the holder of a key, in place of the one before. */
+/*
+ * Have a row be the holder of a key, in place of the one before.  If somebody
+ * changed its key, it holds the one it had no more.
+ */
 static void
 hold(Order *order, OrderKey *key, int64 id)
 {
-	OrderHolder *holder;
+	OrderHolder *holder = hash_search(order->holders, &id, HASH_FIND, NULL);
 
+	if (holder != NULL && holder->key != key->key)
+		let_go(order, find(order, holder->key));
 	if (key->is_free)
 		dlist_delete(&key->node);
 	else

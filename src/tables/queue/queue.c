@@ -24,6 +24,8 @@
 #include "tables/queue/queue.h"
 #include "tables/queue/queue_scan.h"
 #include "tables/row_writer.h"
+#include "tables/subtransaction.h"
+#include "tables/transaction.h"
 
 /* Our SELECTs give the columns of the table, in order, and the place. */
 enum
@@ -106,11 +108,26 @@ static PreparedStatement find_next_due = {
 
 static PreparedStatement remove_given_up = {
 	.sql = "DELETE FROM net.http_request_queue AS q"
-		   " WHERE q.id OPERATOR(pg_catalog.=) ANY ($1)"
-		   " AND q.gave_up IS NOT NULL",
-	.nparams = 1,
-	.param_types = {INT8ARRAYOID}
+		   " WHERE q.ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
+		   " SELECT g.ctid FROM net.http_request_queue AS g"
+		   " WHERE g.id OPERATOR(pg_catalog.=) ANY ($1)"
+		   " AND g.gave_up IS NOT NULL"
+		   " AND g.due OPERATOR(pg_catalog.<=) $2 FOR UPDATE SKIP LOCKED))",
+	.nparams = 2,
+	.param_types = {INT8ARRAYOID, TIMESTAMPTZOID}
 };
+
+/* How long a trigger may take when they are removed. */
+#define REMOVE_SECONDS 1
+
+/* Argument of the SubtransactionWork that removes them. */
+typedef struct Removal
+{
+	const int64 *ids;
+	int			nids;
+	TimestampTz now;
+	int			removed;
+} Removal;
 
 /* A row of a call is being inserted, and code of users may run. */
 static bool inserting = false;
@@ -126,6 +143,8 @@ static bool insert_by_statement(const QueueRow *row, int64 *id);
 static const ShapeColumn *shape_of(const QueueRow *row);
 static void scan_by_statement(QueueRead *read, int64 from_id, int limit);
 static void load_by_statement(QueueRead *read, int64 *ids, int nids);
+static bool try_remove(Removal *removal, bool *too_long);
+static void remove_rows(void *removal);
 static void take_selected(QueueRead *read, const StatementSession *session,
 						  int number);
 static bool lie_close(const int64 *ids, int nids);
@@ -371,18 +390,17 @@ pgnet_queue_load(QueueRead *read, int64 *ids, int nids)
 
 int
 pgnet_queue_find_due(DuePlace *place, TimestampTz now, int limit, int64 *ids,
-					 TimestampTz *next_due)
+					 int *ngiven_up, TimestampTz *next_due)
 {
 	Datum		values[4] = {
 		TimestampTzGetDatum(now), TimestampTzGetDatum(place->due),
 		Int64GetDatum(place->id), Int64GetDatum(limit)
 	};
-	int64	   *given_up = palloc(sizeof(int64) * limit);
-	int			ngiven_up = 0;
 	int			nids = 0;
 	StatementSession session;
 	int			count;
 
+	*ngiven_up = 0;
 	pgnet_statement_begin(&session, PGNET_AS_OWNER);
 	count = pgnet_statement_run(&session, &find_due, values, NULL);
 	for (int i = 0; i < count; i++)
@@ -392,7 +410,7 @@ pgnet_queue_find_due(DuePlace *place, TimestampTz now, int limit, int64 *ids,
 			.id = pgnet_statement_int64(&session, i, 1, 0)
 		};
 		if (pgnet_statement_bool(&session, i, 3, false))
-			given_up[ngiven_up++] = place->id;
+			ids[limit - ++*ngiven_up] = place->id;
 		else
 			ids[nids++] = place->id;
 	}
@@ -404,13 +422,69 @@ pgnet_queue_find_due(DuePlace *place, TimestampTz now, int limit, int64 *ids,
 		if (pgnet_statement_run(&session, &find_next_due, values, NULL) > 0)
 			*next_due = pgnet_statement_int64(&session, 0, 1, DT_NOEND);
 	}
-	if (ngiven_up > 0)
-	{
-		values[0] = pgnet_ids_array(given_up, ngiven_up);
-		(void) pgnet_statement_run(&session, &remove_given_up, values, NULL);
-	}
 	pgnet_statement_end(&session);
 	return nids;
+}
+
+/* Together, or else one by one: a trigger may keep some. */
+bool
+pgnet_queue_remove_given_up(const int64 *ids, int nids, TimestampTz now)
+{
+	Removal		all = {.ids = ids, .nids = nids, .now = now};
+	bool		too_long = false;
+	bool		gone = try_remove(&all, &too_long);
+
+	if (gone || nids == 1 || all.removed > 0)
+		return gone;
+	gone = true;
+	for (int i = 0; i < nids && !too_long; i++)
+	{
+		Removal		one = {.ids = &ids[i], .nids = 1, .now = now};
+
+		gone = try_remove(&one, &too_long) && gone;
+	}
+	return gone && !too_long;
+}
+
+/* Remove rows; false: some are left, *too_long if that took too long. */
+static bool
+try_remove(Removal *removal, bool *too_long)
+{
+	ErrorData  *error;
+
+	pgnet_transaction_allow(REMOVE_SECONDS);
+	error = pgnet_subtransaction_try(remove_rows, removal,
+									 PGNET_SUBTRANSACTION_KEEP);
+	if (error == NULL)
+		return removal->removed == removal->nids;
+	removal->removed = 0;
+	*too_long = error->sqlerrcode == ERRCODE_QUERY_CANCELED;
+	if (removal->nids == 1)
+		ereport(LOG,
+				errcode(error->sqlerrcode),
+				errmsg("pg_net could not remove request " INT64_FORMAT
+					   ", which was given up: %s",
+					   removal->ids[0], error->message),
+				errdetail("The worker tries it again later."));
+	FreeErrorData(error);
+	return false;
+}
+
+/* SubtransactionWork: remove rows. */
+static void
+remove_rows(void *arg)
+{
+	Removal    *removal = arg;
+	StatementSession session;
+	Datum		values[2] = {
+		pgnet_ids_array(removal->ids, removal->nids),
+		TimestampTzGetDatum(removal->now)
+	};
+
+	pgnet_statement_begin(&session, PGNET_AS_OWNER | PGNET_SPI);
+	removal->removed = pgnet_statement_run(&session, &remove_given_up, values,
+										   NULL);
+	pgnet_statement_end(&session);
 }
 
 /* Read rows in order of id, by a statement. */
@@ -508,11 +582,13 @@ is_due(QueueRead *read, const Row *row)
 	bool		gave_up = !row->nulls[QUEUE_GAVE_UP];
 	TimestampTz due;
 
-	if (row->nulls[QUEUE_DUE])
-		return !gave_up;
-	due = DatumGetTimestampTz(row->values[QUEUE_DUE]);
+	if (!gave_up && row->nulls[QUEUE_DUE])
+		return true;
+	due = row->nulls[QUEUE_DUE] ? DT_NOEND :
+								  DatumGetTimestampTz(row->values[QUEUE_DUE]);
 	if (!gave_up && due <= GetCurrentTimestamp())
 		return true;
+	read->left_out = true;
 	read->next_due = Min(read->next_due, due);
 	return false;
 }

@@ -42,6 +42,7 @@ typedef struct QueueRead
 	 * When the first of them is due; DT_NOEND: there were none.
 	 */
 	TimestampTz next_due;
+	bool		left_out;		/* there were some */
 } QueueRead;
 
 /* Values of max_bytes: no row, those that are small, all. */
@@ -69,9 +70,18 @@ typedef struct DuePlace
  * Find rows that became due after a place until now, at most limit: their ids,
  * and how many.  The place moves behind them; *next_due says when there is more
  * to find: now, if there may be more, or DT_NOEND.  What was given up so long
- * ago that it is not kept any longer is removed.  Runs in: workers.
+ * ago that it is not kept any longer comes from the end of ids downwards;
+ * *ngiven_up says how many.  Runs in: workers.
  */
 extern int	pgnet_queue_find_due(DuePlace *place, TimestampTz now, int limit,
-								 int64 *ids, TimestampTz *next_due);
+								 int64 *ids, int *ngiven_up,
+								 TimestampTz *next_due);
+
+/*
+ * Remove rows that were given up and are not kept any longer; true: they are
+ * gone.  Others stay that somebody else holds locked, or that a trigger keeps.
+ */
+extern bool pgnet_queue_remove_given_up(const int64 *ids, int nids,
+										TimestampTz now);
 
 #endif							/* PGNET_QUEUE_H */

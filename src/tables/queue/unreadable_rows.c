@@ -136,6 +136,7 @@ read_row(QueueRead *read, const RowPlace *place, bool whole)
 	read->count++;
 	read->last_id = place->id;
 	read->next_due = Min(read->next_due, one.read.next_due);
+	read->left_out = read->left_out || one.read.left_out;
 	while (!dlist_is_empty(&one.read.jobs))
 		dlist_push_tail(&read->jobs, dlist_pop_head_node(&one.read.jobs));
 }

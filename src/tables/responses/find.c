@@ -21,7 +21,8 @@
 static PreparedStatement find_response = {
 	.sql = "SELECT r.status_code, r.headers, r.content, r.error_msg"
 		   " FROM net._http_response AS r"
-		   " WHERE r.id OPERATOR(pg_catalog.=) $1 LIMIT 1",
+		   " WHERE r.id OPERATOR(pg_catalog.=) $1"
+		   " ORDER BY r.created DESC LIMIT 1",
 	.nparams = 1,
 	.param_types = {INT8OID}
 };
@@ -75,8 +76,9 @@ static void copy_response(const StatementSession *session,
 
 /*
  * Both tables are read with one snapshot, so a request that is being recorded
- * is seen in one of them.  In two statements: a join of both takes three times
- * as long to start, and mostly the response is there.
+ * is seen in one of them.  The queue comes first: a row there may be sent
+ * again, unless it was given up.  In two statements: a join of both takes three
+ * times as long to start.
  */
 RequestState
 pgnet_response_find(int64 id, ResponseRow *row)
@@ -84,23 +86,23 @@ pgnet_response_find(int64 id, ResponseRow *row)
 	MemoryContext context = CurrentMemoryContext;
 	Datum		value = Int64GetDatum(id);
 	StatementSession session;
-	RequestState state;
+	RequestState state = PGNET_REQUEST_UNKNOWN;
 
 	pgnet_statement_begin(&session, PGNET_SPI | PGNET_LATEST);
-	if (pgnet_statement_run(&session, &find_response, &value, NULL) > 0)
-	{
-		state = PGNET_REQUEST_RECORDED;
-		if (row != NULL)
-			copy_response(&session, context, row);
-	}
-	else if (pgnet_statement_run(&session, &find_queued, &value, NULL) > 0)
+	if (pgnet_statement_run(&session, &find_queued, &value, NULL) > 0)
 	{
 		state = state_of_queued(&session);
 		if (row != NULL)
 			describe_queued(&session, state, context, row);
 	}
-	else
-		state = PGNET_REQUEST_UNKNOWN;
+	/* the response of what was given up has its own words */
+	if (pgnet_request_is_over(state) &&
+		pgnet_statement_run(&session, &find_response, &value, NULL) > 0)
+	{
+		state = PGNET_REQUEST_RECORDED;
+		if (row != NULL)
+			copy_response(&session, context, row);
+	}
 	pgnet_statement_end(&session);
 	return state;
 }
