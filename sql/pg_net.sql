@@ -523,11 +523,18 @@ CREATE TABLE net.endpoint (
   keep boolean NOT NULL DEFAULT true,
   keep_bytes integer
     CONSTRAINT endpoint_keep_bytes_check CHECK (keep_bytes >= 0),
+  signing text
+    CONSTRAINT endpoint_signing_check CHECK (signing IN ('standard', 'github', 'stripe')),
+  signing_secrets text[]
+    CONSTRAINT endpoint_signing_secrets_check
+    CHECK (array_ndims(signing_secrets) = 1 AND cardinality(signing_secrets) <= 10
+           AND array_position(signing_secrets, NULL) IS NULL),
   client_certificate text,
   ca_certificates text,
   connect_to text
     CONSTRAINT endpoint_connect_to_check
-    CHECK (connect_to ~ '^(unix:/[^\n]+|([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?)$')
+    CHECK (connect_to ~ '^(unix:/[^\n]+|([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?)$'),
+  CONSTRAINT endpoint_signed_check CHECK ((signing IS NULL) = (signing_secrets IS NULL))
 );
 COMMENT ON TABLE net.endpoint IS
   'Where and how net://name is sent. Maintained by the owner; dumped by pg_dump';
@@ -551,6 +558,10 @@ COMMENT ON COLUMN net.endpoint.keep IS
   'Whether a 2xx leaves a response row, unless the request says';
 COMMENT ON COLUMN net.endpoint.keep_bytes IS
   'How much of a response''s body to store; null: all';
+COMMENT ON COLUMN net.endpoint.signing IS
+  'How requests are signed: standard, github or stripe; null: they are not';
+COMMENT ON COLUMN net.endpoint.signing_secrets IS
+  'Names in net.secret, the current one first';
 COMMENT ON COLUMN net.endpoint.client_certificate IS
   'Name in net.secret of a certificate and its key, PEM';
 COMMENT ON COLUMN net.endpoint.ca_certificates IS

@@ -40,6 +40,20 @@ pgnet_method_problem(const char *method)
 	return NULL;
 }
 
+/* RFC 9110, section 9.2.2. */
+bool
+pgnet_method_is_idempotent(const char *method)
+{
+	static const char *const known[] = {
+		"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"
+	};
+
+	for (int i = 0; i < (int) lengthof(known); i++)
+		if (pg_strcasecmp(method, known[i]) == 0)
+			return true;
+	return false;
+}
+
 /* Nothing takes a longer one. */
 char *
 pgnet_url_length_problem(size_t length)

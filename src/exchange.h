@@ -217,6 +217,12 @@ extern const char *pgnet_headers_find(const Field *headers, int nheaders,
 									  const char *name);
 
 /*
+ * May a request of that method be sent twice without doing more than once
+ * would?  Does not throw.
+ */
+extern bool pgnet_method_is_idempotent(const char *method);
+
+/*
  * What is wrong with one part of a request, as a palloc'd sentence without a
  * period, or NULL when nothing is.  The same words serve the error at the
  * call and the response of a bad row.

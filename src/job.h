@@ -80,6 +80,9 @@ typedef struct Job
 	HttpMetrics metrics;
 	Delivery	delivery;
 
+	/* when its row has to be loaded again before it is sent; 0: never */
+	TimestampTz stale_at;
+
 	/* false: only id, role and URL are here; load the row before sending */
 	bool		loaded;
 	size_t		size;			/* bytes this job holds, roughly */

@@ -21,20 +21,6 @@ pgnet_method_canonical(const char *method)
 	return method;
 }
 
-/* RFC 9110, section 9.2.2. */
-bool
-pgnet_method_is_idempotent(const char *method)
-{
-	static const char *const known[] = {
-		"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"
-	};
-
-	for (int i = 0; i < (int) lengthof(known); i++)
-		if (pg_strcasecmp(method, known[i]) == 0)
-			return true;
-	return false;
-}
-
 /* Those whose body is what they are about. */
 bool
 pgnet_method_expects_body(const char *method)

@@ -11,9 +11,6 @@
 /* A method as it is written on the wire, if it is a known one. */
 extern const char *pgnet_method_canonical(const char *method);
 
-/* May a request be sent twice without doing more than once would? */
-extern bool pgnet_method_is_idempotent(const char *method);
-
 /*
  * Does a server expect a body with it?  One without is sent with a length of
  * 0 (RFC 9110, section 8.6).

@@ -15,11 +15,13 @@
 
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "endpoint_url.h"
 #include "settings.h"
 #include "shared/worker_state.h"
 #include "tables/policy/access_rule_rows.h"
 #include "tables/policy/endpoints.h"
+#include "tables/policy/message_headers.h"
 #include "tables/policy/secrets.h"
 #include "tables/queue/queue.h"
 #include "tables/queue/unreadable_rows.h"
@@ -34,6 +36,12 @@
 
 /* What reading may take after it took too long: 25 s, then twice as long. */
 #define LONGEST_READ_SECONDS 100
+
+/*
+ * How long what endpoints and secrets said may wait: rights are to be those of
+ * the attempt, and the time of a signature is looked at by receivers.
+ */
+#define FRESH_MS 5000
 
 /* So many times as many rows are read at a time when only ids are kept. */
 #define IDS_FACTOR 10
@@ -516,15 +524,21 @@ check_row(Job *job, bool to_be_sent)
 
 	if (!to_endpoint)
 		pgnet_access_apply(job, pgnet_setting_require_access_rule);
-	if (!pgnet_job_is_pending(job) ||
-		!(to_endpoint || pgnet_secrets_wanted(job)))
+	if (!pgnet_job_is_pending(job))
 		return;
-	if (!to_be_sent)
-		job->loaded = false;
-	else if (to_endpoint)
-		pgnet_endpoints_apply(job);
-	else
-		pgnet_secrets_fill(job);
+	if (to_endpoint || pgnet_secrets_wanted(job))
+	{
+		job->loaded = to_be_sent;
+		if (!to_be_sent)
+			return;
+		if (to_endpoint)
+			pgnet_endpoints_apply(job);
+		else
+			pgnet_secrets_fill(job);
+		job->stale_at = TimestampTzPlusMilliseconds(pgnet_clock_now(),
+													FRESH_MS);
+	}
+	pgnet_message_headers_add_key(job);
 }
 
 /* Take over what was read. */

@@ -39,6 +39,7 @@ static void remember(Lanes *lanes, Job *job, LaneQueue *queue);
 static void forget(Lanes *lanes, int64 id);
 static void queue_push(Lanes *lanes, LaneQueue *queue, LaneRow row, bool first);
 static LaneRow queue_pop(Lanes *lanes, LaneQueue *queue);
+static bool drop_stale(Lanes *lanes, LaneQueue *queue, TimestampTz now);
 static void drop_content(Lanes *lanes, LaneRow *row);
 
 Lanes *
@@ -162,18 +163,44 @@ pgnet_lanes_add(Lanes *lanes, Job *job)
 }
 
 Job *
-pgnet_lanes_next(Lanes *lanes)
+pgnet_lanes_next(Lanes *lanes, TimestampTz now)
 {
-	LaneQueue  *queue = pgnet_dispatch_next(&lanes->dispatch, QUEUE_READY);
+	LaneQueue  *queue;
 	Job		   *job;
 
-	if (queue == NULL)
-		return NULL;
+	do
+	{
+		queue = pgnet_dispatch_next(&lanes->dispatch, QUEUE_READY);
+		if (queue == NULL)
+			return NULL;
+	} while (drop_stale(lanes, queue, now));
 	job = queue_pop(lanes, queue).job;
 	pgnet_job_move(lanes->jobs, job, PGNET_JOB_PREPARED);
 	pgnet_dispatch_end_turn(&lanes->dispatch, queue);
 	pgnet_dispatch_update_lane(&lanes->dispatch, queue->lane);
 	return job;
+}
+
+/* Keep only the ids of the first rows that waited too long; are there any? */
+static bool
+drop_stale(Lanes *lanes, LaneQueue *queue, TimestampTz now)
+{
+	int			ndropped = 0;
+
+	while (ndropped < queue->count)
+	{
+		LaneRow    *row = pgnet_lane_queue_at(queue, ndropped);
+
+		if (row->job == NULL || row->job->stale_at == 0 ||
+			row->job->stale_at > now)
+			break;
+		lanes->loaded_bytes -= row->size;
+		drop_content(lanes, row);
+		ndropped++;
+	}
+	if (ndropped > 0)
+		pgnet_dispatch_update(&lanes->dispatch, queue);
+	return ndropped > 0;
 }
 
 int

@@ -53,8 +53,11 @@ extern void pgnet_lanes_remember(Lanes *lanes, Job *job);
 /* Have a job wait whose row is known.  Takes the job, and may free it. */
 extern void pgnet_lanes_add(Lanes *lanes, Job *job);
 
-/* The next job to send, PREPARED, for the caller to own; NULL: none may go. */
-extern Job *pgnet_lanes_next(Lanes *lanes);
+/*
+ * The next job to send, PREPARED, for the caller to own; NULL: none may go.  Of
+ * those that were loaded too long before now, only the ids are kept.
+ */
+extern Job *pgnet_lanes_next(Lanes *lanes, TimestampTz now);
 
 /*
  * Get the ids, at most max, of rows that may be sent now but have to be loaded;

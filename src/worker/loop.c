@@ -256,7 +256,7 @@ send_requests(Loop *loop)
 	Job		   *job;
 
 	pgnet_throttle_relax(&loop->throttle, loop->now);
-	while (sends && (job = pgnet_lanes_next(loop->lanes)) != NULL)
+	while (sends && (job = pgnet_lanes_next(loop->lanes, loop->now)) != NULL)
 		if (!pgnet_quarantine_take(loop->quarantine, job))
 		{
 			pgnet_job_move(&loop->jobs, job, PGNET_JOB_IN_FLIGHT);

@@ -298,6 +298,8 @@ subtest 'endpoints' => sub {
 	failed(get('net://blank'), qr/^a secret in the URL of endpoint "blank"/, 'a secret in a URL');
 	failed(get('net://old'), qr/^the request is older/, 'max_age');
 	failed(get('net://missing'), qr/^secret "missing" does not exist$/, 'a certificate that is not there');
+	sql("update net.endpoint set signing = 'standard', signing_secrets = '{blank}' where name = 'old'; update net.endpoint set max_age = null where name = 'old'");
+	failed(get('net://old'), qr/^secret "blank" is not a signing key$/, 'no key');
 	failed(by_hand("'GET', 'net://post', '{}', 1000"), qr/^GET requests to endpoint "post" are not allowed$/, 'a method');
 	failed(by_hand("'GET', 'net://none', '{}', 1000"), qr/^endpoint "none" does not exist/, 'no endpoint');
 	failed(by_hand("'GET', 'net://post:80', '{}', 1000"), qr/^invalid URL/, 'a port');

@@ -4,7 +4,9 @@
 use strict;
 use warnings;
 
+use Digest::SHA qw(hmac_sha256_base64 hmac_sha256_hex);
 use JSON::PP qw(decode_json);
+use MIME::Base64 qw(encode_base64);
 use PgNetTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -107,7 +109,9 @@ subtest 'a base' => sub {
 		timeout_milliseconds => [ 0, -1 ],
 		retry => [ "'{null}'", "'{-1s}'", "'{366 days}'", "'{{1s},{2s}}'", "array_fill('1s'::interval, '{51}')" ],
 		max_age => [ "'0'", "'-1s'" ],
-		keep_bytes => [-1]);
+		keep_bytes => [-1],
+		signing => [ "'none'", "'standard'" ],
+		signing_secrets => [ "'{}'", "'{null}'", "'{a}'", "array_fill('a'::text, '{11}')" ]);
 	for my $column (sort keys %checks)
 	{
 		for my $value (@{ $checks{$column} })
@@ -115,7 +119,7 @@ subtest 'a base' => sub {
 			my %row = (name => "'checked'", url => "'http://a.example/'", $column => $value);
 			my $columns = join ', ', sort keys %row;
 			my $values = join ', ', map { $row{$_} } sort keys %row;
-			like(failure("insert into net.endpoint ($columns) values ($values)"), qr/endpoint_${column}_check|wrong number of array|one-dimensional/,
+			like(failure("insert into net.endpoint ($columns) values ($values)"), qr/endpoint_(${column}|signed)_check|wrong number of array|one-dimensional/,
 				"$column $value");
 		}
 	}
@@ -308,6 +312,76 @@ subtest 'keep_bytes' => sub {
 	is($kept->('net://keep-4/binary'), '\x00010203', 'bytes are cut anywhere');
 	is($kept->('net://keep-4/huge?bytes=10', max_response_bytes => 3), 'response body is larger than 3 bytes', 'a lower limit holds');
 	is(answer('alice', 'net://keep-4/huge?bytes=2000', max_response_bytes => 1000)->{status_code}, 200, 'a higher one is not reached');
+};
+
+subtest 'signing' => sub {
+	my $key = encode_base64('k' x 32, '');
+	quietly("insert into net.secret (name, value, roles, host) values ('sign', 'whsec_$key', '{}', 'nowhere.test'), ('older', 'whsec_@{[encode_base64('o' x 32, '')]}', '{}', 'nowhere.test'),"
+		  . " ('text', 'plain', '{}', 'nowhere.test')");
+	endpoint('standard', $echo, roles => "'{alice}'", signing => "'standard'", signing_secrets => "'{sign,older}'", headers => q('{"Webhook-Id": "mine"}'));
+	endpoint('github', $echo, roles => "'{alice}'", signing => "'github'", signing_secrets => "'{text}'");
+	endpoint('stripe', $echo, roles => "'{alice}'", signing => "'stripe'", signing_secrets => "'{text}'");
+
+	my $row = answer('alice', 'net://standard/a', method => 'POST', body => q('{"a": 1}'::jsonb), headers => q('{"webhook-signature": "forged"}'));
+	my $seen = decode_json($row->{content});
+	my ($id, $seconds, $signature) = @{ $seen->{headers} }{ 'webhook-id', 'webhook-timestamp', 'webhook-signature' };
+	like($id, qr/^msg_[0-9a-f]{12}_$row->{id}$/, 'the message id');
+	ok(abs($seconds - time) < 60, 'the time');
+	is($signature, join(' ', map { 'v1,' . hmac_sha256_base64("$id.$seconds.$seen->{body}", $_ x 32) . '=' } 'k', 'o'), 'standard, by both secrets');
+	is($seen->{headers}{'Webhook-Id'}, undef, 'in place of the endpoint\'s own header');
+	$seen = seen('alice', 'net://github', method => 'PUT', body => "net.http_body('xyz'::text)");
+	is($seen->{headers}{'X-Hub-Signature-256'}, 'sha256=' . hmac_sha256_hex('xyz', 'plain'), 'github');
+	$seen = seen('alice', 'net://stripe');
+	my ($t) = $seen->{headers}{'Stripe-Signature'} =~ /^t=(\d+)/;
+	is($seen->{headers}{'Stripe-Signature'}, "t=$t,v1=" . hmac_sha256_hex("$t.", 'plain'), 'stripe, without a body');
+
+	endpoint('unsigned', $echo, roles => "'{alice}'", signing => "'standard'", signing_secrets => "'{text}'");
+	is(answer('alice', 'net://unsigned')->{error_msg}, 'secret "text" is not a signing key', 'what is no key');
+	quietly("update net.endpoint set signing_secrets = '{missing}' where name = 'unsigned'");
+	is(answer('alice', 'net://unsigned')->{error_msg}, 'secret "missing" does not exist', 'what is not there');
+
+	# a key is rotated while requests are sent
+	endpoint('rotated', "$echo/rotated", roles => "'{alice}'", signing => "'github'", signing_secrets => "'{text}'");
+	my $first = sql("set session authorization alice; select min(net.http_post('net://rotated', to_jsonb(i), timeout_milliseconds := 60000)) from generate_series(1, 3000) as i");
+	wait_for('some', sub { sql("select count(*) from net._http_response where url = 'net://rotated'") > 0 });
+	quietly("update net.secret set value = 'rotated' where name = 'text'");
+	wait_for('all', sub { sql("select count(*) from net._http_response where url = 'net://rotated' and status_code = 200") == 3000 });
+	my %verified = (plain => 0, rotated => 0);
+	for my $content (split /\n/, sql("select content::jsonb::text from net._http_response where url = 'net://rotated'"))
+	{
+		my $request = decode_json($content);
+		$verified{$_} += $request->{headers}{'X-Hub-Signature-256'} eq 'sha256=' . hmac_sha256_hex($request->{body}, $_) for keys %verified;
+	}
+	is($verified{plain} + $verified{rotated}, 3000, "each verifies with one of them: $verified{plain} and $verified{rotated}");
+};
+
+subtest 'Idempotency-Key' => sub {
+	endpoint('pay', $echo, roles => "'{alice}'", retry => "'{1s}'");
+	endpoint('pay-own', $echo, roles => "'{alice}'", retry => "'{1s}'", headers => q('{"idempotency-key": "fixed"}'));
+	my $key = sub { my $row = answer('alice', @_); return (decode_json($row->{content})->{headers}{'Idempotency-Key'} // 'none') =~ s/^msg_[0-9a-f]{12}_$row->{id}$/message id/r };
+	is($key->('net://pay', method => $_), 'message id', "$_ with the schedule of an endpoint") for 'POST', 'PATCH', 'NEW';
+	is($key->('net://pay', method => $_), 'none', "not $_") for 'GET', 'PUT', 'DELETE', 'OPTIONS';
+	is($key->('net://pay', method => 'POST', headers => q('{"Idempotency-Key": "own"}')), 'own', 'unless the request has one');
+	is($key->('net://pay-own', method => 'POST'), 'none', 'or the endpoint');
+	is($key->('net://pay', method => 'POST', retry => "'{}'"), 'none', 'not without a schedule');
+	is($key->("$server->{url}/echo", method => 'POST', retry => "'{1s}'"), 'message id', 'of a request with a schedule, and a URL of its own');
+	is($key->("$server->{url}/echo", method => 'POST'), 'none', 'not otherwise');
+};
+
+subtest 'what waits in memory' => sub {
+	sql('alter system set pg_net.max_in_flight_per_host = 1');
+	$node->reload;
+	endpoint('one', "http://localhost:$port", roles => "'{staff}'");
+	my $slow = call('carol', 'net://one/delay/8');
+	wait_for('it to arrive', sub { scalar $server->arrivals_of('/delay/8') });
+	# these are loaded with the one that goes next, and wait for it
+	my @ids = split /\n/, sql("set session authorization carol; select net.http_get('net://one/delay/6?next', timeout_milliseconds := 60000); select net.http_get('net://one/echo/late', timeout_milliseconds := 60000)");
+	wait_for('the next to arrive', sub { scalar $server->arrivals_of('/delay/6?next') });
+	sql('revoke staff from carol');
+	is(wait_response($node, $ids[0])->{status_code}, 200, 'what was in flight ends');
+	like(wait_response($node, $ids[1])->{error_msg}, qr/^endpoint "one" does not exist or is not granted/, 'a right that is gone counts at each attempt');
+	sql('grant staff to carol; alter system reset pg_net.max_in_flight_per_host');
+	$node->reload;
 };
 
 subtest 'max_age' => sub {

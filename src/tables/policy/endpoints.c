@@ -23,8 +23,10 @@
 #include "endpoint_url.h"
 #include "policy/header_rules.h"
 #include "policy/retry.h"
+#include "policy/signing.h"
 #include "tables/catalog.h"
 #include "tables/policy/endpoints.h"
+#include "tables/policy/message_headers.h"
 #include "tables/policy/roles.h"
 #include "tables/policy/secrets.h"
 #include "tables/queue/attempt_log.h"
@@ -47,14 +49,16 @@ enum
 	ENDPOINT_KEEP_BYTES,
 	ENDPOINT_CLIENT_CERTIFICATE,
 	ENDPOINT_CA_CERTIFICATES,
-	ENDPOINT_CONNECT_TO
+	ENDPOINT_CONNECT_TO,
+	ENDPOINT_SIGNING,
+	ENDPOINT_SIGNING_SECRETS
 };
 
 static PreparedStatement find_endpoint = {
 	.sql = "SELECT e.url, e.roles, e.methods, e.headers,"
 		   " e.timeout_milliseconds, e.retry, e.retry_all, e.max_age, e.keep,"
 		   " e.keep_bytes, e.client_certificate, e.ca_certificates,"
-		   " e.connect_to"
+		   " e.connect_to, e.signing, e.signing_secrets"
 		   " FROM net.endpoint AS e WHERE e.name OPERATOR(pg_catalog.=) $1",
 	.nparams = 1,
 	.param_types = {TEXTOID}
@@ -84,6 +88,9 @@ typedef struct Endpoint
 	char	   *client_certificate; /* names of secrets; NULL: none */
 	char	   *ca_certificates;
 	char	   *connect_to;		/* NULL: as the URL says */
+	SigningScheme signing;
+	char	  **signing_secrets;	/* names */
+	int			nsigning_secrets;	/* 0: it is not signed */
 	char	   *problem;		/* with what the row has; or NULL */
 } Endpoint;
 
@@ -98,6 +105,9 @@ static void forget_all(void);
 static Endpoint *read_row(const char *name, size_t length);
 static void copy_row(const StatementSession *session, Endpoint *endpoint);
 static void copy_rights(const StatementSession *session, Endpoint *endpoint);
+static void copy_signing(const StatementSession *session, Endpoint *endpoint);
+static char **copy_texts(const StatementSession *session, int column,
+						 int *count);
 static void copy_delivery(const StatementSession *session,
 						  Endpoint *endpoint);
 static double interval_us(const Interval *interval);
@@ -107,6 +117,7 @@ static bool takes_method(const Endpoint *endpoint, const char *method);
 static bool may_use(const Endpoint *endpoint, Oid role);
 static char *apply(Job *job, const Endpoint *endpoint,
 				   const EndpointUrl *url);
+static char *sign(Job *job, const Endpoint *endpoint);
 static char *too_old(const Job *job, const Endpoint *endpoint);
 static void set_delivery(Job *job, const Endpoint *endpoint);
 static char *set_target(HttpRequest *request, const Endpoint *endpoint,
@@ -246,6 +257,7 @@ copy_row(const StatementSession *session, Endpoint *endpoint)
 												ENDPOINT_CONNECT_TO);
 	copy_rights(session, endpoint);
 	copy_delivery(session, endpoint);
+	copy_signing(session, endpoint);
 	headers = pgnet_statement_datum(session, 0, ENDPOINT_HEADERS, &null);
 	(void) pgnet_json_fields_read(null ? NULL : DatumGetJsonbP(headers),
 								  "headers", PGNET_ARRAYS_TEXT,
@@ -259,21 +271,52 @@ copy_rights(const StatementSession *session, Endpoint *endpoint)
 {
 	bool		null;
 	Datum		value;
-	Datum	   *methods;
 
 	value = pgnet_statement_datum(session, 0, ENDPOINT_ROLES, &null);
 	if (!null)
 		endpoint->roles = DatumGetArrayTypePCopy(value);
 	if (endpoint->roles != NULL)
 		endpoint->for_all_roles = pgnet_roles_have_public(endpoint->roles);
-	value = pgnet_statement_datum(session, 0, ENDPOINT_METHODS, &null);
-	if (null)
+	endpoint->methods = copy_texts(session, ENDPOINT_METHODS,
+								   &endpoint->nmethods);
+}
+
+/* Copy how it is signed. */
+static void
+copy_signing(const StatementSession *session, Endpoint *endpoint)
+{
+	char	   *name = pgnet_statement_text(session, 0, ENDPOINT_SIGNING);
+
+	if (name == NULL)
 		return;
+	endpoint->signing_secrets = copy_texts(session, ENDPOINT_SIGNING_SECRETS,
+										   &endpoint->nsigning_secrets);
+	if (!pgnet_signing_scheme(name, &endpoint->signing) ||
+		endpoint->nsigning_secrets == 0)
+		endpoint->problem = pstrdup("it cannot be signed so");
+}
+
+/* Copy a text[], nulls left out; NULL for null. */
+static char **
+copy_texts(const StatementSession *session, int column, int *count)
+{
+	bool		null;
+	Datum		value = pgnet_statement_datum(session, 0, column, &null);
+	Datum	   *elements;
+	bool	   *nulls;
+	int			nelements;
+	char	  **texts;
+
+	*count = 0;
+	if (null)
+		return NULL;
 	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false,
-					  TYPALIGN_INT, &methods, NULL, &endpoint->nmethods);
-	endpoint->methods = palloc(sizeof(char *) * (endpoint->nmethods + 1));
-	for (int i = 0; i < endpoint->nmethods; i++)
-		endpoint->methods[i] = TextDatumGetCString(methods[i]);
+					  TYPALIGN_INT, &elements, &nulls, &nelements);
+	texts = palloc(sizeof(char *) * Max(nelements, 1));
+	for (int i = 0; i < nelements; i++)
+		if (!nulls[i])
+			texts[(*count)++] = TextDatumGetCString(elements[i]);
+	return texts;
 }
 
 /* Copy how often it is tried, and what is kept. */
@@ -370,7 +413,27 @@ apply(Job *job, const Endpoint *endpoint, const EndpointUrl *url)
 		problem = set_target(&job->request, endpoint, url, &use);
 	if (problem == NULL)
 		problem = set_headers(job, endpoint, &use);
+	if (problem == NULL && endpoint->nsigning_secrets > 0)
+		problem = sign(job, endpoint);
 	return problem;
+}
+
+/* Sign it. */
+static char *
+sign(Job *job, const Endpoint *endpoint)
+{
+	int			count = endpoint->nsigning_secrets;
+	Field	   *secrets = palloc(sizeof(Field) * count);
+	char	   *problem = NULL;
+
+	for (int i = 0; i < count && problem == NULL; i++)
+	{
+		secrets[i].name = endpoint->signing_secrets[i];
+		secrets[i].value = pgnet_secrets_value(secrets[i].name, &problem);
+	}
+	if (problem != NULL)
+		return problem;
+	return pgnet_message_headers_sign(job, endpoint->signing, secrets, count);
 }
 
 /* Is a request older than the endpoint allows?  Why it is not sent, or NULL. */
