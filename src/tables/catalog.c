@@ -165,6 +165,13 @@ pgnet_catalog_rule_changes(void)
 	return rule_changes;
 }
 
+void
+pgnet_catalog_forget_policies(void)
+{
+	rule_changes++;
+	endpoint_changes++;
+}
+
 uint64
 pgnet_catalog_endpoint_changes(void)
 {

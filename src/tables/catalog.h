@@ -74,6 +74,12 @@ extern uint64 pgnet_catalog_rule_changes(void);
 extern uint64 pgnet_catalog_endpoint_changes(void);
 
 /*
+ * Rows of those tables may have changed: change the numbers.  For who is told
+ * at the commit, which is a moment before the invalidations come (xact.c).
+ */
+extern void pgnet_catalog_forget_policies(void);
+
+/*
  * Has net.access_rule no blocks, as after its creation?  Locks it and releases
  * the lock.  A query that finds nothing would cost a new session a millisecond.
  */
