@@ -520,6 +520,14 @@ CREATE TABLE net.endpoint (
   retry_all boolean NOT NULL DEFAULT false,
   max_age interval
     CONSTRAINT endpoint_max_age_check CHECK (max_age > '0'),
+  rate real
+    CONSTRAINT endpoint_rate_check CHECK (rate > 0 AND rate <= 1000000),
+  burst integer NOT NULL DEFAULT 1
+    CONSTRAINT endpoint_burst_check CHECK (burst > 0),
+  max_in_flight integer
+    CONSTRAINT endpoint_max_in_flight_check CHECK (max_in_flight BETWEEN 1 AND 100000),
+  ordered boolean NOT NULL DEFAULT false,
+  back_off boolean NOT NULL DEFAULT true,
   keep boolean NOT NULL DEFAULT true,
   keep_bytes integer
     CONSTRAINT endpoint_keep_bytes_check CHECK (keep_bytes >= 0),
@@ -534,6 +542,7 @@ CREATE TABLE net.endpoint (
   connect_to text
     CONSTRAINT endpoint_connect_to_check
     CHECK (connect_to ~ '^(unix:/[^\n]+|([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?)$'),
+  paused boolean NOT NULL DEFAULT false,
   CONSTRAINT endpoint_signed_check CHECK ((signing IS NULL) = (signing_secrets IS NULL))
 );
 COMMENT ON TABLE net.endpoint IS
@@ -554,6 +563,16 @@ COMMENT ON COLUMN net.endpoint.retry_all IS
   'With a schedule: whether everything but 2xx is a failure, not only what may pass';
 COMMENT ON COLUMN net.endpoint.max_age IS
   'Give up what is older; null: never';
+COMMENT ON COLUMN net.endpoint.rate IS
+  'Attempts per second; null: any number';
+COMMENT ON COLUMN net.endpoint.burst IS
+  'How many attempts may go at once after a pause';
+COMMENT ON COLUMN net.endpoint.max_in_flight IS
+  'Attempts at a time; null: pg_net.max_in_flight_per_host';
+COMMENT ON COLUMN net.endpoint.ordered IS
+  'Whether the requests of a role that have no ordering_key share one';
+COMMENT ON COLUMN net.endpoint.back_off IS
+  'If it has a schedule: whether to hold a role''s requests while they fail';
 COMMENT ON COLUMN net.endpoint.keep IS
   'Whether a 2xx leaves a response row, unless the request says';
 COMMENT ON COLUMN net.endpoint.keep_bytes IS
@@ -568,6 +587,7 @@ COMMENT ON COLUMN net.endpoint.ca_certificates IS
   'Name in net.secret of the authorities to trust for it, PEM; null: as the settings say';
 COMMENT ON COLUMN net.endpoint.connect_to IS
   'Where to connect instead, past any proxy: host, host:port or unix:/path; without a port, that of url';
+COMMENT ON COLUMN net.endpoint.paused IS 'Whether its requests wait';
 SELECT pg_extension_config_dump('net.endpoint', '');
 
 -- No policy, as on net.secret.

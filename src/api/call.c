@@ -17,10 +17,12 @@
 #include "api/policy.h"
 #include "api/support.h"
 #include "compat.h"
+#include "endpoint_url.h"
 #include "exchange.h"
 #include "policy/header_rules.h"
 #include "policy/retry.h"
 #include "shared/wakeup.h"
+#include "tables/policy/endpoints.h"
 #include "tables/queue/queue.h"
 #include "tables/recovery/installation.h"
 #include "tables/subtransaction.h"
@@ -35,7 +37,7 @@
 
 static QueueRow check(const RequestCall *call);
 static void require_policy(void *row);
-static int64 insert(DatabaseState *database, const QueueRow *row);
+static int64 insert(DatabaseState *database, QueueRow *row);
 static void renew_ids(DatabaseState *database);
 static const char *check_method(const RequestCall *call);
 static char *build_url(const RequestCall *call);
@@ -132,10 +134,13 @@ require_policy(void *row)
 
 /* Insert a row that may be sent, and have the worker told; its id. */
 static int64
-insert(DatabaseState *database, const QueueRow *row)
+insert(DatabaseState *database, QueueRow *row)
 {
 	int64		id;
 
+	if (row->ordering_key == NULL && pgnet_url_is_endpoint(row->url) &&
+		pgnet_endpoints_are_ordered(row->url))
+		row->ordering_key = cstring_to_text("");
 	if (row->retry != NULL || row->due != 0 || row->callback != NULL)
 		pgnet_warn_unless_durable();
 	renew_ids(database);

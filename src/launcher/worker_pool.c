@@ -18,6 +18,7 @@
 #include "backoff.h"
 #include "compat.h"
 #include "launcher/worker_pool.h"
+#include "shared/lane_holds.h"
 #include "shared/launcher_state.h"
 #include "shared/quota.h"
 #include "shared/registry.h"
@@ -403,6 +404,7 @@ static void
 release(WorkerPool *pool, int index)
 {
 	pgnet_quota_forget(pool->entries[index].database);
+	pgnet_lane_holds_forget(pool->entries[index].database);
 	pgnet_registry_release(pgnet_registry_at(index), true);
 }
 

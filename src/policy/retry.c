@@ -133,14 +133,19 @@ pgnet_retry_due(const HttpOutcome *outcome, TimestampTz ended, int64 delay_us)
 	double		random = pg_prng_double(&pg_global_prng_state);
 	double		jitter = LEAST_JITTER + (MOST_JITTER - LEAST_JITTER) * random;
 	int64		wait_us = (int64) (delay_us * jitter);
-	const char *retry_after = NULL;
+
+	return ended + Max(wait_us, pgnet_retry_after_us(outcome, ended));
+}
+
+int64
+pgnet_retry_after_us(const HttpOutcome *outcome, TimestampTz ended)
+{
+	const char *value = NULL;
 
 	if (outcome->kind == PGNET_OUTCOME_ANSWERED)
-		retry_after = pgnet_headers_find(outcome->headers, outcome->nheaders,
-										 "Retry-After");
-	if (retry_after != NULL)
-		wait_us = Max(wait_us, retry_after_us(retry_after, ended));
-	return ended + wait_us;
+		value = pgnet_headers_find(outcome->headers, outcome->nheaders,
+								   "Retry-After");
+	return value ? retry_after_us(value, ended) : 0;
 }
 
 /*

@@ -45,6 +45,13 @@ extern Disposition pgnet_retry_decide(const HttpOutcome *outcome,
 extern TimestampTz pgnet_retry_due(const HttpOutcome *outcome,
 								   TimestampTz ended, int64 delay_us);
 
+/*
+ * How long the Retry-After of a response asks to wait, in microseconds, at most
+ * a day; 0: it does not.  ended: when the response was complete.
+ */
+extern int64 pgnet_retry_after_us(const HttpOutcome *outcome,
+								  TimestampTz ended);
+
 /* Is it a status of success? */
 static inline bool
 pgnet_is_success(const HttpOutcome *outcome)

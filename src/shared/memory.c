@@ -13,6 +13,7 @@
 #include "shared/area.h"
 #include "shared/inflight_global.h"
 #include "shared/inflight_ids.h"
+#include "shared/lane_holds.h"
 #include "shared/launcher_state.h"
 #include "shared/memory.h"
 #include "shared/prepared.h"
@@ -30,6 +31,7 @@ static const struct
 	{pgnet_inflight_memory_size, pgnet_inflight_memory_init},
 	{pgnet_inflight_ids_memory_size, pgnet_inflight_ids_memory_init},
 	{pgnet_area_memory_size, pgnet_area_memory_init},
+	{pgnet_lane_holds_memory_size, pgnet_lane_holds_memory_init},
 	{pgnet_quota_memory_size, pgnet_quota_memory_init},
 	{pgnet_prepared_memory_size, pgnet_prepared_memory_init},
 };

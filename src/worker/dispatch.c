@@ -11,6 +11,7 @@
 #include "share.h"
 #include "shared/inflight_global.h"
 #include "worker/dispatch.h"
+#include "worker/hold.h"
 
 /* Large requests in flight in one lane, beyond the first. */
 #define MAX_LANE_REQUEST_BYTES ((int64) 64 * 1024 * 1024)
@@ -22,9 +23,12 @@ static bool role_may_send(const Dispatch *dispatch, const Role *role);
 static bool queue_may_send(const Dispatch *dispatch, LaneQueue *queue);
 static bool has_request_room(const Dispatch *dispatch, LaneQueue *queue);
 static QueueState state_for(const Dispatch *dispatch, LaneQueue *queue);
+static int	compare_held(const pairingheap_node *one,
+						 const pairingheap_node *other, void *arg);
+static LaneQueue *first_held(const Dispatch *dispatch);
 static void update_all(Dispatch *dispatch);
 static void enter(Dispatch *dispatch, LaneQueue *queue, QueueState state);
-static void leave(LaneQueue *queue);
+static void leave(Dispatch *dispatch, LaneQueue *queue);
 
 void
 pgnet_dispatch_init(Dispatch *dispatch, Jobs *jobs, LaneTable *table)
@@ -37,6 +41,48 @@ pgnet_dispatch_init(Dispatch *dispatch, Jobs *jobs, LaneTable *table)
 	for (int i = 0; i < QUEUE_NLISTS; i++)
 		dlist_init(&dispatch->having[i]);
 	dlist_init(&dispatch->blocked);
+	dispatch->held = pairingheap_allocate(compare_held, NULL);
+}
+
+/* For the heap: what is held least is the largest. */
+static int
+compare_held(const pairingheap_node *one, const pairingheap_node *other,
+			 void *arg)
+{
+	TimestampTz a;
+	TimestampTz b;
+
+	a = pairingheap_const_container(LaneQueue, held_node, one)->held_until;
+	b = pairingheap_const_container(LaneQueue, held_node, other)->held_until;
+	(void) arg;
+	return a > b ? -1 : a < b;
+}
+
+static LaneQueue *
+first_held(const Dispatch *dispatch)
+{
+	if (pairingheap_is_empty(dispatch->held))
+		return NULL;
+	return pairingheap_container(LaneQueue, held_node,
+								 pairingheap_first(dispatch->held));
+}
+
+void
+pgnet_dispatch_set_now(Dispatch *dispatch, TimestampTz now)
+{
+	LaneQueue  *queue;
+
+	dispatch->now = now;
+	while ((queue = first_held(dispatch)) != NULL && queue->held_until <= now)
+		pgnet_dispatch_update(dispatch, queue);
+}
+
+TimestampTz
+pgnet_dispatch_held_due(const Dispatch *dispatch)
+{
+	const LaneQueue *queue = first_held(dispatch);
+
+	return queue ? queue->held_until : DT_NOEND;
 }
 
 void
@@ -191,7 +237,7 @@ pgnet_dispatch_end_turn(Dispatch *dispatch, LaneQueue *queue)
 	QueueState	state = queue->state;
 	dlist_node *role_node = &queue->role->nodes[state];
 
-	leave(queue);
+	leave(dispatch, queue);
 	enter(dispatch, queue, state);
 	dlist_delete(role_node);
 	dlist_push_tail(&dispatch->having[state], role_node);
@@ -205,8 +251,8 @@ pgnet_dispatch_update(Dispatch *dispatch, LaneQueue *queue)
 {
 	QueueState	state = state_for(dispatch, queue);
 
-	/* one that is blocked stays so, unless it has nothing to send */
-	if (queue->state != QUEUE_BLOCKED || state == QUEUE_IDLE)
+	/* one that is blocked stays so, unless its lane has no room for it */
+	if (queue->state != QUEUE_BLOCKED || state > QUEUE_BLOCKED)
 		enter(dispatch, queue, state);
 	if (queue->count > 0)
 		return;
@@ -248,14 +294,17 @@ state_for(const Dispatch *dispatch, LaneQueue *queue)
 	const Lane *lane = queue->lane;
 	int64		has = queue->holder.own.has[PGNET_POOL_IN_FLIGHT];
 	int64		others = lane->party.has[PGNET_POOL_IN_FLIGHT] - has;
-	int			limit = Min(dispatch->max_in_flight_per_lane,
-							lane->restricted_to);
+	int			limit = pgnet_hold_lane_limit(lane,
+											  dispatch->max_in_flight_per_lane);
 	int			rest = lane->nqueues <= 1 ? PGNET_REST_OF_ONE :
 									PGNET_REST_OF_ROLES;
 
-	if (queue->count == 0 ||
-		has >= pgnet_share(limit, others, rest))
+	limit = Min(limit, lane->restricted_to);
+	if (queue->count == 0 || has >= pgnet_share(limit, others, rest) ||
+		(has > 0 && pgnet_hold_is_probing(queue)))
 		return QUEUE_IDLE;
+	if (pgnet_hold_until(queue, dispatch->now) != DT_NOBEGIN)
+		return QUEUE_HELD;
 	return pgnet_lane_queue_at(queue, 0)->job ? QUEUE_READY : QUEUE_NEEDS_LOAD;
 }
 
@@ -265,10 +314,16 @@ enter(Dispatch *dispatch, LaneQueue *queue, QueueState state)
 {
 	Role	   *role = queue->role;
 
-	if (queue->state == state)
+	/* one that is held may be held for longer */
+	if (queue->state == state && state != QUEUE_HELD)
 		return;
-	leave(queue);
+	leave(dispatch, queue);
 	queue->state = state;
+	if (state == QUEUE_HELD)
+	{
+		queue->held_until = pgnet_hold_until(queue, dispatch->now);
+		pairingheap_add(dispatch->held, &queue->held_node);
+	}
 	if (state == QUEUE_BLOCKED)
 		dlist_push_tail(&dispatch->blocked, &queue->node);
 	if (state >= QUEUE_NLISTS)
@@ -280,7 +335,7 @@ enter(Dispatch *dispatch, LaneQueue *queue, QueueState state)
 
 /* Take a queue from its list, and its role from those that have such queues. */
 static void
-leave(LaneQueue *queue)
+leave(Dispatch *dispatch, LaneQueue *queue)
 {
 	Role	   *role = queue->role;
 	QueueState	state = queue->state;
@@ -288,6 +343,11 @@ leave(LaneQueue *queue)
 	queue->state = QUEUE_IDLE;
 	if (state == QUEUE_IDLE)
 		return;
+	if (state == QUEUE_HELD)
+	{
+		pairingheap_remove(dispatch->held, &queue->held_node);
+		return;
+	}
 	dlist_delete(&queue->node);
 	if (state < QUEUE_NLISTS && dlist_is_empty(&role->queues[state]))
 		dlist_delete(&role->nodes[state]);

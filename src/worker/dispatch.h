@@ -1,11 +1,12 @@
 /*
  * dispatch.h -- which lane queue sends next, within the limits and shares.
  *
- * Runs in: workers.  A lane queue is in one of four lists, by its QueueState:
+ * Runs in: workers.  A lane queue is in one of five lists, by its QueueState:
  *
  *   ready       its lane has room for it, and its first row is in memory
  *   needs load  its lane has room for it, and its first row is an id
  *   blocked     but something else that is shared has no room for it
+ *   held        but a rate, a back-off or a pause holds it
  *   idle        it has nothing waiting, or as much in flight as it may have
  *
  * Roles take turns, and the queues of a role: so neither a role with many
@@ -32,6 +33,8 @@ typedef struct Dispatch
 	dlist_head	having[QUEUE_NLISTS];	/* roles that have such queues */
 	dlist_head	blocked;		/* lane queues */
 	uint64		gives_seen;		/* of the account, when those were tried */
+	TimestampTz now;			/* of this cycle, by pgnet_clock_now() */
+	pairingheap *held;			/* lane queues, the one held least first */
 } Dispatch;
 
 extern void pgnet_dispatch_init(Dispatch *dispatch, Jobs *jobs,
@@ -39,6 +42,12 @@ extern void pgnet_dispatch_init(Dispatch *dispatch, Jobs *jobs,
 
 extern void pgnet_dispatch_set_limits(Dispatch *dispatch, int in_flight,
 									  int in_flight_per_lane);
+
+/* It is so late now: some are held no longer. */
+extern void pgnet_dispatch_set_now(Dispatch *dispatch, TimestampTz now);
+
+/* When the next one is held no longer; DT_NOEND: none is, or for ever. */
+extern TimestampTz pgnet_dispatch_held_due(const Dispatch *dispatch);
 
 /*
  * The lane queue whose first row goes next, of those that are ready or need a

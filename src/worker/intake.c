@@ -76,6 +76,8 @@ typedef struct Rows
 	TimestampTz next_due;
 	bool		given_up_left;
 	QueueRead	read;			/* what it brought */
+	LaneEndpoint *endpoints;	/* whose limits to read */
+	int			nendpoints;
 } Rows;
 
 static void begin_rescan(Intake *intake, TimestampTz now);
@@ -87,6 +89,7 @@ static void scan_rows(void *arg);
 static void load_rows(void *arg);
 static void read_due_rows(void *arg);
 static void read_next_rows(void *arg);
+static void read_limits(void *arg);
 static void begin_read(Rows *rows);
 static void load_by_ids(Rows *rows, const Backoff *backoff);
 static int	read_limit(const Intake *intake);
@@ -99,6 +102,8 @@ static void take_loaded(Intake *intake, Rows *rows, TimestampTz now);
 static void look_again(Intake *intake);
 static void check_rows(Rows *rows, bool to_be_sent);
 static void check_row(Job *job, bool to_be_sent);
+static void set_limits(Job *job);
+static void use_limits(Intake *intake, const Job *job);
 static void take_refused(Intake *intake, Job *job, TimestampTz now);
 
 /* Go back to a lower id, or on to a higher one. */
@@ -347,6 +352,31 @@ pgnet_intake_read_ordered(Intake *intake, TableGuard *guard)
 	pgnet_jobs_free(&rows.read.jobs);
 }
 
+/* Rows of net.endpoint may have changed. */
+TimestampTz
+pgnet_intake_limits_due(const Intake *intake)
+{
+	return pgnet_backoff_after(&intake->limits_backoff,
+							   intake->limits_changed ? DT_NOBEGIN : DT_NOEND);
+}
+
+void
+pgnet_intake_read_limits(Intake *intake, TableGuard *guard)
+{
+	Rows		rows = {.intake = intake};
+
+	rows.nendpoints = pgnet_lanes_endpoints(intake->lanes, &rows.endpoints);
+	if (rows.nendpoints > 0 &&
+		!pgnet_table_guard_try(guard, &intake->limits_backoff,
+							   "read net.endpoint", read_limits, &rows))
+		return;
+	intake->limits_changed = false;
+	for (int i = 0; i < rows.nendpoints; i++)
+		pgnet_lanes_set_policy(intake->lanes, rows.endpoints[i].lane_key,
+							   rows.endpoints[i].url,
+							   &rows.endpoints[i].policy);
+}
+
 /* How many rows to read at a time, if there is time. */
 static int
 read_limit(const Intake *intake)
@@ -413,6 +443,17 @@ load_rows(void *arg)
 	rows->read.max_bytes = PGNET_READ_WHOLE;
 	load_by_ids(rows, &rows->intake->load_backoff);
 	check_rows(rows, true);
+}
+
+/* TableWork of pgnet_intake_read_limits(). */
+static void
+read_limits(void *arg)
+{
+	Rows	   *rows = arg;
+
+	for (int i = 0; i < rows->nendpoints; i++)
+		rows->endpoints[i].policy =
+			pgnet_endpoints_limits(rows->endpoints[i].url);
 }
 
 /* TableWork of pgnet_intake_read_ordered(). */
@@ -507,9 +548,20 @@ check_rows(Rows *rows, bool to_be_sent)
 		if (problem != NULL && job->loaded)
 			pgnet_job_fail(job, problem);
 		job->lane_key = pgnet_url_host_key(job->request.url);
+		if (problem == NULL && pgnet_url_is_endpoint(job->request.url))
+			set_limits(job);
 		if (problem == NULL && job->loaded)
 			check_row(job, to_be_sent);
 	}
+}
+
+/* Know what limits the requests to an endpoint. */
+static void
+set_limits(Job *job)
+{
+	job->lane_policy = MemoryContextAlloc(job->request.context,
+										  sizeof(LanePolicy));
+	*job->lane_policy = pgnet_endpoints_limits(job->request.url);
 }
 
 /*
@@ -585,6 +637,7 @@ take_row(Intake *intake, Job *job, ReadKind kind)
 		return;
 	}
 	pgnet_order_hold(intake->order, job);
+	use_limits(intake, job);
 	if (!pgnet_job_is_pending(job))
 		take_refused(intake, job, intake->last_read);
 	else if (!pgnet_quarantine_defer(intake->quarantine, job))
@@ -594,6 +647,15 @@ take_row(Intake *intake, Job *job, ReadKind kind)
 		else
 			take_refused(intake, job, intake->last_read);
 	}
+}
+
+/* Have the lane of an endpoint know its limits. */
+static void
+use_limits(Intake *intake, const Job *job)
+{
+	if (job->lane_policy != NULL)
+		pgnet_lanes_set_policy(intake->lanes, job->lane_key, job->request.url,
+							   job->lane_policy);
 }
 
 /* Rows up to an id were read; PG_INT64_MAX: all. */

@@ -45,6 +45,8 @@ typedef struct Intake
 	Backoff		load_backoff;
 	Backoff		due_backoff;
 	Backoff		order_backoff;
+	bool		limits_changed; /* of endpoints, perhaps */
+	Backoff		limits_backoff;
 	Pace		pace;			/* of reading */
 	Pace		load_pace;
 	Pace		due_pace;
@@ -76,6 +78,10 @@ extern void pgnet_intake_load(Intake *intake, TableGuard *guard,
 /* The same for rows whose ordering keys are free. */
 extern TimestampTz pgnet_intake_ordered_due(const Intake *intake);
 extern void pgnet_intake_read_ordered(Intake *intake, TableGuard *guard);
+
+/* The same for the limits of endpoints that lanes are of. */
+extern TimestampTz pgnet_intake_limits_due(const Intake *intake);
+extern void pgnet_intake_read_limits(Intake *intake, TableGuard *guard);
 
 /* The same for rows that have become due. */
 extern TimestampTz pgnet_intake_scheduled_due(const Intake *intake,

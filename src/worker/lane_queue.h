@@ -10,8 +10,11 @@
 #include "postgres.h"
 
 #include "lib/ilist.h"
+#include "lib/pairingheap.h"
 
 #include "job.h"
+#include "policy/lane_policy.h"
+#include "shared/lane_holds.h"
 
 /*
  * From which id on rows of a role, or of a lane queue, are not known because
@@ -28,7 +31,10 @@ typedef struct Resume
 	int64		missed;			/* refused where that has passed already */
 } Resume;
 
-/* An origin: what goes to one scheme, host and port. */
+/*
+ * What goes to one scheme, host and port; or to one endpoint, which may have
+ * limits of its own.
+ */
 typedef struct Lane
 {
 	uint64		key;			/* hash key: must be first */
@@ -36,6 +42,10 @@ typedef struct Lane
 	dlist_head	queues;			/* one for each role that has jobs here */
 	int			nqueues;
 	int			restricted_to;	/* in flight at most, below the limit */
+
+	char	   *endpoint;		/* net://name; NULL: it is no endpoint's */
+	LanePolicy	policy;
+	LaneHold	hold;
 } Lane;
 
 /* The list that a lane queue is in. */
@@ -44,6 +54,7 @@ typedef enum QueueState
 	QUEUE_READY,				/* its first row is in memory, and may go */
 	QUEUE_NEEDS_LOAD,			/* it may go, but has to be loaded */
 	QUEUE_BLOCKED,				/* until somebody gives something back */
+	QUEUE_HELD,					/* until a time: see hold.h */
 	QUEUE_IDLE					/* nothing waits, or the lane is full */
 } QueueState;
 
@@ -83,6 +94,10 @@ typedef struct LaneQueue
 	QueueState	state;
 	dlist_node	node;			/* in the list of that state */
 	Resume		resume;
+
+	LaneHold	hold;			/* in a lane with a policy */
+	TimestampTz held_until;		/* while it is held */
+	pairingheap_node held_node; /* in Dispatch.held */
 
 	/* a ring: capacity is a power of two */
 	LaneRow    *ring;

@@ -7,6 +7,7 @@
 
 #include "lib/ilist.h"
 
+#include "worker/hold.h"
 #include "worker/lane_table.h"
 
 static HTAB *make_hash(const char *name, MemoryContext context, Size key,
@@ -75,6 +76,7 @@ pgnet_lane_table_queue(LaneTable *table, uint64 lane_key, Oid role)
 	queue->lane->nqueues++;
 	if (queue->role->party.nholders++ == 0)
 		table->account->nroles++;
+	pgnet_hold_recall(queue);
 	return queue;
 }
 
@@ -109,6 +111,9 @@ pgnet_lane_table_remove(LaneTable *table, LaneQueue *queue)
 	/* with fewer parties the share of each is larger */
 	table->account->gives++;
 	hash_search(table->queues, &queue->key, HASH_REMOVE, NULL);
-	if (--lane->nqueues == 0)
-		hash_search(table->lanes, &lane->key, HASH_REMOVE, NULL);
+	if (--lane->nqueues > 0)
+		return;
+	if (lane->endpoint != NULL)
+		pfree(lane->endpoint);
+	hash_search(table->lanes, &lane->key, HASH_REMOVE, NULL);
 }

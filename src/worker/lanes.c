@@ -14,6 +14,7 @@
 #include "worker/lanes.h"
 #include "worker/refill.h"
 #include "worker/dispatch.h"
+#include "worker/hold.h"
 
 /* Waiting requests held whole, together. */
 #define MAX_LOADED_BYTES ((size_t) 4 * 1024 * 1024)
@@ -108,6 +109,53 @@ pgnet_lanes_set_limits(Lanes *lanes, LaneLimits limits)
 							  limits.in_flight_per_lane);
 }
 
+void
+pgnet_lanes_set_now(Lanes *lanes, TimestampTz now)
+{
+	pgnet_dispatch_set_now(&lanes->dispatch, now);
+}
+
+TimestampTz
+pgnet_lanes_held_due(const Lanes *lanes)
+{
+	return pgnet_dispatch_held_due(&lanes->dispatch);
+}
+
+void
+pgnet_lanes_set_policy(Lanes *lanes, uint64 lane_key, const char *endpoint,
+					   const LanePolicy *policy)
+{
+	Lane	   *lane = pgnet_lane_table_find_lane(&lanes->table, lane_key);
+
+	if (lane == NULL)
+		return;
+	if (lane->endpoint == NULL)
+		lane->endpoint = MemoryContextStrdup(lanes->context, endpoint);
+	else if (lane->policy.version == policy->version)
+		return;
+	pgnet_hold_set_policy(lane, policy);
+	pgnet_dispatch_update_lane(&lanes->dispatch, lane);
+}
+
+int
+pgnet_lanes_endpoints(const Lanes *lanes, LaneEndpoint **list)
+{
+	HASH_SEQ_STATUS all;
+	const Lane *lane;
+	int			count = 0;
+
+	*list = palloc(sizeof(LaneEndpoint) *
+				   Max(hash_get_num_entries(lanes->table.lanes), 1));
+	hash_seq_init(&all, lanes->table.lanes);
+	while ((lane = hash_seq_search(&all)) != NULL)
+		if (lane->endpoint != NULL)
+			(*list)[count++] = (LaneEndpoint) {
+				.lane_key = lane->key,
+				.url = pstrdup(lane->endpoint)
+			};
+	return count;
+}
+
 bool
 pgnet_lanes_know(const Lanes *lanes, int64 id)
 {
@@ -148,7 +196,8 @@ pgnet_lanes_add(Lanes *lanes, Job *job)
 	LaneRow		row = pgnet_lane_row(job);
 	bool		goes_soon = queue->lane->party.has[PGNET_POOL_IN_FLIGHT] +
 			queue->count <
-		lanes->dispatch.max_in_flight_per_lane;
+		pgnet_hold_lane_limit(queue->lane,
+							  lanes->dispatch.max_in_flight_per_lane);
 
 	/* one that goes soon is kept whole, whatever its size */
 	if (!job->loaded || (pgnet_lanes_are_rich(lanes) && !goes_soon))
@@ -176,6 +225,7 @@ pgnet_lanes_next(Lanes *lanes, TimestampTz now)
 	} while (drop_stale(lanes, queue, now));
 	job = queue_pop(lanes, queue).job;
 	pgnet_job_move(lanes->jobs, job, PGNET_JOB_PREPARED);
+	pgnet_hold_note_sent(queue, lanes->dispatch.now);
 	pgnet_dispatch_end_turn(&lanes->dispatch, queue);
 	pgnet_dispatch_update_lane(&lanes->dispatch, queue->lane);
 	return job;
@@ -266,6 +316,7 @@ void
 pgnet_lanes_finished(Lanes *lanes, Job *job)
 {
 	pgnet_job_move(lanes->jobs, job, PGNET_JOB_FINISHED);
+	pgnet_hold_note_outcome(queue_of(job), job, lanes->dispatch.now);
 	pgnet_dispatch_update_lane(&lanes->dispatch, queue_of(job)->lane);
 }
 

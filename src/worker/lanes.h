@@ -17,6 +17,7 @@
 
 #include "postgres.h"
 
+#include "policy/lane_policy.h"
 #include "worker/jobs.h"
 
 typedef struct Lanes Lanes;
@@ -36,6 +37,29 @@ extern void pgnet_lanes_clear(Lanes *lanes);
 extern void pgnet_lanes_unload(Lanes *lanes);
 
 extern void pgnet_lanes_set_limits(Lanes *lanes, LaneLimits limits);
+
+/*
+ * It is so late now, by pgnet_clock_now(): each cycle.  When is a lane held no
+ * longer that is held until a time?  DT_NOEND: there is none.
+ */
+extern void pgnet_lanes_set_now(Lanes *lanes, TimestampTz now);
+extern TimestampTz pgnet_lanes_held_due(const Lanes *lanes);
+
+/* A lane of an endpoint. */
+typedef struct LaneEndpoint
+{
+	uint64		lane_key;
+	char	   *url;			/* net://name, with or without a path */
+	LanePolicy	policy;			/* for the caller */
+} LaneEndpoint;
+
+/* Set the limits of an endpoint's lane, if it exists. */
+extern void pgnet_lanes_set_policy(Lanes *lanes, uint64 lane_key,
+								   const char *endpoint,
+								   const LanePolicy *policy);
+
+/* The lanes of endpoints, in the current memory context; how many. */
+extern int	pgnet_lanes_endpoints(const Lanes *lanes, LaneEndpoint **list);
 
 /* Is a row known? */
 extern bool pgnet_lanes_know(const Lanes *lanes, int64 id);

@@ -26,6 +26,7 @@
 #include "shared/inbox.h"
 #include "shared/inflight_global.h"
 #include "shared/quota.h"
+#include "tables/catalog.h"
 #include "tables/transaction.h"
 #include "worker/descriptors.h"
 #include "worker/engine_settings.h"
@@ -180,6 +181,7 @@ begin_cycle(Loop *loop)
 	MemoryContextReset(loop->cycle);
 	MemoryContextSwitchTo(loop->cycle);
 	loop->now = pgnet_clock_now();
+	pgnet_lanes_set_now(loop->lanes, loop->now);
 	pgnet_lifetime_obey(&loop->lifetime);
 }
 
@@ -218,6 +220,8 @@ take_wakeup(Loop *loop)
 		unload(loop);
 		pgnet_intake_changed(&loop->intake);
 		pgnet_order_check(loop->order);
+		loop->intake.limits_changed = true;
+		pgnet_catalog_forget_policies();
 		loop->recount.wanted = true;
 	}
 	if (id == PGNET_NOTHING_NEW)
@@ -236,6 +240,9 @@ read_queue(Loop *loop)
 	if (pgnet_intake_read_due(&loop->intake, loop->now, loop->busy) <=
 		loop->now)
 		pgnet_intake_read(&loop->intake, &loop->guard, loop->now);
+	if (!loop->guard.changed &&
+		pgnet_intake_limits_due(&loop->intake) <= loop->now)
+		pgnet_intake_read_limits(&loop->intake, &loop->guard);
 	if (!loop->guard.changed &&
 		pgnet_intake_ordered_due(&loop->intake) <= loop->now)
 		pgnet_intake_read_ordered(&loop->intake, &loop->guard);
@@ -458,6 +465,8 @@ next_due(Loop *loop)
 	if (pgnet_lanes_have_ready(loop->lanes))
 		return DT_NOBEGIN;
 	due = Min(due, pgnet_intake_read_due(&loop->intake, loop->now, false));
+	due = Min(due, pgnet_lanes_held_due(loop->lanes));
+	due = Min(due, pgnet_intake_limits_due(&loop->intake));
 	due = Min(due, pgnet_intake_ordered_due(&loop->intake));
 	due = Min(due, pgnet_intake_scheduled_due(&loop->intake, loop->now, false));
 	return Min(due, pgnet_intake_load_due(&loop->intake));

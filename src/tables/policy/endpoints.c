@@ -51,18 +51,30 @@ enum
 	ENDPOINT_CA_CERTIFICATES,
 	ENDPOINT_CONNECT_TO,
 	ENDPOINT_SIGNING,
-	ENDPOINT_SIGNING_SECRETS
+	ENDPOINT_SIGNING_SECRETS,
+	ENDPOINT_RATE,
+	ENDPOINT_BURST,
+	ENDPOINT_MAX_IN_FLIGHT,
+	ENDPOINT_ORDERED,
+	ENDPOINT_BACK_OFF,
+	ENDPOINT_PAUSED,
+	ENDPOINT_VERSION
 };
 
 static PreparedStatement find_endpoint = {
 	.sql = "SELECT e.url, e.roles, e.methods, e.headers,"
 		   " e.timeout_milliseconds, e.retry, e.retry_all, e.max_age, e.keep,"
 		   " e.keep_bytes, e.client_certificate, e.ca_certificates,"
-		   " e.connect_to, e.signing, e.signing_secrets"
+		   " e.connect_to, e.signing, e.signing_secrets,"
+		   " e.rate, e.burst, e.max_in_flight, e.ordered, e.back_off, e.paused,"
+		   " e.xmin"
 		   " FROM net.endpoint AS e WHERE e.name OPERATOR(pg_catalog.=) $1",
 	.nparams = 1,
 	.param_types = {TEXTOID}
 };
+
+/* A request of a shorter timeout of its own says nothing of the endpoint. */
+#define COUNTED_TIMEOUT_MS 2000
 
 /* A row of net.endpoint. */
 typedef struct Endpoint
@@ -91,6 +103,8 @@ typedef struct Endpoint
 	SigningScheme signing;
 	char	  **signing_secrets;	/* names */
 	int			nsigning_secrets;	/* 0: it is not signed */
+	bool		ordered;
+	LanePolicy	limits;
 	char	   *problem;		/* with what the row has; or NULL */
 } Endpoint;
 
@@ -101,6 +115,7 @@ static Endpoint *known[KNOWN_ENDPOINTS];
 static uint64 known_as_of;
 
 static const Endpoint *find(const char *name, size_t length);
+static const Endpoint *find_by_url(const char *url);
 static void forget_all(void);
 static Endpoint *read_row(const char *name, size_t length);
 static void copy_row(const StatementSession *session, Endpoint *endpoint);
@@ -110,6 +125,7 @@ static char **copy_texts(const StatementSession *session, int column,
 						 int *count);
 static void copy_delivery(const StatementSession *session,
 						  Endpoint *endpoint);
+static void copy_limits(const StatementSession *session, Endpoint *endpoint);
 static double interval_us(const Interval *interval);
 static char *refusal(const Endpoint *endpoint, const EndpointUrl *url,
 					 Oid role, const char *method);
@@ -171,12 +187,36 @@ pgnet_endpoints_apply(Job *job)
 int
 pgnet_endpoints_count_delays(const char *url)
 {
-	EndpointUrl parts;
-	const Endpoint *endpoint = NULL;
+	const Endpoint *endpoint = find_by_url(url);
 
-	if (pgnet_endpoint_url_parse(url, &parts) == NULL)
-		endpoint = find(parts.name, parts.name_length);
 	return endpoint ? endpoint->ndelays : 0;
+}
+
+bool
+pgnet_endpoints_are_ordered(const char *url)
+{
+	const Endpoint *endpoint = find_by_url(url);
+
+	return endpoint != NULL && endpoint->ordered;
+}
+
+LanePolicy
+pgnet_endpoints_limits(const char *url)
+{
+	const Endpoint *endpoint = find_by_url(url);
+
+	return endpoint ? endpoint->limits : (LanePolicy) {0};
+}
+
+/* The endpoint of a URL; NULL: none has its name, or it is of another form. */
+static const Endpoint *
+find_by_url(const char *url)
+{
+	EndpointUrl parts;
+
+	if (pgnet_endpoint_url_parse(url, &parts) != NULL)
+		return NULL;
+	return find(parts.name, parts.name_length);
 }
 
 /* The endpoint of that name, valid until the next call; NULL: none has it. */
@@ -258,6 +298,7 @@ copy_row(const StatementSession *session, Endpoint *endpoint)
 	copy_rights(session, endpoint);
 	copy_delivery(session, endpoint);
 	copy_signing(session, endpoint);
+	copy_limits(session, endpoint);
 	headers = pgnet_statement_datum(session, 0, ENDPOINT_HEADERS, &null);
 	(void) pgnet_json_fields_read(null ? NULL : DatumGetJsonbP(headers),
 								  "headers", PGNET_ARRAYS_TEXT,
@@ -342,6 +383,32 @@ copy_delivery(const StatementSession *session, Endpoint *endpoint)
 												  &endpoint->delays_us,
 												  &endpoint->problem),
 								0);
+}
+
+/* Copy what holds its requests.  What has no schedule does not back off. */
+static void
+copy_limits(const StatementSession *session, Endpoint *endpoint)
+{
+	LanePolicy *limits = &endpoint->limits;
+	bool		null;
+	Datum		value;
+
+	value = pgnet_statement_datum(session, 0, ENDPOINT_RATE, &null);
+	if (!null)
+		limits->rate = DatumGetFloat4(value);
+	limits->burst = pgnet_statement_int32(session, 0, ENDPOINT_BURST, 1);
+	limits->max_in_flight = pgnet_statement_int32(session, 0,
+												  ENDPOINT_MAX_IN_FLIGHT, 0);
+	limits->backs_off = endpoint->ndelays > 0 &&
+		pgnet_statement_bool(session, 0, ENDPOINT_BACK_OFF, true);
+	limits->paused = pgnet_statement_bool(session, 0, ENDPOINT_PAUSED, false);
+	limits->counted_timeout_ms = endpoint->timeout_ms > 0 ?
+		endpoint->timeout_ms :
+		COUNTED_TIMEOUT_MS;
+	value = pgnet_statement_datum(session, 0, ENDPOINT_VERSION, &null);
+	limits->version = DatumGetTransactionId(value);
+	endpoint->ordered = pgnet_statement_bool(session, 0, ENDPOINT_ORDERED,
+											 false);
 }
 
 /* An interval in microseconds, a month being 30 days. */

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "job.h"
+#include "policy/lane_policy.h"
 #include "tables/queue/queue.h"
 
 /*
@@ -28,5 +29,11 @@ extern void pgnet_endpoints_apply(Job *job);
 
 /* How many delays the schedule of the endpoint of a URL has; 0: none. */
 extern int	pgnet_endpoints_count_delays(const char *url);
+
+/* Do requests without an ordering key share one? */
+extern bool pgnet_endpoints_are_ordered(const char *url);
+
+/* What limits the requests to it; nothing if there is none of that name. */
+extern LanePolicy pgnet_endpoints_limits(const char *url);
 
 #endif							/* PGNET_ENDPOINTS_H */

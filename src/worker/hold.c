@@ -1,0 +1,160 @@
+/*
+ * hold.c -- what holds the requests to an endpoint: rate, back-off, pause.
+ *
+ * Runs in: workers.
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "policy/retry.h"
+#include "worker/hold.h"
+
+/* So many failures in a row begin a pause. */
+#define FAILURES_TO_BACK_OFF 5
+
+/* The first pause, what each is longer than the one before, and the longest. */
+#define PAUSE_STEP_S 30
+#define LONGEST_PAUSE_S 300
+
+static bool is_failure(const Lane *lane, const HttpOutcome *outcome,
+					   int timeout_ms);
+static void put_lane(Lane *lane);
+static void put_queue(LaneQueue *queue);
+
+void
+pgnet_hold_set_policy(Lane *lane, const LanePolicy *policy)
+{
+	bool		changed = lane->policy.version != 0 &&
+		lane->policy.version != policy->version;
+	dlist_iter	iter;
+
+	if (lane->policy.version == 0)
+		lane->hold = pgnet_lane_holds_get(lane->key, PGNET_WHOLE_LANE);
+	dlist_foreach(iter, &lane->queues)
+	{
+		LaneQueue  *queue = dlist_container(LaneQueue, lane_node, iter.cur);
+
+		if (lane->policy.version == 0)
+			queue->hold = pgnet_lane_holds_get(lane->key, queue->role->oid);
+		if (!changed || queue->hold.failures == 0)
+			continue;
+		queue->hold = (LaneHold) {0};
+		put_queue(queue);
+	}
+	lane->policy = *policy;
+}
+
+void
+pgnet_hold_recall(LaneQueue *queue)
+{
+	if (queue->lane->policy.version != 0)
+		queue->hold = pgnet_lane_holds_get(queue->lane->key, queue->role->oid);
+}
+
+TimestampTz
+pgnet_hold_until(const LaneQueue *queue, TimestampTz now)
+{
+	const Lane *lane = queue->lane;
+	const LanePolicy *policy = &lane->policy;
+	TimestampTz until = DT_NOBEGIN;
+
+	if (policy->paused)
+		return DT_NOEND;
+	if (policy->rate > 0)
+		until = lane->hold.tat -
+			(int64) ((policy->burst - 1) / policy->rate * USECS_PER_SEC);
+	if (policy->backs_off)
+		until = Max(until, queue->hold.until);
+	return until > now ? until : DT_NOBEGIN;
+}
+
+int
+pgnet_hold_lane_limit(const Lane *lane, int limit)
+{
+	return lane->policy.max_in_flight > 0 ? lane->policy.max_in_flight : limit;
+}
+
+bool
+pgnet_hold_is_probing(const LaneQueue *queue)
+{
+	return queue->lane->policy.backs_off &&
+		queue->hold.failures >= FAILURES_TO_BACK_OFF;
+}
+
+void
+pgnet_hold_note_sent(LaneQueue *queue, TimestampTz now)
+{
+	Lane	   *lane = queue->lane;
+
+	if (lane->policy.rate <= 0)
+		return;
+	lane->hold.tat = Max(now, lane->hold.tat) +
+		(int64) (USECS_PER_SEC / lane->policy.rate);
+	put_lane(lane);
+}
+
+void
+pgnet_hold_note_outcome(LaneQueue *queue, const Job *job, TimestampTz now)
+{
+	LaneHold   *hold = &queue->hold;
+	int64		wait_us;
+
+	if (!queue->lane->policy.backs_off || job->metrics.attempts == 0)
+		return;
+	if (!is_failure(queue->lane, &job->outcome, job->request.timeout_ms))
+	{
+		if (hold->failures > 0)
+		{
+			*hold = (LaneHold) {0};
+			put_queue(queue);
+		}
+		return;
+	}
+	hold->failures++;
+	/* those that were in flight with the one that began a pause do not count */
+	if (hold->failures >= FAILURES_TO_BACK_OFF && now >= hold->until)
+	{
+		hold->pause_s = Min(hold->pause_s + PAUSE_STEP_S, LONGEST_PAUSE_S);
+		hold->until = now + hold->pause_s * USECS_PER_SEC;
+	}
+	wait_us = pgnet_retry_after_us(&job->outcome, GetCurrentTimestamp());
+	if (wait_us > 0)
+		hold->until = Max(hold->until, now + wait_us);
+	put_queue(queue);
+}
+
+/*
+ * Does an outcome say that the endpoint fails?  A timeout of the caller's own
+ * that is too short says nothing of it.
+ */
+static bool
+is_failure(const Lane *lane, const HttpOutcome *outcome, int timeout_ms)
+{
+	switch (outcome->kind)
+	{
+		case PGNET_OUTCOME_ANSWERED:
+			return outcome->status_code == 429 ||
+				(outcome->status_code >= 500 && outcome->status_code <= 599);
+		case PGNET_OUTCOME_TIMED_OUT:
+			return timeout_ms >= lane->policy.counted_timeout_ms;
+		case PGNET_OUTCOME_FAILED:
+			return !outcome->is_final;
+		case PGNET_OUTCOME_PENDING:
+		case PGNET_OUTCOME_NOT_SENT:
+			break;
+	}
+	return false;
+}
+
+static void
+put_lane(Lane *lane)
+{
+	pgnet_lane_holds_put(lane->key, PGNET_WHOLE_LANE, &lane->hold);
+}
+
+static void
+put_queue(LaneQueue *queue)
+{
+	pgnet_lane_holds_put(queue->lane->key, queue->role->oid, &queue->hold);
+}
