@@ -436,6 +436,50 @@ subtest 'changes' => sub {
 	like(call('alice', 'net://busy'), qr/^42501/, 'calls are refused at once');
 };
 
+subtest 'sent again by hand' => sub {
+	endpoint('again', "http://localhost:$port/status/200?again", roles => "'{alice}'");
+	my @ids = map { call('alice', 'net://again', due => "now() + interval '1 day'") } 1 .. 3;
+	my $now = sub { sql("update net.http_request_queue set due = null where id = $_[0]; select net.wake()"); return wait_response($node, $_[0]) };
+	quietly("update net.endpoint set name = 'renamed-again' where name = 'again'");
+	is($now->($ids[0])->{error_msg}, 'endpoint "again" does not exist or is not granted to this role', 'renamed: given up');
+	quietly("update net.endpoint set name = 'again' where name = 'renamed-again'");
+	is(as('alice', "select net.resend($ids[0])"), 't', 'it can be sent again');
+	wait_for('the response', sub { sql("select status_code from net._http_response where id = $ids[0]") eq '200' });
+	is(queue_row($ids[0], 'count(*)'), 0, 'when the name is back');
+	quietly("update net.endpoint set headers = jsonb_build_object('X', net.secret('gone')) where name = 'again'");
+	is($now->($ids[1])->{error_msg}, 'secret "gone" does not exist or is not granted to this role', 'a secret that is gone: given up');
+	quietly("insert into net.secret (name, value, roles, host, port, allow_http) values ('gone', 'x', '{}', '127.0.0.1', $port, true)");
+	is($now->($ids[2])->{error_msg}, 'secret "gone" is not for this host', 'one for another host, too');
+	quietly("update net.secret set host = 'localhost' where name = 'gone'");
+	as('alice', "select net.resend($_)") for @ids[ 1, 2 ];
+	wait_for('the responses', sub { sql("select count(*) from net._http_response where id in ($ids[1], $ids[2]) and status_code = 200") == 2 });
+
+	# a role that is dropped
+	sql('create role leaver; grant staff to leaver');
+	my %left = map { $_ => call('leaver', "net://$_", due => "now() + interval '1 day'") } 'open', 'echo';
+	sql('drop role leaver');
+	is($now->($left{open})->{status_code}, 200, 'of a dropped role, what any may send goes out');
+	is($now->($left{echo})->{error_msg}, 'endpoint "echo" does not exist or is not granted to this role', 'and nothing else');
+};
+
+subtest 'lanes' => sub {
+	endpoint('hanging', "http://localhost:$port/hang?full", roles => "'{alice}'");
+	endpoint('beside', "http://localhost:$port/status/200", roles => "'{alice}'");
+	sql("set session authorization alice; select count(net.http_get('net://hanging', timeout_milliseconds := 60000)) from generate_series(1, 500)");
+	# of the 100 that a host may have, some are for other roles
+	wait_for('the lane to be full', sub { scalar(() = $server->arrivals_of('/hang?full')) >= 90 });
+	my $row = answer('alice', 'net://beside');
+	is($row->{status_code}, 200, 'two endpoints of one host are two lanes');
+	cmp_ok(scalar(() = $server->arrivals_of('/hang?full')), '<=', 100, 'each with its limit');
+	sql("delete from net.http_request_queue where url = 'net://hanging'");
+	sql('select net.worker_restart()');
+};
+
+subtest 'large bodies' => sub {
+	my $large = seen('alice', 'net://echo/large', method => 'POST', body => "net.http_body(repeat('x', 3000000))");
+	is($large->{length}, 3_000_000, 'arrive');
+};
+
 subtest 'errors' => sub {
 	my %errors = (
 		"http://localhost:1/@{[PLACE]}" => qr/^Couldn't connect to server$/,
