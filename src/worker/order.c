@@ -11,6 +11,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "tables/ids.h"
 #include "tables/queue/ordered_rows.h"
 #include "url_target.h"
@@ -18,6 +19,9 @@
 
 /* Keys that are looked up together. */
 #define MAX_LOOKUPS 200
+
+/* The least time between two checks of all holders, in units of the last. */
+#define CHECK_PAUSE_FACTOR 50
 
 /* A key that is busy, or free with rows that wait for it. */
 typedef struct OrderKey
@@ -28,7 +32,12 @@ typedef struct OrderKey
 	bool		retries;		/* the holder waits for its next attempt */
 	bool		more;			/* other rows were met */
 	dlist_node	node;			/* of those that are free */
-	int64		after;			/* where to look for the next */
+
+	/*
+	 * Where to look for the next: of this key, no row up to that id waits for
+	 * its turn, however many with the same text wait in other lanes.
+	 */
+	int64		after;
 	Oid			role;
 	char	   *text;
 } OrderKey;
@@ -48,6 +57,7 @@ struct Order
 	dlist_head	free;			/* keys to look up */
 	bool		begun;
 	bool		checks;			/* holders may be gone */
+	TimestampTz check_after;	/* not before */
 	uint64		asked[MAX_LOOKUPS]; /* the keys that are looked up */
 	int64		last_ids[MAX_LOOKUPS];	/* see pgnet_ordered_rows_next() */
 	int			nasked;
@@ -145,6 +155,7 @@ pgnet_order_admits(Order *order, const Job *job, bool looked_up)
 	if (key->is_free ? looked_up : key->holder == job->id)
 		return true;
 	key->more = true;
+	key->after = Min(key->after, job->id - 1);
 	return false;
 }
 
@@ -152,6 +163,7 @@ void
 pgnet_order_hold(Order *order, const Job *job)
 {
 	OrderKey   *key = find_of(order, job);
+	bool		looked_up = key != NULL && key->is_free;
 
 	if (!has_key(job))
 		return;
@@ -162,6 +174,9 @@ pgnet_order_hold(Order *order, const Job *job)
 	key->retries = false;
 	if (key->is_free || key->holder != job->id)
 		hold(order, key, job->id);
+	/* it is the first of what was looked up */
+	if (looked_up)
+		key->after = job->id;
 }
 
 void
@@ -199,10 +214,9 @@ pgnet_order_check(Order *order)
 TimestampTz
 pgnet_order_due(const Order *order)
 {
-	return order->checks ||
-			!dlist_is_empty(unconstify(dlist_head *, &order->free)) ?
-		DT_NOBEGIN :
-		DT_NOEND;
+	if (!dlist_is_empty(unconstify(dlist_head *, &order->free)))
+		return DT_NOBEGIN;
+	return order->checks ? order->check_after : DT_NOEND;
 }
 
 int
@@ -214,7 +228,7 @@ pgnet_order_find_next(Order *order, int64 **ids)
 	int			count = 0;
 	dlist_iter	iter;
 
-	if (order->checks)
+	if (order->checks && pgnet_clock_now() >= order->check_after)
 		check_holders(order);
 	dlist_foreach(iter, &order->free)
 	{
@@ -245,12 +259,9 @@ pgnet_order_found(Order *order)
 			continue;
 		if (!key->is_free)
 			key->more = key->more || are_more;
-		/* one was met meanwhile, which may be before what was looked at */
+		/* one was met meanwhile */
 		else if (key->more)
-		{
 			key->more = false;
-			key->after = PG_INT64_MIN;
-		}
 		/* what was found with this text is of other lanes */
 		else if (are_more)
 			key->after = order->last_ids[i];
@@ -299,7 +310,12 @@ make(Order *order, uint64 hash, Oid role, const char *text)
 	char	   *copy = MemoryContextStrdup(order->context, text);
 	OrderKey   *key = hash_search(order->keys, &hash, HASH_ENTER, NULL);
 
-	*key = (OrderKey) {.key = hash, .role = role, .text = copy};
+	*key = (OrderKey) {
+		.key = hash,
+		.after = PG_INT64_MIN,
+		.role = role,
+		.text = copy
+	};
 	key->is_free = true;
 	dlist_push_tail(&order->free, &key->node);
 	return key;
@@ -322,7 +338,6 @@ hold(Order *order, OrderKey *key, int64 id)
 		hash_search(order->holders, &key->holder, HASH_REMOVE, NULL);
 	key->is_free = false;
 	key->holder = id;
-	key->after = PG_INT64_MIN;
 	holder = hash_search(order->holders, &id, HASH_ENTER, NULL);
 	holder->key = key->key;
 }
@@ -334,7 +349,6 @@ let_go(Order *order, OrderKey *key)
 	hash_search(order->holders, &key->holder, HASH_REMOVE, NULL);
 	key->is_free = true;
 	key->retries = false;
-	key->after = PG_INT64_MIN;
 	dlist_push_tail(&order->free, &key->node);
 	if (!key->more)
 		forget(order, key);
@@ -355,6 +369,8 @@ forget(Order *order, OrderKey *key)
 static void
 check_holders(Order *order)
 {
+	TimestampTz start = pgnet_clock_now();
+	TimestampTz end;
 	int64	   *ids;
 	int			nids = list_retrying(order, &ids);
 	int			nheld = nids > 0 ? pgnet_ordered_rows_still_held(ids, nids) : 0;
@@ -372,6 +388,8 @@ check_holders(Order *order)
 			let_go(order, key);
 	}
 	order->checks = false;
+	end = pgnet_clock_now();
+	order->check_after = end + CHECK_PAUSE_FACTOR * (end - start);
 }
 
 /* The holders that wait for their next attempts. */
