@@ -46,6 +46,21 @@ typedef enum HttpShortage
 	PGNET_SHORT_OF_THREADS		/* which look host names up */
 } HttpShortage;
 
+/* What came of a response that was not complete. */
+typedef struct HttpPart
+{
+	int			status_code;
+	const char *content_type;	/* as received; NULL when there was none */
+	Field	   *headers;
+	int			nheaders;
+	char	   *content;		/* the beginning of the body, as it is kept */
+	size_t		content_len;
+	size_t		received;		/* bytes of the body that came */
+} HttpPart;
+
+/* More of a body that is not complete is not kept. */
+#define PGNET_MAX_PART_BYTES ((size_t) 64 * 1024)
+
 typedef struct HttpOutcome
 {
 	HttpOutcomeKind kind;
@@ -60,6 +75,7 @@ typedef struct HttpOutcome
 									* is free; NULL: of none */
 	const char *not_stored;		/* why only its status is stored, or NULL */
 	const char *error;			/* NULL when answered */
+	const HttpPart *part;		/* with an error; NULL: of none */
 	bool		is_final;		/* another attempt would fail, too */
 	bool		refused;		/* it was not allowed to go out */
 	bool		lookup_goes_on; /* of its host, without it */

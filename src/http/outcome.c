@@ -17,7 +17,7 @@
 #include "words.h"
 
 static bool comes_from_host(CURLcode result);
-static const char *find_content_type(const HttpOutcome *outcome);
+static const char *find_content_type(const HeaderSection *headers);
 static double milliseconds(CURL *easy, CURLINFO what);
 
 /* Take over a response. */
@@ -31,7 +31,7 @@ pgnet_outcome_answered(Job *job, CURL *easy,
 	outcome->headers = headers->fields;
 	outcome->nheaders = headers->nfields;
 	(void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-	outcome->content_type = find_content_type(outcome);
+	outcome->content_type = find_content_type(headers);
 	outcome->status_code = (int) status;
 	outcome->content = body->bytes ? body->bytes : "";
 	outcome->content_datum = pgnet_body_datum(body);
@@ -78,6 +78,38 @@ pgnet_outcome_timed_out(Job *job, CURL *easy,
 						 before + total - ready);
 	job->outcome.kind = PGNET_OUTCOME_TIMED_OUT;
 	job->outcome.lookup_goes_on = pgnet_lookup_goes_on(easy);
+}
+
+void
+pgnet_outcome_keep_part(Job *job, CURL *easy, const HeaderSection *headers,
+						const TransferBody *body)
+{
+	HttpOutcome *outcome = &job->outcome;
+	size_t		length = Min(body->length, PGNET_MAX_PART_BYTES);
+	long		status = 0;
+	HttpPart   *part;
+
+	(void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	if (outcome->error == NULL || !headers->complete || headers->no_http ||
+		status < 200 || status > 999)
+		return;
+	part = pgnet_allocate(job->request.context, sizeof(HttpPart));
+	if (part == NULL)
+		return;
+	*part = (HttpPart) {
+		.status_code = (int) status,
+		.content_type = find_content_type(headers),
+		.headers = headers->fields,
+		.nheaders = headers->nfields,
+		.content = pgnet_allocate(job->request.context, Max(length, 1)),
+		.received = body->length
+	};
+	if (part->content != NULL)
+	{
+		memcpy(part->content, body->bytes ? body->bytes : "", length);
+		part->content_len = length;
+	}
+	outcome->part = part;
 }
 
 /*
@@ -169,14 +201,14 @@ comes_from_host(CURLcode result)
  * CURLINFO_CONTENT_TYPE may be that of a redirect before it.
  */
 static const char *
-find_content_type(const HttpOutcome *outcome)
+find_content_type(const HeaderSection *headers)
 {
 	const char *found = NULL;
 
-	for (int i = 0; i < outcome->nheaders; i++)
-		if (pg_ascii_tolower(*outcome->headers[i].name) == 'c' &&
-			pg_strcasecmp(outcome->headers[i].name, "Content-Type") == 0)
-			found = outcome->headers[i].value;
+	for (int i = 0; i < headers->nfields; i++)
+		if (pg_ascii_tolower(*headers->fields[i].name) == 'c' &&
+			pg_strcasecmp(headers->fields[i].name, "Content-Type") == 0)
+			found = headers->fields[i].value;
 	return found;
 }
 

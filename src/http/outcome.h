@@ -27,6 +27,14 @@ extern void pgnet_outcome_answered(Job *job, CURL *easy,
 extern void pgnet_outcome_timed_out(Job *job, CURL *easy,
 									int connect_timeout_ms);
 
+/*
+ * There is no response, but its header section came: keep that and the
+ * beginning of the body, if there is memory for it.
+ */
+extern void pgnet_outcome_keep_part(Job *job, CURL *easy,
+									const HeaderSection *headers,
+									const TransferBody *body);
+
 /* libcurl gave up; detail is what CURLOPT_ERRORBUFFER holds. */
 extern void pgnet_outcome_error(Job *job, CURL *easy,
 								CURLcode result, const char *detail);

@@ -165,6 +165,7 @@ pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
 	/* others may have that memory */
 	if (job->outcome.kind != PGNET_OUTCOME_ANSWERED)
 	{
+		pgnet_outcome_keep_part(job, easy, &transfer->headers, &transfer->body);
 		pgnet_decoder_free(&transfer->decoder, &transfer->body);
 		pgnet_body_free(&transfer->body);
 	}

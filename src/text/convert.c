@@ -85,15 +85,15 @@ pgnet_text_from_body(const char *body, size_t length, const char *content_type,
 /* Where the bytes that are looked at end within a character, leave that out. */
 text *
 pgnet_text_beginning(const char *body, size_t length, const char *content_type,
-					 int max_chars)
+					 int max_chars, bool is_cut)
 {
 	size_t		piece = Min(length, (size_t) max_chars * MAX_CHAR_BYTES);
 	text	   *beginning;
 	int			bytes;
 
 	beginning = pgnet_text_from_body(body, piece, content_type, NULL);
-	for (int cut = 1; beginning == NULL && piece < length &&
-		 cut < MAX_CHAR_BYTES;
+	for (int cut = 1; beginning == NULL && (piece < length || is_cut) &&
+		 cut < (int) Min(piece + 1, MAX_CHAR_BYTES);
 		 cut++)
 		beginning = pgnet_text_from_body(body, piece - cut, content_type,
 										 NULL);

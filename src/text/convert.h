@@ -21,9 +21,14 @@ extern text *pgnet_text_from_body(const char *body, size_t length,
 								  const char *content_type,
 								  struct varlena *in_place);
 
-/* The same of its beginning: at most so many characters. */
+/*
+ * The same of its beginning: at most so many characters.  is_cut: there was
+ * more of it, so that its last bytes may be the beginning of a character, which
+ * is left out.
+ */
 extern text *pgnet_text_beginning(const char *body, size_t length,
-								  const char *content_type, int max_chars);
+								  const char *content_type, int max_chars,
+								  bool is_cut);
 
 /* Bytes as a bytea. */
 extern Datum pgnet_bytes_datum(const char *bytes, size_t length);

@@ -280,6 +280,30 @@ subtest 'a database without a worker' => sub {
 	is(wait_response($node, $id, undef, 'later')->{status_code}, 200, 'after a restart of the server, too');
 };
 
+subtest 'part of a response' => sub {
+	my $row = wait_response($node, call('/huge?bytes=5000&stop=3000', timeout_milliseconds => 300));
+	is($row->{status_code}, undef, 'no status');
+	is($row->{content}, undef, 'no content');
+	my ($entry) = @{ $row->{failures} };
+	is($entry->{status}, 200, 'the status, in the log');
+	is($entry->{body_bytes}, 3000, 'how much came');
+	is(length $entry->{body}, 3000, 'and that');
+	is($entry->{headers}{'Content-Length'}, 5000, 'the headers');
+	like($entry->{error}, qr/^Timeout of 300 ms/, 'why there is no more');
+
+	$row = wait_response($node, call('/huge?bytes=200000', max_response_bytes => 100_000, retry => "'{1ms}'"));
+	is($row->{error_msg}, 'gave up after 1 attempt: response body is larger than 100000 bytes', 'too large');
+	ok(length $row->{failures}[0]{body} <= 65536, 'at most 64 kB');
+	$row = wait_response($node, call('/disconnect-mid-body', retry => "'{1ms,1ms}'"));
+	is($row->{failures}[2]{body}, 'half', 'cut');
+	is_deeply([ map { exists $_->{headers} ? 1 : 0 } @{ $row->{failures} } ], [ 0, 0, 1 ], 'headers of the newest only');
+
+	# a character that is cut in two: 4 bytes of "caf\xc3\xa9" and no more
+	my $cut = 'SFRUUC8xLjEgMjAwIE9LDQpDb250ZW50LVR5cGU6IHRleHQvcGxhaW47IGNoYXJzZXQ9dXRmLTgNCkNvbnRlbnQtTGVuZ3RoOiA5OQ0KDQpjYWbD';
+	is(wait_response($node, call("/bytes?base64=$cut"))->{failures}[0]{body}, 'caf', 'a character cut in two is left out');
+	is(wait_response($node, call('/hang', timeout_milliseconds => 50))->{failures}, undef, 'nothing came: no log');
+};
+
 subtest 'the notice' => sub {
 	my (undef, undef, $stderr) = $node->psql('postgres', "select net.http_request('GET', '$base/', retry := '{1s}')");
 	like($stderr, qr/NOTICE: +a server crash will remove/, 'unlogged');

@@ -15,6 +15,7 @@
 #include "compat.h"
 #include "tables/queue/attempt_log.h"
 #include "text/convert.h"
+#include "text/json_fields.h"
 
 /* The most entries that a log has, and the most bytes. */
 #define MAX_ENTRIES 100
@@ -30,6 +31,8 @@
 #define KEY_STATUS "status"
 #define KEY_ERROR "error"
 #define KEY_BODY "body"
+#define KEY_BODY_BYTES "body_bytes"
+#define KEY_HEADERS "headers"
 #define KEY_RESENT "resent"
 #define KEY_ROLE "role"
 
@@ -62,7 +65,10 @@ static void copy_entry(PgnetJsonbState *state, JsonbContainer *entry,
 					   bool with_body);
 static void add_attempt(PgnetJsonbState *state, const void *job);
 static void add_resend(PgnetJsonbState *state, const void *resend);
-static void add_body(PgnetJsonbState *state, const HttpOutcome *outcome);
+static void add_part(PgnetJsonbState *state, const HttpPart *part);
+static void push_body(PgnetJsonbState *state, const text *body);
+static bool is_key(const JsonbValue *key, const char *name);
+static void clip(JsonbValue *value);
 static void push_key(PgnetJsonbState *state, const char *key);
 static void push_text(PgnetJsonbState *state, const char *key,
 					  const char *value);
@@ -271,18 +277,41 @@ copy_entry(PgnetJsonbState *state, JsonbContainer *entry, bool with_body)
 	JsonbValue	value;
 	JsonbIteratorToken token;
 	bool		is_body = false;
+	bool		is_left_out = false;
 
 	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
 	{
 		bool		has_value = token == WJB_KEY || token == WJB_VALUE;
 
 		if (token == WJB_KEY)
-			is_body = value.val.string.len == strlen(KEY_BODY) &&
-				memcmp(value.val.string.val, KEY_BODY, strlen(KEY_BODY)) == 0;
-		if (is_body && has_value && !with_body)
+		{
+			is_body = is_key(&value, KEY_BODY);
+			is_left_out = (is_body && !with_body) ||
+				is_key(&value, KEY_BODY_BYTES) || is_key(&value, KEY_HEADERS);
+		}
+		if (has_value && is_left_out)
 			continue;
+		if (token == WJB_VALUE && is_body)
+			clip(&value);
 		pgnet_jsonb_push(state, token, has_value ? &value : NULL);
 	}
+}
+
+static bool
+is_key(const JsonbValue *key, const char *name)
+{
+	return key->val.string.len == (int) strlen(name) &&
+		memcmp(key->val.string.val, name, strlen(name)) == 0;
+}
+
+/* Leave no more of a body than an entry keeps that is not the newest. */
+static void
+clip(JsonbValue *value)
+{
+	if (value->type == jbvString)
+		value->val.string.len = pg_mbcharcliplen(value->val.string.val,
+												 value->val.string.len,
+												 MAX_BODY_CHARS);
 }
 
 /* AddEntry of pgnet_attempt_log_add(). */
@@ -294,37 +323,55 @@ add_attempt(PgnetJsonbState *state, const void *arg)
 	const HttpMetrics *metrics = &job->metrics;
 	bool		sent = metrics->attempts > 0 && metrics->started != 0;
 	bool		answered = outcome->kind == PGNET_OUTCOME_ANSWERED;
+	int			status = answered ? outcome->status_code :
+		outcome->part	  ? outcome->part->status_code :
+							0;
 
 	pgnet_jsonb_push(state, WJB_BEGIN_OBJECT, NULL);
 	push_time(state, KEY_DUE, job->delivery.due);
 	push_time(state, KEY_AT, sent ? metrics->started : 0);
 	push_number(state, KEY_MS,
 				sent ? psprintf("%.1f", metrics->duration_us / 1000.0) : NULL);
-	push_number(state, KEY_STATUS,
-				answered ? psprintf("%d", outcome->status_code) : NULL);
+	push_number(state, KEY_STATUS, status > 0 ? psprintf("%d", status) : NULL);
 	push_text(state, KEY_ERROR,
 			  answered ? NULL : pgnet_text_from_header(outcome->error));
-	add_body(state, outcome);
+	if (answered)
+		push_body(state,
+				  pgnet_text_beginning(outcome->content, outcome->content_len,
+									   outcome->content_type, MAX_BODY_CHARS,
+									   outcome->content_is_cut));
+	else if (outcome->part != NULL)
+		add_part(state, outcome->part);
+	else
+		push_body(state, NULL);
 	pgnet_jsonb_push(state, WJB_END_OBJECT, NULL);
 }
 
-/* The beginning of the response body if it is text, else null. */
+/* What came of a response that was not complete. */
 static void
-add_body(PgnetJsonbState *state, const HttpOutcome *outcome)
+add_part(PgnetJsonbState *state, const HttpPart *part)
 {
-	text	   *body = NULL;
-	int			length;
+	Jsonb	   *headers;
+	JsonbValue	value = {.type = jbvBinary};
 
-	if (outcome->kind == PGNET_OUTCOME_ANSWERED)
-		body = pgnet_text_beginning(outcome->content, outcome->content_len,
-									outcome->content_type, MAX_BODY_CHARS);
-	if (body == NULL)
-	{
-		push_text(state, KEY_BODY, NULL);
-		return;
-	}
-	length = VARSIZE_ANY_EXHDR(body);
-	push_text(state, KEY_BODY, pnstrdup(VARDATA_ANY(body), length));
+	push_body(state,
+			  pgnet_text_beginning(part->content, part->content_len,
+								   part->content_type, PGNET_MAX_PART_BYTES,
+								   part->content_len < part->received ||
+									   part->content_len > 0));
+	push_number(state, KEY_BODY_BYTES, psprintf("%zu", part->received));
+	headers = pgnet_json_fields_build(part->headers, part->nheaders);
+	push_key(state, KEY_HEADERS);
+	value.val.binary.data = &headers->root;
+	value.val.binary.len = VARSIZE(headers) - VARHDRSZ;
+	pgnet_jsonb_push(state, WJB_VALUE, &value);
+}
+
+/* A body, or null. */
+static void
+push_body(PgnetJsonbState *state, const text *body)
+{
+	push_text(state, KEY_BODY, body ? text_to_cstring(body) : NULL);
 }
 
 /* AddEntry of pgnet_attempt_log_resend(). */

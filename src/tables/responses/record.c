@@ -138,7 +138,7 @@ part(Parts *parts, Oid table, Job *const *jobs, int njobs, bool remove_only)
 		if (job->table != table)
 			continue;
 		delivery->log = delivery->failures;
-		if (delivery->disposition >= PGNET_AGAIN)
+		if (delivery->disposition >= PGNET_AGAIN || job->outcome.part != NULL)
 			delivery->log = pgnet_attempt_log_add(job);
 		if (!remove_only && delivery->next_due != 0)
 			parts->kept[parts->nkept++] = job;
@@ -181,7 +181,8 @@ keep_rows(StatementSession *session, Parts *parts)
 												   &(RetryPolicy) {0});
 		/* also if it comes to another try to record it */
 		delivery->next_due = 0;
-		delivery->log = delivery->failures;
+		if (job->outcome.part == NULL)
+			delivery->log = delivery->failures;
 		parts->stored[parts->nstored++] = job;
 	}
 }
