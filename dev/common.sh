@@ -61,7 +61,7 @@ source_files() {
 		git -c safe.directory="$PWD" ls-files -z --cached --others --exclude-standard
 	else
 		find . -type f -not -path './.git/*' -not -path '*/tmp_check/*' -not -path './test/results/*' \
-			-not -path './output_iso/*' -not -name '*.o' -not -name '*.so' -not -name '*.bc' -not -name '*.d' \
+			-not -path './output_iso/*' -not -path '*/node_modules/*' -not -name '*.o' -not -name '*.so' -not -name '*.bc' -not -name '*.d' \
 			-not -name '*.pyc' -not -name "$(built_sql)" -printf '%P\0'
 	fi | perl -0lne 'print if -e || -l'
 }
@@ -72,6 +72,11 @@ built_sql() { sed -n "s/^default_version = '\(.*\)'/pg_net--\1.sql/p" pg_net.con
 # copy_tree DIR: a clean copy of the sources, owned by the unprivileged user.
 copy_tree() {
 	source_files | tar -c --null --no-recursion -T - -f - | "${as_user[@]}" tar -x --no-same-owner -f - -C "$1"
+}
+
+# copy_test_libraries DIR: and the libraries of test/npm, if dev/install-deps got them.
+copy_test_libraries() {
+	[ ! -d test/npm/node_modules ] || tar -c -f - test/npm/node_modules | "${as_user[@]}" tar -x --no-same-owner -f - -C "$1"
 }
 
 # build_tree DIR [VARIABLE=value...]: compile a copy.
