@@ -60,6 +60,7 @@ typedef struct Delivery
 	TimestampTz decided;		/* when, unless it is done or failed */
 	TimestampTz next_due;
 	Jsonb	   *log;			/* failures with this attempt, while recorded */
+	int64		log_growth;		/* by how many bytes that is longer */
 } Delivery;
 
 typedef struct Job
@@ -87,7 +88,7 @@ typedef struct Job
 	/* false: only id, role and URL are here; load the row before sending */
 	bool		loaded;
 	size_t		size;			/* bytes this job holds, roughly */
-	size_t		queue_bytes;	/* URL, headers and body of its row */
+	size_t		queue_bytes;	/* see pgnet_queue_row_stored_size() */
 
 	int			inflight_entry; /* in shared memory; 0: none */
 

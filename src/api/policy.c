@@ -63,9 +63,7 @@ static void
 take_quota(const QueueRow *row)
 {
 	uint64		max_bytes = (uint64) pgnet_setting_max_waiting_size << 20;
-	uint64		size = VARHDRSZ + strlen(row->url) +
-		(row->body ? VARHDRSZ + row->body_len : 0) +
-		(row->headers ? VARSIZE(row->headers) : 0);
+	uint64		size = pgnet_queue_row_size(row);
 	uint64		rows;
 	uint64		bytes;
 

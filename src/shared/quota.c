@@ -169,14 +169,17 @@ pgnet_quota_taken(QuotaTaken **list)
 }
 
 void
-pgnet_quota_give(Oid role, uint64 rows, uint64 bytes)
+pgnet_quota_give(Oid role, uint64 rows, int64 bytes)
 {
 	QuotaCounter *counter = lock_counter(role, false);
 
 	if (counter == NULL)
 		return;
 	lower(&counter->rows, rows);
-	lower(&counter->bytes, bytes);
+	if (bytes > 0)
+		lower(&counter->bytes, bytes);
+	else
+		pg_atomic_fetch_add_u64(&counter->bytes, -bytes);
 	unlock_counter(counter);
 }
 

@@ -34,8 +34,12 @@ extern bool pgnet_quota_take(Oid role, uint64 size, uint64 max_rows,
 /* What this transaction has taken so far, palloc'd.  Returns how many. */
 extern int	pgnet_quota_taken(QuotaTaken **list);
 
-/* Rows of a role of our database were removed. */
-extern void pgnet_quota_give(Oid role, uint64 rows, uint64 bytes);
+/*
+ * Rows of a role of our database were removed, and bytes with them.  bytes is
+ * negative if other rows have grown by more than that: they were not asked for,
+ * so no limit applies.
+ */
+extern void pgnet_quota_give(Oid role, uint64 rows, int64 bytes);
 
 /*
  * For the worker, which counted the queue of our database: set the counter of a

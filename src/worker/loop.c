@@ -50,6 +50,14 @@
 /* How much later expired responses are removed while the network is busy. */
 #define EXPIRY_PATIENCE_MS 1000
 
+/* What recorded jobs of a role give back of its quota. */
+typedef struct QuotaGiven
+{
+	Oid			role;
+	uint64		rows;
+	int64		bytes;
+} QuotaGiven;
+
 static void loop_init(Loop *loop, WorkerState *worker);
 static HttpEngine *create_engine(Loop *loop);
 static void begin_cycle(Loop *loop);
@@ -62,6 +70,7 @@ static bool sends_more(const Loop *loop);
 static void collect_finished(Loop *loop);
 static void record_outcomes(Loop *loop);
 static void forget_recorded(Loop *loop);
+static void give_quota(QuotaGiven *given, const Job *job);
 static void end_lookups(Loop *loop);
 static void do_duties(Loop *loop);
 static void follow_tables(Loop *loop);
@@ -322,7 +331,7 @@ static void
 forget_recorded(Loop *loop)
 {
 	dlist_head *recorded = &loop->recorder.recorded;
-	QuotaTaken	gone = {.role = InvalidOid};
+	QuotaGiven	given = {.role = InvalidOid};
 
 	if (dlist_is_empty(recorded))
 		return;
@@ -332,29 +341,38 @@ forget_recorded(Loop *loop)
 		/* the ids of a dropped table may mean other rows by now */
 		bool		known = job->table == loop->guard.queue;
 
-		/* most are of one role */
-		if (job->role != gone.role)
-		{
-			pgnet_quota_give(gone.role, gone.rows, gone.bytes);
-			gone = (QuotaTaken) {.role = job->role};
-		}
+		give_quota(&given, job);
 		pgnet_storage_note(&loop->storage, job);
-		if (job->delivery.disposition != PGNET_AGAIN)
-		{
-			gone.rows++;
-			gone.bytes += job->queue_bytes;
-		}
 		if (job->delivery.next_due != 0)
 			pgnet_intake_note_due(&loop->intake, job->delivery.next_due);
 		if (known)
 			pgnet_order_end(loop->order, job);
 		pgnet_lanes_end(loop->lanes, job, known);
 	}
-	pgnet_quota_give(gone.role, gone.rows, gone.bytes);
+	pgnet_quota_give(given.role, given.rows, given.bytes);
 	pgnet_database_broadcast(pgnet_worker_database(loop->worker));
 	pgnet_lifetime_note_work(&loop->lifetime, loop->now);
 	pgnet_expiry_note_recorded(&loop->expiry);
 	pgnet_activity_note_written(&loop->activity, loop->now);
+}
+
+/* Give back what a recorded job took; one that stays has a longer log now. */
+static void
+give_quota(QuotaGiven *given, const Job *job)
+{
+	/* most are of one role */
+	if (job->role != given->role)
+	{
+		pgnet_quota_give(given->role, given->rows, given->bytes);
+		*given = (QuotaGiven) {.role = job->role};
+	}
+	if (job->delivery.disposition == PGNET_AGAIN)
+		given->bytes -= job->delivery.log_growth;
+	else
+	{
+		given->rows++;
+		given->bytes += (int64) job->queue_bytes;
+	}
 }
 
 /* Give back the places of lookups that outlasted their requests and ended. */

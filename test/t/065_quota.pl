@@ -109,6 +109,49 @@ subtest 'the size' => sub {
 	wait_queue_empty();
 };
 
+# What an error says is queued: requests and kB.  There is no room for a body of more than 1 MB.
+sub queued_size
+{
+	my $error = as('alice', "select net.http_post('$url/echo', jsonb_build_object('x', repeat('y', 1200000)))");
+	return $error =~ /(\d+) requests? with (\d+) kB (?:is|are) queued/ ? [ $1, $2 ] : $error;
+}
+
+subtest 'what else has a size' => sub {
+	my $context = "select net.http_request('GET', '$url/status/200', context := jsonb_build_array(repeat('y', 600000)))";
+	is_deeply(queued_size(), [ 0, 0 ], 'nothing waits');
+	close_gate('context');
+	like(as('alice', $context), qr/^\d+$/, 'less than a megabyte of context waits');
+	like(as('alice', $context), qr/^53400: .* 1 request with 58\d kB is queued, this one has 58\d kB, /, 'more does not');
+	my $before = queued_size();
+	$node->restart;
+	wait_for('a worker to count', sub { queued_size()->[0] == 1 });
+	is_deeply(queued_size(), $before, 'a worker counts as much after a restart');
+	append_to_file("$gate/context", '');
+	wait_queue_empty();
+	is_deeply(queued_size(), [ 0, 0 ], 'nothing is left of it');
+
+	my $flaky = "net.http_request('GET', '$url/flaky/%s?fails=%d&body=' || repeat('x', 900), retry := array_fill(interval '1 ms', '{20}') || interval '1 hour')";
+	my $id = as('alice', 'select ' . sprintf($flaky, 'long', 1000));
+	wait_for('attempts to fail', sub { sql("select jsonb_array_length(failures) from net.http_request_queue where id = $id") eq '21' });
+	my $size = queued_size();
+	is($size->[0], 1, 'a request waits for its next attempt');
+	cmp_ok($size->[1], '>=', 20, 'the log of its attempts counts');
+	cmp_ok($size->[1], '<=', 30, 'once');
+	$node->restart;
+	wait_for('a worker to count', sub { queued_size()->[0] == 1 });
+	is_deeply(queued_size(), $size, 'a worker counts as much after a restart');
+	as('alice', 'select ' . sprintf($flaky, 'short', 10));
+	wait_for('the other one to be answered', sub { sql('select count(*) from net.http_request_queue') == 1 });
+	is_deeply(queued_size(), $size, 'of one that is done, the log does not');
+	sql('create table child () inherits (net.http_request_queue)');
+	$node->restart;
+	$size = wait_for('a worker to count by a statement', sub { my $now = queued_size(); return $now->[0] == 1 && $now });
+	cmp_ok($size->[1], '<=', 30, 'a statement counts as well, what is stored');
+	sql('drop table child');
+	is(sql("delete from net.http_request_queue where id = $id returning 'gone'"), 'gone', 'it is removed');
+	wait_for('the worker to count', sub { queued_size()->[0] == 0 });
+};
+
 # Bodies are not compressed here, so that few are enough.
 subtest 'what is stored of responses' => sub {
 	my $whole = sub { my ($row) = @_; return defined $row->{content} && defined $row->{headers} && !defined $row->{error_msg} };

@@ -8,7 +8,6 @@
  */
 #include "postgres.h"
 
-#include "access/detoast.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/transam.h"
@@ -22,11 +21,21 @@
 #include "tables/queue/queue_row.h"
 #include "tables/statement.h"
 
+/*
+ * As pgnet_queue_row_stored_size(), except that jsonb and arrays count as they
+ * are stored.
+ */
 static PreparedStatement count_rows = {
 	.sql = "SELECT q.role::pg_catalog.oid, pg_catalog.count(*),"
 		   " pg_catalog.sum(pg_catalog.octet_length(q.url)"
 		   " OPERATOR(pg_catalog.+) COALESCE(pg_catalog.pg_column_size(q.headers), 0)"
-		   " OPERATOR(pg_catalog.+) COALESCE(pg_catalog.octet_length(q.body), 0))"
+		   " OPERATOR(pg_catalog.+) COALESCE(pg_catalog.octet_length(q.body), 0)"
+		   " OPERATOR(pg_catalog.+)"
+		   " COALESCE(pg_catalog.pg_column_size(q.same_origin_headers), 0)"
+		   " OPERATOR(pg_catalog.+) COALESCE(pg_catalog.pg_column_size(q.failures), 0)"
+		   " OPERATOR(pg_catalog.+)"
+		   " COALESCE(pg_catalog.octet_length(q.ordering_key), 0)"
+		   " OPERATOR(pg_catalog.+) COALESCE(pg_catalog.pg_column_size(q.context), 0))"
 		   " FROM net.http_request_queue AS q WHERE q.gave_up IS NULL"
 		   " GROUP BY q.role",
 };
@@ -41,7 +50,6 @@ static PreparedStatement find_prepared = {
 static Waiting *count_by_statement(int *nroles);
 static Waiting *count_slots(Relation queue, int *nroles);
 static void count_slot(HTAB *roles, TupleTableSlot *slot);
-static uint64 column_size(TupleTableSlot *slot, int number);
 static Waiting *list(HTAB *roles, int *nroles);
 static int	compare_roles(const void *a, const void *b);
 
@@ -115,30 +123,22 @@ count_slots(Relation queue, int *nroles)
 static void
 count_slot(HTAB *roles, TupleTableSlot *slot)
 {
-	bool		null;
-	Datum		value = slot_getattr(slot, QUEUE_ROLE + 1, &null);
-	Oid			role = null ? InvalidOid : DatumGetObjectId(value);
+	const Datum *values = slot->tts_values;
+	const bool *nulls = slot->tts_isnull;
+	Oid			role;
 	bool		found;
 	Waiting    *waiting;
 
-	if (!slot_attisnull(slot, QUEUE_GAVE_UP + 1))
+	slot_getsomeattrs(slot, QUEUE_NCOLUMNS);
+	if (!nulls[QUEUE_GAVE_UP])
 		return;
+	role = nulls[QUEUE_ROLE] ? InvalidOid :
+							   DatumGetObjectId(values[QUEUE_ROLE]);
 	waiting = hash_search(roles, &role, HASH_ENTER, &found);
 	if (!found)
 		*waiting = (Waiting) {.role = role};
 	waiting->rows++;
-	waiting->bytes += column_size(slot, QUEUE_URL) +
-		column_size(slot, QUEUE_HEADERS) + column_size(slot, QUEUE_BODY);
-}
-
-/* How many bytes a variable-length column is, without reading it. */
-static uint64
-column_size(TupleTableSlot *slot, int number)
-{
-	bool		null;
-	Datum		value = slot_getattr(slot, number + 1, &null);
-
-	return null ? 0 : toast_raw_datum_size(value);
+	waiting->bytes += pgnet_queue_row_stored_size(values, nulls);
 }
 
 /* What was counted, as an array. */

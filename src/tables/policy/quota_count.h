@@ -13,7 +13,7 @@ typedef struct Waiting
 {
 	Oid			role;
 	uint64		rows;
-	uint64		bytes;			/* of URLs, headers and bodies */
+	uint64		bytes;			/* see pgnet_queue_row_stored_size() */
 } Waiting;
 
 /* Count the queue; palloc'd, sorted by role. */

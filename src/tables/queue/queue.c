@@ -5,7 +5,6 @@
  */
 #include "postgres.h"
 
-#include "access/detoast.h"
 #include "access/table.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
@@ -154,7 +153,6 @@ static void read_selected(const StatementSession *session, int number,
 static bool is_due(QueueRead *read, const Row *row);
 static void take_row(QueueRead *read, const Row *row);
 static void copy_row(QueueRead *read, const Row *row);
-static size_t column_size(const Row *row, int number);
 
 int64
 pgnet_queue_insert(const QueueRow *row)
@@ -593,12 +591,14 @@ is_due(QueueRead *read, const Row *row)
 	return false;
 }
 
-/* Make a job of a row: whole, if its headers and body are small. */
+/* Make a job of a row: whole, if it is small. */
 static void
 copy_row(QueueRead *read, const Row *row)
 {
 	Job		   *job = pgnet_job_create(read->parent);
 	MemoryContext before = MemoryContextSwitchTo(job->request.context);
+	size_t		url_size = pgnet_queue_column_size(row->values, row->nulls,
+												   QUEUE_URL);
 	char	   *problem = NULL;
 
 	/* reading the columns may throw: whoever has the list frees it */
@@ -613,8 +613,7 @@ copy_row(QueueRead *read, const Row *row)
 	if (row->nulls[QUEUE_URL])
 		problem = pstrdup("null value in column \"url\"");
 	else
-		problem = pgnet_url_length_problem(column_size(row, QUEUE_URL) -
-										   VARHDRSZ);
+		problem = pgnet_url_length_problem(url_size - VARHDRSZ);
 	if (problem == NULL)
 		job->request.url = TextDatumGetCString(row->values[QUEUE_URL]);
 	if (!row->nulls[QUEUE_ORDERING_KEY])
@@ -622,9 +621,8 @@ copy_row(QueueRead *read, const Row *row)
 			TextDatumGetCString(row->values[QUEUE_ORDERING_KEY]);
 	job->delivery.keeps_refused = job->request.url != NULL &&
 		pgnet_url_is_endpoint(job->request.url);
-	job->size = column_size(row, QUEUE_HEADERS) +
-		column_size(row, QUEUE_BODY);
-	job->queue_bytes = job->size + column_size(row, QUEUE_URL);
+	job->queue_bytes = pgnet_queue_row_stored_size(row->values, row->nulls);
+	job->size = job->queue_bytes - url_size;
 
 	job->loaded = job->size < read->max_bytes;
 	if (job->loaded || problem != NULL || job->deaths > 0)
@@ -642,11 +640,4 @@ copy_row(QueueRead *read, const Row *row)
 	job->size = Max(job->size,
 					MemoryContextMemAllocated(job->request.context, false));
 	MemoryContextSwitchTo(before);
-}
-
-/* How many bytes a variable-length column is, without reading it. */
-static size_t
-column_size(const Row *row, int number)
-{
-	return row->nulls[number] ? 0 : toast_raw_datum_size(row->values[number]);
 }

@@ -26,7 +26,7 @@ extern bool pgnet_queue_is_inserting(void);
 typedef struct QueueRead
 {
 	Oid			table;			/* the queue as locked */
-	size_t		max_bytes;		/* of headers and body, to read a row whole */
+	size_t		max_bytes;		/* beside its URL, to read a row whole */
 	MemoryContext parent;		/* of jobs */
 
 	/*

@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -40,6 +41,17 @@ const ShapeColumn pgnet_queue_shape[QUEUE_NCOLUMNS] = {
 	[QUEUE_CONTEXT] = {"context", JSONBOID},
 	[QUEUE_KEEP] = {"keep", BOOLOID},
 	[QUEUE_DEATHS] = {"deaths", INT4OID},
+};
+
+/* Those that count for the size of a row: see pgnet_queue_row_size(). */
+static const int sized_columns[] = {
+	QUEUE_URL,
+	QUEUE_HEADERS,
+	QUEUE_BODY,
+	QUEUE_SAME_ORIGIN_HEADERS,
+	QUEUE_FAILURES,
+	QUEUE_ORDERING_KEY,
+	QUEUE_CONTEXT
 };
 
 static char *read_method(HttpRequest *request, const Datum *values,
@@ -92,6 +104,41 @@ pgnet_queue_row_write(const QueueRow *row, Datum *values, bool *nulls)
 	WRITE(QUEUE_CONTEXT, row->context, JsonbPGetDatum(row->context));
 	WRITE(QUEUE_KEEP, row->has_keep, BoolGetDatum(row->keep));
 #undef WRITE
+}
+
+/* The columns of sized_columns that a new row can have. */
+size_t
+pgnet_queue_row_size(const QueueRow *row)
+{
+	size_t		size = VARHDRSZ + strlen(row->url);
+
+	if (row->headers != NULL)
+		size += VARSIZE(row->headers);
+	if (row->body != NULL)
+		size += VARHDRSZ + row->body_len;
+	if (row->same_origin_headers != NULL)
+		size += VARSIZE(row->same_origin_headers);
+	if (row->ordering_key != NULL)
+		size += VARHDRSZ + VARSIZE_ANY_EXHDR(row->ordering_key);
+	if (row->context != NULL)
+		size += VARSIZE(row->context);
+	return size;
+}
+
+size_t
+pgnet_queue_row_stored_size(const Datum *values, const bool *nulls)
+{
+	size_t		size = 0;
+
+	for (int i = 0; i < (int) lengthof(sized_columns); i++)
+		size += pgnet_queue_column_size(values, nulls, sized_columns[i]);
+	return size;
+}
+
+size_t
+pgnet_queue_column_size(const Datum *values, const bool *nulls, int column)
+{
+	return nulls[column] ? 0 : toast_raw_datum_size(values[column]);
 }
 
 char *

@@ -68,6 +68,19 @@ typedef struct QueueRow
 
 extern const ShapeColumn pgnet_queue_shape[QUEUE_NCOLUMNS];
 
+/*
+ * How many bytes of a row count for pg_net.max_waiting_size_per_role: the
+ * columns whose values can be long, before compression.  The second function is
+ * for a row that was read, and does not read TOASTed values.
+ */
+extern size_t pgnet_queue_row_size(const QueueRow *row);
+extern size_t pgnet_queue_row_stored_size(const Datum *values,
+										  const bool *nulls);
+
+/* Of one column of variable length; 0 for null. */
+extern size_t pgnet_queue_column_size(const Datum *values, const bool *nulls,
+									  int column);
+
 /* Set the columns that have no default.  Values may point into row. */
 extern void pgnet_queue_row_write(const QueueRow *row, Datum *values,
 								  bool *nulls);

@@ -82,6 +82,7 @@ typedef struct Parts
 static void record(void *recording);
 static void part(Parts *parts, Oid table, Job *const *jobs, int njobs,
 				 bool remove_only);
+static void add_to_log(Job *job);
 static bool leaves_nothing(const Job *job);
 static void keep_rows(StatementSession *session, Parts *parts);
 static void remove_rows(StatementSession *session, Job *const *jobs, int njobs,
@@ -139,7 +140,7 @@ part(Parts *parts, Oid table, Job *const *jobs, int njobs, bool remove_only)
 			continue;
 		delivery->log = delivery->failures;
 		if (delivery->disposition >= PGNET_AGAIN || job->outcome.part != NULL)
-			delivery->log = pgnet_attempt_log_add(job);
+			add_to_log(job);
 		if (!remove_only && delivery->next_due != 0)
 			parts->kept[parts->nkept++] = job;
 		else
@@ -148,6 +149,18 @@ part(Parts *parts, Oid table, Job *const *jobs, int njobs, bool remove_only)
 			!leaves_nothing(job))
 			parts->stored[parts->nstored++] = job;
 	}
+}
+
+/* Add the last attempt to the log of a job. */
+static void
+add_to_log(Job *job)
+{
+	Delivery   *delivery = &job->delivery;
+
+	delivery->log = pgnet_attempt_log_add(job);
+	delivery->log_growth = VARSIZE(delivery->log);
+	if (delivery->failures != NULL)
+		delivery->log_growth -= VARSIZE(delivery->failures);
 }
 
 /* Does a success leave no response?  A callback is called with one first. */
