@@ -38,7 +38,6 @@ pgnet_due_rows_look_again(DueRows *rows)
 	rows->next = DT_NOBEGIN;
 }
 
-/* A place behind all rows is at the end. */
 void
 pgnet_due_rows_read(DueRows *rows, DuePlace place, TimestampTz next)
 {
@@ -59,7 +58,7 @@ pgnet_due_rows_due(const DueRows *rows, TimestampTz now)
 	return now + (rows->next - GetCurrentTimestamp());
 }
 
-/* If the clock was set back, what is due from now on was not read. */
+/* If the clock was set back, place may be in the future: do not skip rows. */
 DuePlace
 pgnet_due_rows_begin(const DueRows *rows, TimestampTz wall_now)
 {
@@ -67,7 +66,7 @@ pgnet_due_rows_begin(const DueRows *rows, TimestampTz wall_now)
 										rows->place;
 }
 
-/* The place behind all rows that are due at a time. */
+/* The place after all rows that are due at a time. */
 static DuePlace
 after_all_due(TimestampTz time)
 {

@@ -10,10 +10,10 @@
 #include "policy/retry.h"
 #include "worker/hold.h"
 
-/* So many failures in a row begin a pause. */
+/* This many failures in a row begin a pause. */
 #define FAILURES_TO_BACK_OFF 5
 
-/* The first pause, what each is longer than the one before, and the longest. */
+/* The first pause, which is also added to each further one; the longest. */
 #define PAUSE_STEP_S 30
 #define LONGEST_PAUSE_S 300
 
@@ -112,7 +112,7 @@ pgnet_hold_note_outcome(LaneQueue *queue, const Job *job, TimestampTz now)
 		return;
 	}
 	hold->failures++;
-	/* those that were in flight with the one that began a pause do not count */
+	/* a pause is not prolonged by what was in flight when it began */
 	if (hold->failures >= FAILURES_TO_BACK_OFF && now >= hold->until)
 	{
 		hold->pause_s = Min(hold->pause_s + PAUSE_STEP_S, LONGEST_PAUSE_S);
@@ -125,8 +125,8 @@ pgnet_hold_note_outcome(LaneQueue *queue, const Job *job, TimestampTz now)
 }
 
 /*
- * Does an outcome say that the endpoint fails?  A timeout of the caller's own
- * that is too short says nothing of it.
+ * Is an outcome a failure of the endpoint?  A timeout is not, if the caller has
+ * set a shorter one than the endpoint.
  */
 static bool
 is_failure(const Lane *lane, const HttpOutcome *outcome, int timeout_ms)

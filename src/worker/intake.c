@@ -3,13 +3,13 @@
  *
  * Runs in: workers.
  *
- * The queue is read forward by id, from where reading ended or from the
- * lowest id that was announced since, whichever comes first.  An id that was
- * announced later than a higher one is met a second time on the way: the lanes
- * know which they have.  Where a lane or a role had no room for more, the
- * queue is read once more when it has, which is a refill.  And it is read from
- * the start when rows were changed while some were left out, as their time had
- * not come, say.
+ * The queue is read in order of id, from where the last read ended or from the
+ * lowest id that was announced since, whichever is lower.  So rows may be read
+ * again; the lanes know which they have.  If a lane or a role has no room for a
+ * row, the queue is read again when it has, which is a refill.  Rows that are
+ * not due, and those with a busy ordering key, are left out; if rows are
+ * changed while some are left out, the whole queue is read again, which is a
+ * rescan.
  */
 #include "postgres.h"
 
@@ -31,34 +31,41 @@
 #include "worker/copies.h"
 #include "worker/intake.h"
 
-/* With enough in memory, read on for other hosts' requests this often. */
+/*
+ * With enough requests in memory, read on this often, for other lanes whose
+ * requests come later in the queue.
+ */
 #define LOOK_AHEAD_MS 5
 
-/* What reading may take after it took too long: 25 s, then twice as long. */
+/*
+ * The statement_timeout of a read after one that failed grows with the pause of
+ * its backoff, up to this.
+ */
 #define LONGEST_READ_SECONDS 100
 
 /*
- * How long what endpoints and secrets said may wait: rights are to be those of
- * the attempt, and the time of a signature is looked at by receivers.
+ * How old a loaded request may be when it is sent, if it has values of an
+ * endpoint or of secrets: privileges are checked for each attempt, and
+ * receivers check the time of a signature.
  */
 #define FRESH_MS 5000
 
-/* So many times as many rows are read at a time when only ids are kept. */
+/* Read this many times more rows at a time if only their ids are kept. */
 #define IDS_FACTOR 10
 
-/* Rows loaded by their ids at a time. */
+/* The most rows that are loaded by their ids at a time. */
 #define MAX_LOAD_ROWS 200
 
-/* The least time from one reading of all rows to the next, in units of it. */
+/* The least pause after a rescan, as a multiple of its duration. */
 #define RESCAN_PAUSE_FACTOR 50
 
 /* Why a row was read. */
 typedef enum ReadKind
 {
-	READ_NEW,					/* reading went on to it */
+	READ_NEW,					/* it may not have been read before */
 	READ_REFILL,				/* there was no room for it before */
 	READ_DUE,					/* its time has come */
-	READ_ORDERED				/* its ordering key is free */
+	READ_ORDERED				/* it is the next one of its ordering key */
 } ReadKind;
 
 /* What one transaction reads. */
@@ -66,16 +73,16 @@ typedef struct Rows
 {
 	Intake	   *intake;
 	TableGuard *guard;
-	int64	   *ids;			/* to load */
+	int64	   *ids;			/* of the rows to load */
 	int			nids;
-	bool		begun;			/* the tables could be locked */
-	bool		refill;
-	int64		from_id;		/* of a scan */
-	int			limit;
-	DuePlace	due_place;		/* of reading what is due */
-	TimestampTz next_due;
-	bool		given_up_left;
-	QueueRead	read;			/* what it brought */
+	bool		begun;			/* the tables were locked */
+	bool		refill;			/* a scan is for a refill */
+	int64		from_id;		/* where a scan begins */
+	int			limit;			/* rows to read */
+	DuePlace	due_place;		/* up to where due rows were read */
+	TimestampTz next_due;		/* when there will be more */
+	bool		given_up_left;	/* rows that could not be removed */
+	QueueRead	read;			/* what was read */
 	LaneEndpoint *endpoints;	/* whose limits to read */
 	int			nendpoints;
 } Rows;
@@ -106,11 +113,10 @@ static void set_limits(Job *job);
 static void use_limits(Intake *intake, const Job *job);
 static void take_refused(Intake *intake, Job *job, TimestampTz now);
 
-/* Go back to a lower id, or on to a higher one. */
 void
 pgnet_intake_announce(Intake *intake, int64 id)
 {
-	/* read to the end before: skip what lies between, dead rows and all */
+	/* if all was read, skip the rows before id, of which many may be dead */
 	intake->next_id = intake->more ? Min(intake->next_id, id) : id;
 	intake->more = true;
 	intake->looked_again = false;
@@ -131,9 +137,8 @@ pgnet_intake_note_due(Intake *intake, TimestampTz due)
 }
 
 /*
- * Read on while there is room in memory for more, for the next requests and
- * those of other lanes.  Beyond that only ids are kept, and reading gives way
- * to sending.
+ * Read on at once while there is room for whole requests.  If there is only
+ * room for ids, read less often while the network is busy.
  */
 TimestampTz
 pgnet_intake_read_due(Intake *intake, TimestampTz now, bool busy)
@@ -152,8 +157,8 @@ pgnet_intake_read_due(Intake *intake, TimestampTz now, bool busy)
 }
 
 /*
- * Read all rows again, if that is wanted; but not before what is new was read,
- * and not too often.
+ * Begin a rescan, if one is wanted, new rows have been read, and the last one
+ * is long enough ago.
  */
 static void
 begin_rescan(Intake *intake, TimestampTz now)
@@ -166,7 +171,7 @@ begin_rescan(Intake *intake, TimestampTz now)
 	intake->rescan_began = now;
 }
 
-/* Is a refill under way, or needed? */
+/* Begin a refill if one is needed.  Is one under way? */
 static bool
 begin_refill(Intake *intake)
 {
@@ -176,7 +181,6 @@ begin_refill(Intake *intake)
 	return intake->refilling;
 }
 
-/* Load only when there is nothing in memory to send. */
 TimestampTz
 pgnet_intake_load_due(const Intake *intake)
 {
@@ -186,7 +190,6 @@ pgnet_intake_load_due(const Intake *intake)
 	return pgnet_backoff_after(&intake->load_backoff, DT_NOBEGIN);
 }
 
-/* Read the next rows. */
 void
 pgnet_intake_read(Intake *intake, TableGuard *guard, TimestampTz now)
 {
@@ -194,7 +197,7 @@ pgnet_intake_read(Intake *intake, TableGuard *guard, TimestampTz now)
 	PaceRun		run;
 
 	dlist_init(&rows.read.jobs);
-	/* in turns */
+	/* new rows and refills take turns */
 	rows.refill = begin_refill(intake) && !(intake->more && intake->refilled);
 	intake->refilled = rows.refill;
 	rows.from_id = rows.refill ? intake->refill_id : intake->next_id;
@@ -217,7 +220,7 @@ pgnet_intake_read(Intake *intake, TableGuard *guard, TimestampTz now)
 		look_again(intake);
 }
 
-/* Is all done that comes before the first row is read? */
+/* Do what comes before the first read; false: not done yet. */
 static bool
 begin_reading(Intake *intake, TableGuard *guard, Backoff *backoff)
 {
@@ -225,7 +228,6 @@ begin_reading(Intake *intake, TableGuard *guard, Backoff *backoff)
 		pgnet_quarantine_begin(intake->quarantine, guard, backoff);
 }
 
-/* Load rows by their ids. */
 void
 pgnet_intake_load(Intake *intake, TableGuard *guard, TimestampTz now)
 {
@@ -250,14 +252,13 @@ pgnet_intake_load(Intake *intake, TableGuard *guard, TimestampTz now)
 		return;
 	}
 	pgnet_jobs_free(&rows.read.jobs);
-	/* one by one: for that one there may be no memory */
+	/* one by one: a row may be too large for the memory there is */
 	if (rows.begun)
 		pgnet_pace_failed(&intake->load_pace, 1, false);
 	if (rows.begun && rows.nids == 1)
 		pgnet_lanes_postpone(intake->lanes);
 }
 
-/* Read what became due, as reading goes on. */
 TimestampTz
 pgnet_intake_scheduled_due(const Intake *intake, TimestampTz now, bool busy)
 {
@@ -307,12 +308,12 @@ pgnet_intake_read_scheduled(Intake *intake, TableGuard *guard,
 	if (rows.begun)
 		pgnet_pace_failed(&intake->due_pace, rows.limit, true);
 	pgnet_jobs_free(&rows.read.jobs);
-	/* nothing is due in a table that is not there */
+	/* the table is missing: nothing is due */
 	if (guard->missing)
 		pgnet_due_rows_init(&intake->due_rows);
 }
 
-/* What could not be removed is tried again after a pause. */
+/* Plan when to try again to remove rows that could not be removed. */
 static void
 plan_given_up(Intake *intake, const Rows *rows)
 {
@@ -352,7 +353,6 @@ pgnet_intake_read_ordered(Intake *intake, TableGuard *guard)
 	pgnet_jobs_free(&rows.read.jobs);
 }
 
-/* Rows of net.endpoint may have changed. */
 TimestampTz
 pgnet_intake_limits_due(const Intake *intake)
 {
@@ -377,7 +377,7 @@ pgnet_intake_read_limits(Intake *intake, TableGuard *guard)
 							   &rows.endpoints[i].policy);
 }
 
-/* How many rows to read at a time, if there is time. */
+/* How many rows to read at a time, unless the pace says fewer. */
 static int
 read_limit(const Intake *intake)
 {
@@ -402,8 +402,8 @@ look_again(Intake *intake)
 }
 
 /*
- * Did reading fail the last time?  A row may be broken, or what a long
- * snapshot elsewhere keeps of removed rows may take long to pass by.
+ * Did the last read fail?  Then a row may be unreadable; or there are so many
+ * dead rows that it took too long, so that this one is given more time.
  */
 static bool
 tries_again(const Backoff *backoff)
@@ -496,7 +496,7 @@ read_due_rows(void *arg)
 	check_rows(rows, false);
 }
 
-/* Rows that are known need not be loaded to find that out. */
+/* Do not load rows that the lanes know. */
 static void
 leave_out_known(Rows *rows)
 {
@@ -508,7 +508,7 @@ leave_out_known(Rows *rows)
 	rows->nids = left;
 }
 
-/* Rows that wait are read whole while there is memory for them. */
+/* Small rows are read whole while there is memory, otherwise their ids. */
 static void
 begin_read(Rows *rows)
 {
@@ -530,7 +530,7 @@ load_by_ids(Rows *rows, const Backoff *backoff)
 		pgnet_queue_load(&rows->read, rows->ids, rows->nids);
 }
 
-/* Decide those that cannot be sent; know the lane of the others. */
+/* Set the lanes of jobs, and the outcomes of those that cannot be sent. */
 static void
 check_rows(Rows *rows, bool to_be_sent)
 {
@@ -544,7 +544,7 @@ check_rows(Rows *rows, bool to_be_sent)
 		if (!pgnet_job_is_pending(job))
 			continue;
 		problem = pgnet_url_scheme_problem(job->request.url);
-		/* of one that is not loaded it is not known whether it is kept */
+		/* unless loaded, it is not known whether the row is to be kept */
 		if (problem != NULL && job->loaded)
 			pgnet_job_fail(job, problem);
 		job->lane_key = pgnet_url_host_key(job->request.url);
@@ -555,7 +555,7 @@ check_rows(Rows *rows, bool to_be_sent)
 	}
 }
 
-/* Know what limits the requests to an endpoint. */
+/* Read the limits of the endpoint of a job. */
 static void
 set_limits(Job *job)
 {
@@ -565,9 +565,8 @@ set_limits(Job *job)
 }
 
 /*
- * Where may it go, and with what?  One with a secret does not wait with it,
- * and an endpoint is asked for each attempt: those are loaded when their turn
- * comes.
+ * Apply access rules, endpoints and secrets to a job; the latter two only right
+ * before it is sent: until then, a job that needs them keeps its id only.
  */
 static void
 check_row(Job *job, bool to_be_sent)
@@ -593,7 +592,7 @@ check_row(Job *job, bool to_be_sent)
 	pgnet_message_headers_add_key(job);
 }
 
-/* Take over what was read. */
+/* Take over the rows of a scan. */
 static void
 take_rows(Intake *intake, Rows *rows)
 {
@@ -613,7 +612,7 @@ take_rows(Intake *intake, Rows *rows)
 		go_on_reading(intake, next_id);
 }
 
-/* Take over a row, if it is not known and there is room for it. */
+/* Take over a row, unless it is known, left out, or has no room. */
 static void
 take_row(Intake *intake, Job *job, ReadKind kind)
 {
@@ -628,7 +627,7 @@ take_row(Intake *intake, Job *job, ReadKind kind)
 	admitted = pgnet_lanes_admit(intake->lanes, job, kind == READ_REFILL);
 	if (!admitted)
 	{
-		/* one that is known may have got its key since */
+		/* if it is known, its key may have been changed by an UPDATE */
 		if (pgnet_lanes_know(intake->lanes, job->id))
 			pgnet_order_hold(intake->order, job);
 		else
@@ -649,7 +648,7 @@ take_row(Intake *intake, Job *job, ReadKind kind)
 	}
 }
 
-/* Have the lane of an endpoint know its limits. */
+/* Pass the limits of a job's endpoint to its lane. */
 static void
 use_limits(Intake *intake, const Job *job)
 {
@@ -658,7 +657,7 @@ use_limits(Intake *intake, const Job *job)
 							   job->lane_policy);
 }
 
-/* Rows up to an id were read; PG_INT64_MAX: all. */
+/* A scan ended before next_id; PG_INT64_MAX: all rows were read. */
 static void
 go_on_reading(Intake *intake, int64 next_id)
 {
@@ -672,7 +671,7 @@ go_on_reading(Intake *intake, int64 next_id)
 		RESCAN_PAUSE_FACTOR * (intake->last_read - intake->rescan_began);
 }
 
-/* The same in a refill, which need not go further than reading has come. */
+/* The same for a refill, which ends where new rows are to be read. */
 static void
 go_on_refilling(Intake *intake, int64 next_id)
 {
@@ -687,7 +686,7 @@ go_on_refilling(Intake *intake, int64 next_id)
 	intake->refilling = false;
 }
 
-/* Take over what was loaded: rows may have changed since they were read. */
+/* Take over what was loaded.  Rows may have changed, or may be gone. */
 static void
 take_loaded(Intake *intake, Rows *rows, TimestampTz now)
 {

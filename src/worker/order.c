@@ -17,25 +17,28 @@
 #include "url_target.h"
 #include "worker/order.h"
 
-/* Keys that are looked up together. */
+/* The most keys that are looked up together. */
 #define MAX_LOOKUPS 200
 
-/* The least time between two checks of all holders, in units of the last. */
+/*
+ * The least pause between two checks of all holders, as a multiple of how long
+ * the last one took.
+ */
 #define CHECK_PAUSE_FACTOR 50
 
-/* A key that is busy, or free with rows that wait for it. */
+/* A key that is busy, or that is free and to be looked up. */
 typedef struct OrderKey
 {
 	uint64		key;			/* hash key: must be first */
 	int64		holder;
 	bool		is_free;
 	bool		retries;		/* the holder waits for its next attempt */
-	bool		more;			/* other rows were met */
-	dlist_node	node;			/* of those that are free */
+	bool		more;			/* another row with it was read */
+	dlist_node	node;			/* in Order.free, if is_free */
 
 	/*
-	 * Where to look for the next: of this key, no row up to that id waits for
-	 * its turn, however many with the same text wait in other lanes.
+	 * Look for ids above this one: up to it, no row with this key waits.  Rows
+	 * with the same text in other lanes may, and would be found each time.
 	 */
 	int64		after;
 	Oid			role;
@@ -54,10 +57,10 @@ struct Order
 	Lanes	   *lanes;
 	HTAB	   *keys;			/* OrderKey */
 	HTAB	   *holders;		/* OrderHolder */
-	dlist_head	free;			/* keys to look up */
-	bool		begun;
-	bool		checks;			/* holders may be gone */
-	TimestampTz check_after;	/* not before */
+	dlist_head	free;			/* OrderKey, to look up */
+	bool		begun;			/* see pgnet_order_begin() */
+	bool		checks;			/* holders are to be checked */
+	TimestampTz check_after;	/* but not before */
 	uint64		asked[MAX_LOOKUPS]; /* the keys that are looked up */
 	int64		last_ids[MAX_LOOKUPS];	/* see pgnet_ordered_rows_next() */
 	int			nasked;
@@ -138,13 +141,13 @@ pgnet_order_begin(Order *order)
 			continue;
 		key = make(order, hash, row->role, row->key);
 		hold(order, key, row->id);
-		/* what waits for it was not met by this worker */
+		/* others may wait for it that this worker has not read */
 		key->retries = key->more = true;
 	}
 	order->begun = true;
 }
 
-/* A key that is free is for the row that was looked up. */
+/* A free key is for a row that was looked up: others may be before this one. */
 bool
 pgnet_order_admits(Order *order, const Job *job, bool looked_up)
 {
@@ -174,7 +177,7 @@ pgnet_order_hold(Order *order, const Job *job)
 	key->retries = false;
 	if (key->is_free || key->holder != job->id)
 		hold(order, key, job->id);
-	/* it is the first of what was looked up */
+	/* rows are looked up in order of id */
 	if (looked_up)
 		key->after = job->id;
 }
@@ -259,10 +262,10 @@ pgnet_order_found(Order *order)
 			continue;
 		if (!key->is_free)
 			key->more = key->more || are_more;
-		/* one was met meanwhile */
+		/* another row was read meanwhile: look again */
 		else if (key->more)
 			key->more = false;
-		/* what was found with this text is of other lanes */
+		/* the rows found with this text are of other lanes: look beyond */
 		else if (are_more)
 			key->after = order->last_ids[i];
 		else
@@ -286,7 +289,7 @@ has_key(const Job *job)
 	return job->ordering_key != NULL && OidIsValid(job->role);
 }
 
-/* The key of a job; NULL when it has none, or nobody uses it. */
+/* The entry for the key of a job; NULL if it has no key, or that no entry. */
 static OrderKey *
 find_of(const Order *order, const Job *job)
 {
@@ -303,7 +306,7 @@ find(const Order *order, uint64 key)
 	return hash_search(order->keys, &key, HASH_FIND, NULL);
 }
 
-/* A key without a holder. */
+/* Make an entry for a key that is free. */
 static OrderKey *
 make(Order *order, uint64 hash, Oid role, const char *text)
 {
@@ -322,8 +325,8 @@ make(Order *order, uint64 hash, Oid role, const char *text)
 }
 
 /*
- * Have a row be the holder of a key, in place of the one before.  If somebody
- * changed its key, it holds the one it had no more.
+ * Make a row the holder of a key, in place of the last one.  If its key was
+ * changed by an UPDATE, it lets go of the old one.
  */
 static void
 hold(Order *order, OrderKey *key, int64 id)
@@ -342,7 +345,7 @@ hold(Order *order, OrderKey *key, int64 id)
 	holder->key = key->key;
 }
 
-/* The holder of a key is done with it. */
+/* Take a key from its holder. */
 static void
 let_go(Order *order, OrderKey *key)
 {
@@ -356,7 +359,7 @@ let_go(Order *order, OrderKey *key)
 		key->more = false;
 }
 
-/* No row is known to wait for a key that is free. */
+/* Remove the entry of a key that is free, and for which no row waits. */
 static void
 forget(Order *order, OrderKey *key)
 {
@@ -365,7 +368,7 @@ forget(Order *order, OrderKey *key)
 	hash_search(order->keys, &key->key, HASH_REMOVE, NULL);
 }
 
-/* Let go of keys whose holders are gone, or wait no more. */
+/* Take keys from holders that are neither in a lane nor retried any more. */
 static void
 check_holders(Order *order)
 {
@@ -392,7 +395,7 @@ check_holders(Order *order)
 	order->check_after = end + CHECK_PAUSE_FACTOR * (end - start);
 }
 
-/* The holders that wait for their next attempts. */
+/* The ids of holders that wait for their next attempt; returns how many. */
 static int
 list_retrying(const Order *order, int64 **ids)
 {

@@ -1,10 +1,13 @@
 /*
  * order.h -- requests with the same ordering key are sent one at a time, by id.
  *
- * Runs in: workers.  An ordering key is one within a role and a lane.  It is
- * busy while a request with it waits in a lane, is in flight, or waits for its
- * next attempt: that is its holder.  Others with a busy key are not known to
- * the worker; when the key is free, the one with the lowest id is looked up.
+ * Runs in: workers.
+ *
+ * An ordering key is the text in the column, of one role in one lane.  A key is
+ * busy while a request with it waits in a lane, is in flight or waits for its
+ * next attempt; this request is its holder.  Others with a busy key stay in the
+ * table only; when the key is free again, the one with the lowest id is looked
+ * up there.
  */
 #ifndef PGNET_ORDER_H
 #define PGNET_ORDER_H
@@ -20,43 +23,45 @@ typedef struct Order Order;
 
 extern Order *pgnet_order_create(MemoryContext parent, Lanes *lanes);
 
-/* The tables are others: forget all keys. */
+/* The tables were replaced: forget all keys. */
 extern void pgnet_order_clear(Order *order);
 
 /*
- * Learn which keys wait for the next attempt of a request, before the first row
- * is read; once.  In a TableWork.  Throws.
+ * To be called before rows are read, in a TableWork.  The first time, find the
+ * keys whose holders wait for their next attempt.  Throws.
  */
 extern void pgnet_order_begin(Order *order);
 
 /*
- * May a job that was read be known?  False: its key is busy, which is noted.
- * looked_up: it was found by pgnet_order_find_next().  Jobs without a key
- * always may.  Then, when the job is known, it holds its key; or it is not
- * known for want of room, and will be read again with all that come after it.
+ * May a job that was read go to its lane?  Yes if it has no key.  False if the
+ * key is busy; when it is free, it will be looked up.  looked_up: the job was
+ * found by pgnet_order_find_next().
+ *
+ * If so, one of the others follows: _hold() if the lane took the job, which is
+ * now the holder of its key; _refused() if there was no room for it, so that it
+ * will be read again, with all rows after it.
  */
 extern bool pgnet_order_admits(Order *order, const Job *job, bool looked_up);
 extern void pgnet_order_hold(Order *order, const Job *job);
 extern void pgnet_order_refused(Order *order, const Job *job);
 
-/*
- * A job is recorded: its key is free, unless it is sent again.
- */
+/* A job was recorded: its key is free, unless the job is sent again. */
 extern void pgnet_order_end(Order *order, const Job *job);
 
-/* Rows were changed or removed: holders may be gone. */
+/* Rows were changed or removed, perhaps those of holders: check them all. */
 extern void pgnet_order_check(Order *order);
 
-/* When to look for what comes next with the keys that are free. */
+/* When to call pgnet_order_find_next(). */
 extern TimestampTz pgnet_order_due(const Order *order);
 
 /*
- * Look: the ids of rows that may come next, in the current memory context; how
- * many.  In a TableWork.  Throws.
+ * Check holders if need be, and look up the next rows of keys that are free.
+ * Returns how many; their ids are allocated in the current memory context.  In
+ * a TableWork.  Throws.
  */
 extern int	pgnet_order_find_next(Order *order, int64 **ids);
 
-/* What was found was read: keys of which there was nothing are forgotten. */
+/* The rows that were found were read; forget keys without a next row. */
 extern void pgnet_order_found(Order *order);
 
 #endif							/* PGNET_ORDER_H */

@@ -13,7 +13,7 @@
 #include "tables/queue/keep_rows.h"
 #include "tables/queue/row_update.h"
 
-/* An attempt is over that the worker lived through. */
+/* The worker survived the attempt: deaths is reset. */
 static PreparedStatement keep_rows = {
 	.sql = "UPDATE net.http_request_queue AS q"
 		   " SET due = k.due, gave_up = k.gave_up, failures = k.failures,"
@@ -57,7 +57,7 @@ pgnet_queue_keep_rows(StatementSession *session, Job **jobs, int njobs)
 		jobs[i] = jobs[front];
 		jobs[front++] = job;
 	}
-	/* nobody would look at a row that is as it was */
+	/* with its old due, the row would not be read again */
 	if (nupdated < front)
 		ereport(ERROR,
 				errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
@@ -67,8 +67,8 @@ pgnet_queue_keep_rows(StatementSession *session, Job **jobs, int njobs)
 }
 
 /*
- * Update the rows that are there and not locked; how many.  *updated says which
- * those are, whatever a trigger did.
+ * Update the rows that exist and are not locked; sets updated[] for those.
+ * Returns how many were updated, which is fewer if a trigger skipped some.
  */
 static int
 run_update(Job *const *jobs, int njobs, bool *updated)
@@ -97,7 +97,7 @@ run_update(Job *const *jobs, int njobs, bool *updated)
 	return pgnet_queue_rows_update(&keep_rows, ids, njobs, values, updated);
 }
 
-/* An array of jsonb or of times. */
+/* An array of jsonb or of timestamptz. */
 static Datum
 array_of(Datum *values, bool *nulls, int count, Oid type)
 {
@@ -118,7 +118,7 @@ array_of(Datum *values, bool *nulls, int count, Oid type)
 											  by_value, align));
 }
 
-/* A row that was not updated is gone, or somebody holds it. */
+/* Rows that were not updated are gone or locked; throw if one is locked. */
 static void
 require_gone(StatementSession *session, Job *const *jobs, int njobs)
 {

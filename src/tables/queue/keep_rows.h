@@ -12,10 +12,11 @@
 #include "tables/statement.h"
 
 /*
- * Write down when the requests of jobs are sent again (PGNET_AGAIN), or that
- * they were given up (PGNET_GAVE_UP), with the log of their attempts.  Those
- * whose rows are gone are moved to the end; how many are left.  Throws
- * lock_not_available when somebody else holds a row locked.
+ * Update the rows of jobs that are sent again (PGNET_AGAIN) or given up
+ * (PGNET_GAVE_UP): when they are due, and the log of attempts.  Jobs whose rows
+ * are gone are moved to the end of the array; returns how many others there
+ * are.  Throws lock_not_available if somebody else has a row locked, and
+ * triggered_action_exception if a trigger skipped an update.
  */
 extern int	pgnet_queue_keep_rows(StatementSession *session, Job **jobs,
 								  int njobs);

@@ -3,9 +3,9 @@
  *
  * Runs in: client backends, inside a transaction.
  *
- * As the owner of the tables, so that whoever may send a request may send it
- * again without rights on its row, and triggers of users have no search_path of
- * the caller's.
+ * Statements run as the owner of the tables, so that a role needs no privileges
+ * on them, and with a fixed search_path, so that triggers of users do not run
+ * with the caller's.
  */
 #include "postgres.h"
 
@@ -21,7 +21,7 @@
 #include "tables/queue/resend.h"
 #include "tables/statement.h"
 
-/* Without a lock: nobody may hold the rows of others. */
+/* Before the lock: a role must not lock rows that it may not control. */
 static PreparedStatement find_request = {
 	.sql = "SELECT q.role::pg_catalog.oid"
 		   " FROM net.http_request_queue AS q"
@@ -67,7 +67,7 @@ static PreparedStatement remove_request = {
 	.param_types = {INT8OID}
 };
 
-/* Statements as the owner, with a search_path of ours. */
+/* See the top of the file. */
 typedef struct OwnerSession
 {
 	StatementSession session;
@@ -160,7 +160,7 @@ end(OwnerSession *owner)
 	pgnet_statement_end(&owner->session);
 }
 
-/* Is there a request that the caller may control? */
+/* Run find_request or lock_request.  May the caller control the request? */
 static bool
 find(OwnerSession *owner, PreparedStatement *statement, int64 id, Oid caller)
 {
@@ -170,7 +170,7 @@ find(OwnerSession *owner, PreparedStatement *statement, int64 id, Oid caller)
 		may_control(caller, pgnet_statement_oid(&owner->session, 0, 1));
 }
 
-/* We are the owner now; the caller may be, too. */
+/* Called as the owner of the tables, so GetUserId() is the owner. */
 static bool
 may_control(Oid caller, Oid role)
 {

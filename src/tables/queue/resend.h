@@ -20,20 +20,21 @@ typedef struct LockedRequest
 } LockedRequest;
 
 /*
- * Lock the row of a request; false when it is not there, or when the current
- * role has not the rights of the row's role, is not the owner of the tables and
- * no superuser.  Waits for others who hold the row.
+ * Lock the row of a request, waiting for others that have it locked.  False if
+ * there is no such row, or if the current role may not control it: it needs the
+ * privileges of the row's role or of the owner of the tables, or to be a
+ * superuser.
  */
 extern bool pgnet_request_lock(int64 id, LockedRequest *request);
 
 /*
- * Have it sent at a time.  A request that was given up begins a new round, and
+ * Make a request due at a time.  One that was given up begins a new round, and
  * its responses are removed.
  */
 extern void pgnet_request_resend(const LockedRequest *request,
 								 TimestampTz due);
 
-/* Remove it. */
+/* Remove a request from the queue. */
 extern void pgnet_request_cancel(const LockedRequest *request);
 
 #endif							/* PGNET_RESEND_H */
