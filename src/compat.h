@@ -56,6 +56,15 @@ pgnet_my_proc_number(void)
 	pg_database_ownercheck((database), (role))
 #endif
 
+/* From 17 on a worker can connect as a role that may not log in */
+#ifdef BGWORKER_BYPASS_ROLELOGINCHECK
+#define PGNET_BYPASS_ROLE_LOGIN BGWORKER_BYPASS_ROLELOGINCHECK
+#define PGNET_CALLBACKS_CONNECT_AS_ROLE true
+#else
+#define PGNET_BYPASS_ROLE_LOGIN 0
+#define PGNET_CALLBACKS_CONNECT_AS_ROLE false
+#endif
+
 /* May a role call a function?  object_aclcheck() came with 16 */
 #if PG_VERSION_NUM >= 160000
 #define pgnet_may_execute(function, role) \

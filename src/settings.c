@@ -47,6 +47,7 @@
 int			pgnet_setting_batch_size;
 char	   *pgnet_setting_ca_directory;
 char	   *pgnet_setting_ca_file;
+int			pgnet_setting_callback_timeout;
 int			pgnet_setting_connect_timeout;
 char	   *pgnet_setting_database_name;
 bool		pgnet_setting_decompress;
@@ -133,6 +134,14 @@ pgnet_settings_init(void)
 							   &pgnet_setting_ca_file,
 							   "",
 							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pg_net.callback_timeout",
+							"Sets the time allowed for the call of a callback.",
+							"After it the call is canceled, and 5 s later its process is ended.",
+							&pgnet_setting_callback_timeout,
+							10000, 1, INT_MAX / 2,
+							PGC_SUSET, GUC_UNIT_MS,
+							check_worker_int, NULL, NULL);
 
 	DefineCustomIntVariable("pg_net.connect_timeout",
 							"Sets the time allowed to establish a connection.",

@@ -14,6 +14,7 @@
 #include "policy/networks.h"
 
 extern int	pgnet_setting_batch_size;	/* rows a read of the queue takes */
+extern int	pgnet_setting_callback_timeout; /* ms */
 extern char *pgnet_setting_ca_file; /* "" = the system's authorities */
 extern char *pgnet_setting_ca_directory;	/* likewise */
 extern int	pgnet_setting_connect_timeout;	/* ms; 0 = the whole timeout */

@@ -25,6 +25,7 @@
 #include "backoff.h"
 #include "clock.h"
 #include "compat.h"
+#include "launcher/callback_pool.h"
 #include "launcher/databases.h"
 #include "launcher/launcher.h"
 #include "launcher/preempt.h"
@@ -46,6 +47,7 @@ typedef struct Launcher
 	TimestampTz now;			/* of this pass, by pgnet_clock_now() */
 	TimestampTz due;			/* of the next */
 	WorkerPool *pool;
+	CallbackPool *callbacks;
 	bool		follow;			/* databases or settings changed */
 	char	   *said_missing;	/* names of databases, as logged last */
 	bool		said_role;		/* logged what is wrong with pg_net.username */
@@ -112,6 +114,7 @@ launcher_init(Launcher *launcher)
 	launcher->pass = AllocSetContextCreate(TopMemoryContext, "pg_net pass",
 										   ALLOCSET_DEFAULT_SIZES);
 	launcher->pool = pgnet_worker_pool_create(TopMemoryContext);
+	launcher->callbacks = pgnet_callback_pool_create(TopMemoryContext);
 	SetConfigOption("default_transaction_isolation", "read committed",
 					PGC_SUSET, PGC_S_OVERRIDE);
 	pgnet_launcher_claim();
@@ -154,6 +157,7 @@ reload(Launcher *launcher)
 	if (pgnet_setting_ttl() != ttl)
 		pgnet_worker_pool_expire_now(launcher->pool);
 	pgnet_worker_pool_forget_failures(launcher->pool);
+	pgnet_callback_pool_forget_failures(launcher->callbacks);
 	pgnet_backoff_succeeded(&launcher->role);
 	launcher->said_role = false;
 	launcher->follow = true;
@@ -168,6 +172,7 @@ follow_databases(Launcher *launcher)
 	if (pgnet_launcher_take_databases_changed())
 	{
 		pgnet_worker_pool_forget_failures(launcher->pool);
+		pgnet_callback_pool_forget_failures(launcher->callbacks);
 		launcher->follow = true;
 	}
 	if (!launcher->follow)
@@ -237,19 +242,29 @@ start_needed(Launcher *launcher)
 {
 	DatabaseList list;
 	int			waiting = 0;
+	bool		workers;
+	bool		callbacks;
+	bool		may_start;
 	Oid			role;
 
 	pgnet_worker_pool_follow_registry(launcher->pool);
-	if (pgnet_worker_pool_review(launcher->pool, launcher->now,
-								 &launcher->due) &&
-		find_role(launcher, &role))
-	{
+	workers = pgnet_worker_pool_review(launcher->pool, launcher->now,
+									   &launcher->due);
+	callbacks = pgnet_callback_pool_review(launcher->callbacks, launcher->now,
+										   &launcher->due);
+	may_start = (workers || callbacks) && find_role(launcher, &role);
+	if (may_start)
 		list = pgnet_databases_read();
+	if (may_start && workers)
 		waiting = pgnet_worker_pool_start_needed(launcher->pool, &list, role,
 												 launcher->now, &launcher->due);
-	}
 	else
 		pgnet_launcher_set_waiting(0);
+	if (pgnet_launcher_is_short())
+		pgnet_callback_pool_give_way();
+	else if (may_start && callbacks)
+		pgnet_callback_pool_start_needed(launcher->callbacks, &list, role,
+										 launcher->now, &launcher->due);
 	pgnet_preempt(launcher->pool, waiting, launcher->now, &launcher->due);
 	if (!pgnet_worker_pool_is_probing(launcher->pool))
 		pgnet_launcher_set_probed_all();

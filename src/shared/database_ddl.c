@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "access/xlog.h"
@@ -27,6 +29,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "shared/callback_state.h"
 #include "shared/database_ddl.h"
 #include "shared/launcher_state.h"
 #include "shared/registry.h"
@@ -65,6 +68,8 @@ static bool may_create_databases(void);
 static const char *option_of(List *options, const char *name);
 static bool block_workers(Oid database);
 static void wait_for_worker(DatabaseState *state);
+static bool is_served(DatabaseState *state);
+static bool is_connected(pid_t pid);
 static void at_transaction_end(XactEvent event, void *arg);
 
 void
@@ -246,10 +251,14 @@ wait_for_worker(DatabaseState *state)
 	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 												  LONGEST_WAIT_MS);
 	pid_t		pid = pgnet_database_snapshot(state).worker.pid;
+	pid_t		callbacks = pgnet_callbacks_wake(state);
 	long		left_ms = LONGEST_WAIT_MS;
 
 	ConditionVariablePrepareToSleep(&state->changed);
-	while (pgnet_database_snapshot(state).worker.pid != 0 && left_ms > 0)
+	/* a call is rolled back, and made again later */
+	if (callbacks != 0)
+		kill(callbacks, SIGTERM);
+	while (is_served(state) && left_ms > 0)
 	{
 		ConditionVariableTimedSleep(&state->changed, left_ms,
 									pgnet_wait_event(&wait_event,
@@ -257,13 +266,29 @@ wait_for_worker(DatabaseState *state)
 		left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
 	}
 	ConditionVariableCancelSleep();
-	for (int i = 0; i < LAST_MOMENT_MS && pid != 0; i++)
+	for (int i = 0; i < LAST_MOMENT_MS; i++)
 	{
-		if (BackendPidGetProc(pid) == NULL)
+		if (!is_connected(pid) && !is_connected(callbacks))
 			break;
 		CHECK_FOR_INTERRUPTS();
 		pg_usleep(1000);
 	}
+}
+
+/* Has it a worker, or a process of callbacks, that has not left? */
+static bool
+is_served(DatabaseState *state)
+{
+	DatabaseSnapshot snapshot = pgnet_database_snapshot(state);
+
+	return snapshot.worker.pid != 0 || snapshot.callbacks.pid != 0;
+}
+
+/* Is there still a process with that pid, unless it is 0? */
+static bool
+is_connected(pid_t pid)
+{
+	return pid != 0 && BackendPidGetProc(pid) != NULL;
 }
 
 /* XactCallback: unblock workers, and have the launcher read pg_database. */

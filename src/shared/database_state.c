@@ -37,6 +37,11 @@ pgnet_database_init(DatabaseState *database, Oid oid)
 	pg_atomic_init_u32(&worker->in_flight, 0);
 	worker->inflight_ids = InvalidDsaPointer;
 	pg_atomic_init_u32(&worker->waits, 0);
+	database->callbacks = (CallbackStatus) {
+		.proc = -1,
+		.requested = DT_NOEND,
+		.careful_until = DT_NOBEGIN
+	};
 	pg_atomic_init_u32(&database->changes, 0);
 	ConditionVariableInit(&database->changed);
 	pg_write_barrier();
@@ -56,7 +61,8 @@ pgnet_database_snapshot(DatabaseState *database)
 		.next_due = database->next_due,
 		.copied = database->copied,
 		.starts = database->starts,
-		.worker = database->worker.status
+		.worker = database->worker.status,
+		.callbacks = database->callbacks
 	};
 	SpinLockRelease(&database->mutex);
 	return snapshot;
@@ -67,11 +73,12 @@ pgnet_database_is_unused(DatabaseState *database, bool is_gone)
 {
 	DatabaseSnapshot now = pgnet_database_snapshot(database);
 
-	if (now.worker.pid != 0 || now.workers_blocked)
+	if (now.worker.pid != 0 || now.callbacks.pid != 0 || now.workers_blocked)
 		return false;
 	return is_gone ||
 		(!now.keep_alive && now.start_requested == DT_NOEND &&
-		 now.next_due == DT_NOEND && !TransactionIdIsValid(now.copied));
+		 now.next_due == DT_NOEND && now.callbacks.requested == DT_NOEND &&
+		 !TransactionIdIsValid(now.copied));
 }
 
 void

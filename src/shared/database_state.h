@@ -52,6 +52,23 @@ typedef struct WorkerState
 	dsa_pointer inflight_ids;	/* see inflight_ids.c */
 } WorkerState;
 
+/* Of the process that calls functions with responses: likewise. */
+typedef struct CallbackStatus
+{
+	pid_t		pid;			/* 0: there is none */
+	int			proc;			/* its index among the PGPROCs */
+	Oid			role;			/* whom it calls for, or the next one will */
+	Oid			served;			/* the role before; see callback_state.h */
+	Oid			owner;			/* of the tables; InvalidOid: unknown */
+	TimestampTz requested;		/* rows wait, since then; DT_NOEND: none */
+	TimestampTz careful_until;	/* a process died: of rows made before then */
+	bool		looked;			/* a worker looked for rows that wait */
+	bool		calling;		/* it is in a function */
+	bool		clean_exit;		/* it leaves by itself, or was asked to */
+	Oid			connecting;		/* tries to connect as that role */
+	Oid			no_connection;	/* and could not as that one */
+} CallbackStatus;
+
 typedef struct DatabaseState
 {
 	Oid			database;		/* InvalidOid: free; see registry.c */
@@ -61,7 +78,7 @@ typedef struct DatabaseState
 	bool		prepared_unnamed;	/* there was one without an entry there */
 	TimestampTz said_refused;	/* when a worker last logged it: lifetime.c */
 
-	slock_t		mutex;			/* protects all from here to worker.status */
+	slock_t		mutex;			/* protects all from here to callbacks */
 	int			blockers;		/* processes that keep workers out */
 	bool		keep_alive;		/* pg_net.database_name names the database */
 	TimestampTz start_requested;	/* since when; DT_NOEND: not requested */
@@ -69,6 +86,7 @@ typedef struct DatabaseState
 	TransactionId copied;		/* see DatabaseSnapshot */
 	uint32		starts;			/* how often a worker became ready */
 	WorkerState worker;
+	CallbackStatus callbacks;
 
 	/* counts the changes that are broadcast */
 	pg_atomic_uint32 changes;
@@ -93,6 +111,7 @@ typedef struct DatabaseSnapshot
 	TransactionId copied;
 	uint32		starts;
 	WorkerStatus worker;
+	CallbackStatus callbacks;
 } DatabaseSnapshot;
 
 /* Initialize a state; its database is set last, as others read it unlocked. */

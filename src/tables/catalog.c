@@ -145,6 +145,24 @@ pgnet_catalog_relation(const char *name)
 }
 
 Oid
+pgnet_catalog_log(void)
+{
+	return pgnet_catalog_installed() ? known.log : InvalidOid;
+}
+
+Oid
+pgnet_catalog_owner(void)
+{
+	return pgnet_catalog_installed() ? known.owner : InvalidOid;
+}
+
+Oid
+pgnet_catalog_last_owner(void)
+{
+	return known.owner;
+}
+
+Oid
 pgnet_catalog_installation(void)
 {
 	return pgnet_catalog_installed() ? known.installation : InvalidOid;

@@ -61,6 +61,13 @@ extern Oid	pgnet_catalog_method_type(void);
  */
 extern Oid	pgnet_catalog_relation(const char *name);
 
+/* The OID of net._http_response, and the owner of both tables. */
+extern Oid	pgnet_catalog_log(void);
+extern Oid	pgnet_catalog_owner(void);
+
+/* The owner as it was last known, outside a transaction as well. */
+extern Oid	pgnet_catalog_last_owner(void);
+
 /* The OID of net._installation, or InvalidOid. */
 extern Oid	pgnet_catalog_installation(void);
 

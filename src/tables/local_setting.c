@@ -15,9 +15,16 @@ pgnet_local_setting_begin(const char *name, const char *value)
 {
 	int			level = NewGUCNestLevel();
 
+	pgnet_local_setting_more(name, value);
+	return level;
+}
+
+/* Set another one. */
+void
+pgnet_local_setting_more(const char *name, const char *value)
+{
 	(void) set_config_option(name, value, PGC_SUSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
-	return level;
 }
 
 void

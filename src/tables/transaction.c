@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/guc.h"
@@ -40,6 +41,7 @@ static TimestampTz settle_due = DT_NOEND;
 static TimeoutId settle_timeout;
 
 static void settled(void);
+static void make_constraints_immediate(void);
 
 /*
  * As autovacuum does (postmaster/autovacuum.c).  The planner settings keep our
@@ -76,10 +78,26 @@ pgnet_transaction_begin(void)
 	caller_context = CurrentMemoryContext;
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
+	make_constraints_immediate();
 	enable_timeout_after(STATEMENT_TIMEOUT, TRANSACTION_TIMEOUT_MS);
 	settle_due = DT_NOBEGIN;
 	pgnet_statement_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+/*
+ * Deferred triggers cannot fire where we act for somebody else: they would be
+ * an error of the statement that defers them.
+ */
+static void
+make_constraints_immediate(void)
+{
+	ConstraintsSetStmt all = {
+		.type = T_ConstraintsSetStmt,
+		.deferred = false
+	};
+
+	AfterTriggerSetState(&all);
 }
 
 void

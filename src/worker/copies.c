@@ -7,6 +7,7 @@
 
 #include "access/transam.h"
 
+#include "tables/callbacks/waiting_calls.h"
 #include "tables/recovery/template.h"
 #include "worker/copies.h"
 
@@ -49,4 +50,5 @@ remove_rows(void *arg)
 	Removal    *removal = arg;
 
 	removal->count = pgnet_copied_rows_remove(removal->made_by);
+	(void) pgnet_waiting_calls_give_up_copied(removal->made_by);
 }

@@ -143,6 +143,7 @@ loop_init(Loop *loop, WorkerState *worker)
 	pgnet_due_rows_init(&loop->intake.due_rows);
 	pgnet_intake_announce(&loop->intake, PGNET_LOOK_AT_ALL);
 	loop->recount.wanted = true;
+	loop->callbacks.wanted = true;
 
 	pgnet_transaction_prepare_session();
 	apply_settings(loop);
@@ -237,7 +238,10 @@ take_wakeup(Loop *loop)
 		return;
 	pgnet_intake_announce(&loop->intake, id);
 	if (id == PGNET_LOOK_AT_ALL)
+	{
 		pgnet_expiry_look_now(&loop->expiry);
+		loop->callbacks.wanted = true;
+	}
 }
 
 /* Read new rows, and load those that are known by their ids only. */
@@ -347,6 +351,7 @@ forget_recorded(Loop *loop)
 			pgnet_intake_note_due(&loop->intake, job->delivery.next_due);
 		if (known)
 			pgnet_order_end(loop->order, job);
+		pgnet_callbacks_note_recorded(loop->worker, job);
 		pgnet_lanes_end(loop->lanes, job, known);
 	}
 	pgnet_quota_give(given.role, given.rows, given.bytes);
@@ -398,6 +403,9 @@ do_duties(Loop *loop)
 	if (!loop->busy && !loop->guard.changed &&
 		pgnet_recount_due(&loop->recount, &loop->guard) <= loop->now)
 		pgnet_recount_run(&loop->recount, &loop->guard);
+	if (!loop->busy && !loop->guard.changed &&
+		pgnet_callbacks_look_due(&loop->callbacks, &loop->guard) <= loop->now)
+		pgnet_callbacks_look(&loop->callbacks, loop->worker, &loop->guard);
 	if (!loop->guard.changed &&
 		pgnet_storage_due(&loop->storage, &loop->guard, loop->busy) <=
 			loop->now)
@@ -473,6 +481,7 @@ next_due(Loop *loop)
 
 	due = Min(due, pgnet_expiry_due(&loop->expiry, loop->now, 0));
 	due = Min(due, pgnet_recount_due(&loop->recount, &loop->guard));
+	due = Min(due, pgnet_callbacks_look_due(&loop->callbacks, &loop->guard));
 	due = Min(due, pgnet_storage_due(&loop->storage, &loop->guard, false));
 	due = Min(due, pgnet_quarantine_due(loop->quarantine, loop->now));
 	due = Min(due, pgnet_throttle_due(&loop->throttle));

@@ -11,6 +11,7 @@
 #include "http/engine.h"
 #include "shared/worker_state.h"
 #include "worker/activity.h"
+#include "worker/callbacks.h"
 #include "worker/expiry.h"
 #include "worker/intake.h"
 #include "worker/lanes.h"
@@ -41,6 +42,7 @@ typedef struct Loop
 	Expiry		expiry;
 	Recount		recount;
 	Storage		storage;
+	CallbackLook callbacks;
 	Activity	activity;
 	Lifetime	lifetime;
 	TimestampTz lookups_due;	/* when to count lookups that go on */

@@ -14,6 +14,7 @@
 #include "tables/recovery/installation.h"
 #include "tables/recovery/pending.h"
 #include "tables/transaction.h"
+#include "worker/callbacks.h"
 #include "worker/copies.h"
 #include "worker/probe.h"
 #include "worker/table_guard.h"
@@ -72,4 +73,5 @@ find(void *arg)
 	pgnet_installation_renew_ids(&database->ids_renewed);
 	pgnet_installation_note_timeline();
 	pgnet_leftovers_find(&probe->leftovers);
+	pgnet_callbacks_probe(probe->worker);
 }

@@ -70,16 +70,13 @@ subtest 'a trigger that takes time' => sub {
 	no_trigger();
 };
 
-# PostgreSQL fires none in a security-restricted operation.
+# PostgreSQL fires none in a security-restricted operation, so all are immediate.
 subtest 'a trigger that is deferred' => sub {
-	my $start = -s $node->logfile;
-
-	trigger('constraint trigger act after insert on net._http_response deferrable initially deferred for each row', '');
+	trigger('constraint trigger act after insert on net._http_response deferrable initially deferred for each row', 'insert into public.effects values (new.id);');
 	queue('/echo/deferred', 200);
 	wait_queue_empty();
 	is(responses(), '200|200|200', 'all are recorded once');
-	my $said = () = slurp_file($node->logfile, $start) =~ /WARNING:.*could not record the response of request \d+: cannot fire deferred trigger/g;
-	is($said, 200, 'the log names them');
+	is(sql('select count(distinct id) from effects'), 200, 'the trigger fires for each');
 	no_trigger();
 };
 

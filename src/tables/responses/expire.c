@@ -16,6 +16,7 @@ static PreparedStatement expire_responses = {
 		   " WHERE r.ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
 		   " SELECT old.ctid FROM net._http_response AS old"
 		   " WHERE old.created OPERATOR(pg_catalog.<) $1"
+		   " AND (old.callback IS NULL OR old.called IS NOT NULL)"
 		   " ORDER BY old.created LIMIT $2 OFFSET $3 FOR UPDATE SKIP LOCKED))",
 	.nparams = 3,
 	.param_types = {TIMESTAMPTZOID, INT8OID, INT8OID}
@@ -23,6 +24,7 @@ static PreparedStatement expire_responses = {
 
 static PreparedStatement oldest_response = {
 	.sql = "SELECT r.created FROM net._http_response AS r"
+		   " WHERE r.callback IS NULL OR r.called IS NOT NULL"
 		   " ORDER BY r.created LIMIT 1",
 };
 

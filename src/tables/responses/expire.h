@@ -11,10 +11,10 @@
 #include "utils/timestamp.h"
 
 /*
- * Remove up to limit responses that were created before a time and that nobody
- * holds locked, the oldest first; skip the oldest skip of them.  In a
- * subtransaction: returns NULL, and *count is how many were removed, or the
- * error for which it was rolled back.
+ * Remove up to limit responses that were created before a time, that no
+ * function is still to be called with and that nobody holds locked, the oldest
+ * first; skip the oldest skip of them.  In a subtransaction: returns NULL, and
+ * *count is how many were removed, or the error for which it was rolled back.
  */
 extern ErrorData *pgnet_responses_try_expire(TimestampTz before, int skip,
 											 int limit, int *count);

@@ -1,0 +1,570 @@
+/*
+ * turn.c -- the turn of a role: calling its functions.
+ *
+ * Runs in: the process of the callbacks.
+ *
+ * One transaction locks a row, calls the function, and says in the row that it
+ * was called.  So what the function does in the database is done once.  An
+ * error rolls all of that back; that it failed is then said in a transaction of
+ * its own.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "storage/sinval.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
+
+#include "backoff.h"
+#include "callbacks/turn.h"
+#include "clock.h"
+#include "compat.h"
+#include "settings.h"
+#include "shared/callback_state.h"
+#include "shared/inbox.h"
+#include "shared/launcher_state.h"
+#include "tables/callbacks/call.h"
+#include "tables/callbacks/waiting_calls.h"
+#include "tables/catalog.h"
+#include "tables/transaction.h"
+
+/* How long a turn is while others wait. */
+#define TURN_MS 1000
+
+/* When to look again for rows that somebody holds locked. */
+#define LOCKED_MS 200
+
+/* How long the process stays when nothing waits: to start one takes time. */
+#define IDLE_MS 5000
+
+/* A call that was canceled has so long until its process is ended. */
+#define END_AFTER_CANCEL_MS 5000
+
+/* How long it may take to say in the row what became of the call. */
+#define SAY_SECONDS 10
+
+/* How often a call is tried that fails for others, with SQLSTATE class 40. */
+#define MAX_TRIES 3
+
+/* What came of looking for a row to call a function with. */
+typedef enum CallResult
+{
+	CALL_NONE,					/* there was none */
+	CALL_DONE,					/* one was called with, or given up */
+	CALL_AGAIN					/* it is to be tried again */
+} CallResult;
+
+typedef struct Turn
+{
+	DatabaseState *database;
+	Oid			role;
+	TimestampTz since;			/* by pgnet_clock_now() */
+	TimestampTz idle_since;		/* likewise; 0: it is not */
+	MemoryContext call_context;
+	int64		after;			/* the last id */
+	bool		with_deaths;	/* these rows come last */
+	int64		tried_id;		/* a row that is tried again */
+	int			tries;
+	int64		charged_id;		/* a row with this call's death written down */
+	bool		expired;		/* a row that was called with was due to go */
+	Backoff		backoff;
+
+	/* of the current call */
+	WaitingCall call;
+	CallResult	result;
+	bool		called;			/* the function was entered */
+	bool		returned;		/* and left */
+	TimestampTz called_at;
+} Turn;
+
+/* What is done in a transaction of its own. */
+typedef void (*TurnWork) (Turn *turn);
+
+static volatile sig_atomic_t calling = false;
+static TimeoutId end_timeout;
+
+static void begin_turn(Turn *turn, DatabaseState *database, Oid role);
+static bool goes_on(const Turn *turn);
+static TimestampTz end_of_turn(const Turn *turn);
+static bool let_others(Turn *turn, CallResult result);
+static bool leave(Turn *turn);
+static bool role_exists(Oid role);
+static CallResult call_next(Turn *turn);
+static void try_call(Turn *turn);
+static bool must_write_down(Turn *turn);
+static void enter_function(Turn *turn);
+static void describe_call(void *turn);
+static CallResult deal_with_error(Turn *turn, const ErrorData *error);
+static bool is_tried_again(Turn *turn, const ErrorData *error);
+static bool is_class_40(const ErrorData *error);
+static char *explain(const Turn *turn, const ErrorData *error);
+static void end_process(void);
+static ErrorData *run(Turn *turn, TurnWork work);
+static void prepare(Turn *turn);
+static void write_failure(Turn *turn);
+static bool find_next_role(Turn *turn);
+static void look_for_role(Turn *turn);
+static void wait_for_news(Turn *turn, long timeout_ms);
+static void handle_interrupts(void);
+
+/* What write_failure() writes, and look_for_role() looks for and finds. */
+static const char *failure;
+static Oid	next_role;
+static bool next_role_found;
+
+void
+pgnet_turn_run(DatabaseState *database, Oid role)
+{
+	Turn		turn;
+	bool		over = false;
+
+	begin_turn(&turn, database, role);
+	while (!over && goes_on(&turn))
+	{
+		CallResult	result = CALL_NONE;
+
+		pgnet_callbacks_take(database);
+		if (OidIsValid(role))
+			result = call_next(&turn);
+		if (result == CALL_DONE)
+			turn.idle_since = 0;
+		if (result == CALL_NONE ||
+			(result == CALL_DONE &&
+			 pgnet_clock_now() >= end_of_turn(&turn)))
+			over = let_others(&turn, result);
+	}
+	if (!over)
+		pgnet_callbacks_hand_over(database, role);
+}
+
+/* When others have their turn, if there are any. */
+static TimestampTz
+end_of_turn(const Turn *turn)
+{
+	return TimestampTzPlusMilliseconds(turn->since, TURN_MS);
+}
+
+/*
+ * The turn is over, or there is nothing to do.  Hand over if others wait, or
+ * wait for more; true: the process is to end.
+ */
+static bool
+let_others(Turn *turn, CallResult result)
+{
+	TimestampTz now = pgnet_clock_now();
+	bool		begins = turn->idle_since == 0;
+	bool		waits = find_next_role(turn);
+
+	if (result == CALL_NONE && begins)
+		turn->idle_since = now;
+	if (waits && next_role != turn->role)
+	{
+		/* somebody holds its rows: not from process to process in a circle */
+		if (result == CALL_NONE && begins && now < end_of_turn(turn))
+			wait_for_news(turn, LOCKED_MS);
+		pgnet_callbacks_hand_over(turn->database, next_role);
+		return true;
+	}
+	turn->since = now;
+	if (result == CALL_DONE)
+		return false;
+	if (waits)
+		wait_for_news(turn, LOCKED_MS);
+	else if (!OidIsValid(turn->role) ||
+			 now >= TimestampTzPlusMilliseconds(turn->idle_since, IDLE_MS))
+		return leave(turn);
+	else
+		wait_for_news(turn, IDLE_MS);
+	return false;
+}
+
+/* Nothing has waited for a while: leave, unless there is something by now. */
+static bool
+leave(Turn *turn)
+{
+	if (pgnet_callbacks_have_news(turn->database))
+		return false;
+	pgnet_callbacks_set_clean_exit(turn->database);
+	return true;
+}
+
+bool
+pgnet_turn_is_calling(void)
+{
+	return calling;
+}
+
+/* Settings, and the user: an error here ends the process. */
+static void
+begin_turn(Turn *turn, DatabaseState *database, Oid role)
+{
+	ErrorData  *error;
+
+	*turn = (Turn) {
+		.database = database,
+		.role = role,
+		.since = pgnet_clock_now(),
+		.after = PG_INT64_MIN,
+		.tried_id = PG_INT64_MIN,
+		.charged_id = PG_INT64_MIN
+	};
+	turn->call_context = AllocSetContextCreate(TopMemoryContext,
+											   "pg_net callback",
+											   ALLOCSET_DEFAULT_SIZES);
+	end_timeout = RegisterTimeout(USER_TIMEOUT, end_process);
+	error = run(turn, prepare);
+	if (error != NULL)
+		ReThrowError(error);
+}
+
+/* TurnWork: set what must not depend on the configuration. */
+static void
+prepare(Turn *turn)
+{
+	if (pgnet_catalog_installed())
+		pgnet_session_prepare(turn->role);
+}
+
+/* May it go on, or is it asked to leave? */
+static bool
+goes_on(const Turn *turn)
+{
+	handle_interrupts();
+	return !ShutdownRequestPending &&
+		!pgnet_database_snapshot(turn->database).workers_blocked &&
+		!pgnet_launcher_is_short();
+}
+
+/* Call with the next row, if there is one. */
+static CallResult
+call_next(Turn *turn)
+{
+	ErrorData  *error;
+
+	turn->result = CALL_NONE;
+	turn->called = turn->returned = false;
+	MemoryContextReset(turn->call_context);
+	error = run(turn, try_call);
+	pgnet_callbacks_set_calling(turn->database, false);
+	if (error != NULL)
+		return deal_with_error(turn, error);
+	pgnet_backoff_succeeded(&turn->backoff);
+	if (turn->called)
+		pgnet_session_discard();
+	if (turn->result == CALL_NONE &&
+		(turn->after != PG_INT64_MIN || !turn->with_deaths))
+	{
+		/* from the start; then those with deaths, which come last */
+		turn->with_deaths = turn->after == PG_INT64_MIN;
+		turn->after = PG_INT64_MIN;
+		return CALL_AGAIN;
+	}
+	if (turn->result == CALL_NONE)
+		turn->with_deaths = false;
+	return turn->result;
+}
+
+/* TurnWork: lock a row, call, and say so; in this order. */
+static void
+try_call(Turn *turn)
+{
+	WaitingCall *call = &turn->call;
+
+	if (!pgnet_catalog_installed() || !role_exists(turn->role) ||
+		!pgnet_waiting_call_lock(turn->role, turn->after, turn->with_deaths,
+								 call))
+		return;
+	turn->result = CALL_DONE;
+	if (must_write_down(turn))
+		return;
+	enter_function(turn);
+	pgnet_waiting_call_succeeded(call);
+	turn->after = call->id;
+	if (call->created < GetCurrentTimestamp() - pgnet_setting_ttl())
+		turn->expired = true;
+}
+
+/*
+ * After a death of the process each call is written down before, once, so that
+ * the next death can be charged to it; and one that is charged with enough is
+ * not made.
+ */
+static bool
+must_write_down(Turn *turn)
+{
+	WaitingCall *call = &turn->call;
+
+	if (call->id == turn->charged_id)
+	{
+		/* without the death that did not come */
+		call->deaths--;
+		return false;
+	}
+	if (call->deaths >= PGNET_MAX_CALLBACK_DEATHS)
+	{
+		char	   *why = psprintf("the process died in %d calls",
+								   call->deaths);
+
+		pgnet_waiting_call_failed(call, why);
+		turn->after = call->id;
+		return true;
+	}
+	if (!pgnet_callbacks_are_careful(turn->database, call->created))
+		return false;
+	pgnet_waiting_call_set_deaths(call, call->deaths + 1);
+	turn->charged_id = call->id;
+	turn->with_deaths = true;
+	turn->after = call->id - 1;
+	turn->result = CALL_AGAIN;
+	return true;
+}
+
+/* Call the function, as its role, for a limited time. */
+static void
+enter_function(Turn *turn)
+{
+	ErrorContextCallback context = {
+		.previous = error_context_stack,
+		.callback = describe_call,
+		.arg = turn
+	};
+	int			timeout_ms = pgnet_setting_callback_timeout;
+	Oid			type;
+	Datum		row;
+
+	turn->called = true;
+	turn->called_at = pgnet_clock_now();
+	row = pgnet_waiting_call_row(&turn->call, &type);
+	error_context_stack = &context;
+	pgstat_report_activity(STATE_RUNNING, turn->call.callback);
+	pgnet_callbacks_set_calling(turn->database, true);
+	calling = true;
+	enable_timeout_after(STATEMENT_TIMEOUT, timeout_ms);
+	enable_timeout_after(end_timeout, timeout_ms + END_AFTER_CANCEL_MS);
+	pgnet_function_call(turn->call.callback, row, type);
+	turn->returned = true;
+	disable_timeout(end_timeout, false);
+	pgnet_transaction_allow(SAY_SECONDS);
+	error_context_stack = context.previous;
+}
+
+/* ErrorContextCallback */
+static void
+describe_call(void *arg)
+{
+	const Turn *turn = arg;
+
+	errcontext("callback %s of response " INT64_FORMAT, turn->call.callback,
+			   turn->call.id);
+}
+
+/* Timeout: a call goes on although it was canceled. */
+static void
+end_process(void)
+{
+	if (calling)
+		kill(MyProcPid, SIGTERM);
+}
+
+/*
+ * The call is rolled back.  Say in the row that it failed, unless it is tried
+ * again; what is wrong with our own statements passes, or the tables are gone.
+ */
+static CallResult
+deal_with_error(Turn *turn, const ErrorData *error)
+{
+	ErrorData  *another;
+
+	if (turn->called && is_tried_again(turn, error))
+		return CALL_AGAIN;
+	if (turn->called &&
+		(!turn->returned || is_class_40(error) ||
+		 !pgnet_trouble_passes(error->sqlerrcode)))
+	{
+		failure = explain(turn, error);
+		another = run(turn, write_failure);
+		pgnet_session_discard();
+		if (another == NULL)
+		{
+			ereport(LOG,
+					errcode(error->sqlerrcode),
+					errmsg("callback %s of response " INT64_FORMAT
+						   " failed: %s",
+						   turn->call.callback, turn->call.id, failure),
+					error->context ? errcontext("%s", error->context) : 0);
+			turn->after = turn->call.id;
+			return CALL_DONE;
+		}
+		error = another;
+	}
+	if (turn->backoff.pause_ms == 0)
+		ereport(WARNING,
+				errcode(error->sqlerrcode),
+				errmsg("pg_net could not call back: %s", error->message),
+				errdetail("It retries until it succeeds."),
+				error->context ? errcontext("%s", error->context) : 0);
+	pgnet_backoff_failed(&turn->backoff);
+	wait_for_news(turn, turn->backoff.pause_ms);
+	return CALL_AGAIN;
+}
+
+/* Did it fail for what others did at the same time, and not too often? */
+static bool
+is_tried_again(Turn *turn, const ErrorData *error)
+{
+	if (!is_class_40(error))
+		return false;
+	if (turn->call.id != turn->tried_id)
+		turn->tries = 0;
+	turn->tried_id = turn->call.id;
+	return ++turn->tries < MAX_TRIES;
+}
+
+/* A deadlock, a serialization failure and the like. */
+static bool
+is_class_40(const ErrorData *error)
+{
+	return ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
+		ERRCODE_TRANSACTION_ROLLBACK;
+}
+
+/* What is said in the row. */
+static char *
+explain(const Turn *turn, const ErrorData *error)
+{
+	TimestampTz end =
+		TimestampTzPlusMilliseconds(turn->called_at,
+									pgnet_setting_callback_timeout);
+
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED &&
+		pgnet_clock_now() >= end)
+		return psprintf("canceled after %d ms (pg_net.callback_timeout)",
+						pgnet_setting_callback_timeout);
+	return pstrdup(error->message);
+}
+
+/* TurnWork: say in the row that the call failed for good. */
+static void
+write_failure(Turn *turn)
+{
+	pgnet_waiting_call_failed(&turn->call, failure);
+}
+
+/*
+ * Work in a transaction, as the role; NULL, or the error that it was rolled
+ * back for.
+ */
+static ErrorData *
+run(Turn *turn, TurnWork work)
+{
+	ErrorData  *volatile error = NULL;
+	ErrorContextCallback *context = error_context_stack;
+
+	MemoryContextSwitchTo(turn->call_context);
+	PG_TRY();
+	{
+		pgnet_transaction_begin();
+		if (OidIsValid(turn->role))
+			pgnet_become_role(turn->role);
+		MemoryContextSwitchTo(turn->call_context);
+		work(turn);
+		disable_timeout(end_timeout, false);
+		pgnet_transaction_commit();
+		pgnet_become_session();
+	}
+	PG_CATCH();
+	{
+		error_context_stack = context;
+		disable_timeout(end_timeout, false);
+		MemoryContextSwitchTo(turn->call_context);
+		error = CopyErrorData();
+		FlushErrorState();
+		pgnet_transaction_abort();
+	}
+	PG_END_TRY();
+	calling = false;
+	return error;
+}
+
+/* Is it a role's turn whose name is known?  In a transaction. */
+static bool
+role_exists(Oid role)
+{
+	return SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role));
+}
+
+/* Whose turn is next, after this role's, in next_role; false: nothing waits. */
+static bool
+find_next_role(Turn *turn)
+{
+	next_role = OidIsValid(turn->role) ?
+		turn->role :
+		pgnet_database_snapshot(turn->database).callbacks.served;
+	return run(turn, look_for_role) == NULL && next_role_found;
+}
+
+/*
+ * TurnWork: find the next role that exists.  Rows of those that do not are
+ * given up on the way.
+ */
+static void
+look_for_role(Turn *turn)
+{
+	Oid			after = next_role;
+
+	(void) turn;
+	next_role_found = false;
+	while (pgnet_catalog_installed() &&
+		   pgnet_waiting_calls_next_role(after, &next_role))
+	{
+		next_role_found = role_exists(next_role);
+		if (next_role_found || pgnet_waiting_calls_give_up(next_role))
+			break;
+	}
+}
+
+/* Wait for rows, or to be asked to leave. */
+static void
+wait_for_news(Turn *turn, long timeout_ms)
+{
+	static uint32 wait_event = 0;
+
+	if (turn->expired)
+	{
+		/* its time is over only now */
+		turn->expired = false;
+		pgnet_inbox_announce(turn->database, PGNET_LOOK_AT_ALL);
+	}
+	MemoryContextReset(turn->call_context);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	pgstat_report_stat(true);
+	(void) WaitLatch(MyLatch,
+					 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 timeout_ms, pgnet_wait_event(&wait_event, "NetCallback"));
+	ResetLatch(MyLatch);
+}
+
+/* Between calls. */
+static void
+handle_interrupts(void)
+{
+	/* there is nothing to cancel */
+	QueryCancelPending = false;
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+	if (catchupInterruptPending)
+		ProcessCatchupInterrupt();
+}
