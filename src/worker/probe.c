@@ -22,7 +22,7 @@
 typedef struct Probe
 {
 	WorkerState *worker;
-	Leftovers	leftovers;
+	PendingWork pending;
 } Probe;
 
 static void find(void *probe);
@@ -33,9 +33,9 @@ pgnet_probe_run(WorkerState *worker)
 	DatabaseState *database = pgnet_worker_database(worker);
 	TableGuard	guard = {.quiet = true};
 	Probe		probe = {.worker = worker,
-				   .leftovers = {.next_due = DT_NOEND,
-								 .oldest_response = DT_NOEND}};
-	Leftovers  *leftovers = &probe.leftovers;
+				   .pending = {.next_due = DT_NOEND,
+							   .oldest_response = DT_NOEND}};
+	PendingWork *pending = &probe.pending;
 	Backoff		backoff = {0};
 	ErrorData  *error = NULL;
 	GuardResult result;
@@ -52,14 +52,14 @@ pgnet_probe_run(WorkerState *worker)
 	if (result == PGNET_GUARD_GONE)
 		pgnet_database_set_copied(database, InvalidTransactionId);
 
-	if (leftovers->oldest_response != DT_NOEND)
-		leftovers->oldest_response += pgnet_setting_ttl();
+	if (pending->oldest_response != DT_NOEND)
+		pending->oldest_response += pgnet_setting_ttl();
 	/* if the tables were locked or failed, a worker is to try again */
 	if (result == PGNET_GUARD_GONE ||
-		(result == PGNET_GUARD_DONE && !leftovers->requests))
+		(result == PGNET_GUARD_DONE && !pending->requests))
 		pgnet_worker_set_clean_idle_exit(worker,
-										 Min(leftovers->next_due,
-											 leftovers->oldest_response));
+										 Min(pending->next_due,
+											 pending->oldest_response));
 	pgnet_worker_set_clean_exit(database);
 }
 
@@ -72,6 +72,6 @@ find(void *arg)
 
 	pgnet_installation_renew_ids(&database->ids_renewed);
 	pgnet_installation_note_timeline();
-	pgnet_leftovers_find(&probe->leftovers);
+	pgnet_pending_work_find(&probe->pending);
 	pgnet_callbacks_probe(probe->worker);
 }

@@ -20,20 +20,20 @@ static PreparedStatement find_due = {
 };
 
 void
-pgnet_leftovers_find(Leftovers *leftovers)
+pgnet_pending_work_find(PendingWork *pending)
 {
 	StatementSession session;
 	CrashCount	count;
 
 	pgnet_statement_begin(&session, PGNET_AS_OWNER);
-	leftovers->requests =
+	pending->requests =
 		pgnet_statement_run(&session, &find_request, NULL, NULL) > 0;
-	leftovers->next_due = DT_NOEND;
+	pending->next_due = DT_NOEND;
 	if (pgnet_statement_run(&session, &find_due, NULL, NULL) > 0)
-		leftovers->next_due = pgnet_statement_int64(&session, 0, 1, DT_NOEND);
+		pending->next_due = pgnet_statement_int64(&session, 0, 1, DT_NOEND);
 	pgnet_statement_end(&session);
-	if (!pgnet_responses_oldest(&leftovers->oldest_response))
-		leftovers->oldest_response = DT_NOEND;
-	if (!leftovers->requests)
+	if (!pgnet_responses_oldest(&pending->oldest_response))
+		pending->oldest_response = DT_NOEND;
+	if (!pending->requests)
 		pgnet_crash_count_begin(false, true, &count);
 }

@@ -10,12 +10,12 @@
 
 #include "datatype/timestamp.h"
 
-typedef struct Leftovers
+typedef struct PendingWork
 {
 	bool		requests;		/* are there any to be sent now? */
 	TimestampTz next_due;		/* when one will be; DT_NOEND: never */
 	TimestampTz oldest_response;	/* DT_NOEND: there is none */
-} Leftovers;
+} PendingWork;
 
 /*
  * Find out.  If nothing is to be sent now, also reset the mark of a crash of
@@ -23,6 +23,6 @@ typedef struct Leftovers
  * starts later would take what was queued meanwhile for what waited at the
  * crash.
  */
-extern void pgnet_leftovers_find(Leftovers *leftovers);
+extern void pgnet_pending_work_find(PendingWork *pending);
 
 #endif							/* PGNET_PENDING_H */
