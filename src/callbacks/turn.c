@@ -388,7 +388,7 @@ deal_with_error(Turn *turn, const ErrorData *error)
 		return CALL_AGAIN;
 	if (turn->called &&
 		(!turn->returned || is_class_40(error) ||
-		 !pgnet_trouble_passes(error->sqlerrcode)))
+		 !pgnet_is_transient_error(error->sqlerrcode)))
 	{
 		failure = explain(turn, error);
 		another = run(turn, write_failure);

@@ -128,7 +128,7 @@ pgnet_transaction_allow(int seconds)
 }
 
 bool
-pgnet_trouble_passes(int sqlerrcode)
+pgnet_is_transient_error(int sqlerrcode)
 {
 	int			category = ERRCODE_TO_CATEGORY(sqlerrcode);
 

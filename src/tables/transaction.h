@@ -33,7 +33,7 @@ extern void pgnet_transaction_allow(int seconds);
  * Is an error transient: will it go away without a change of the tables?  A
  * full disk, a locked row, a deadlock.  Such work is kept and tried again.
  */
-extern bool pgnet_trouble_passes(int sqlerrcode);
+extern bool pgnet_is_transient_error(int sqlerrcode);
 
 /*
  * A transaction leaves a timer of PostgreSQL running, which would wake the

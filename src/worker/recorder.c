@@ -414,7 +414,7 @@ next_step(const Job *job, RecordMode mode, const ErrorData *error)
 {
 	if (mode == PGNET_RECORD_NORMAL && !job->slow && is_too_long(error))
 		return STEP_LAST;
-	if (pgnet_trouble_passes(error->sqlerrcode))
+	if (pgnet_is_transient_error(error->sqlerrcode))
 		return STEP_WAIT;
 	return mode == PGNET_RECORD_REMOVE_ONLY ? STEP_LEAVE_ROW :
 											  STEP_GIVE_UP_MORE;

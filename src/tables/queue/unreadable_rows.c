@@ -126,7 +126,7 @@ read_row(QueueRead *read, const RowPlace *place, bool whole)
 	if (error != NULL)
 	{
 		pgnet_jobs_free(&one.read.jobs);
-		if (pgnet_trouble_passes(error->sqlerrcode) ||
+		if (pgnet_is_transient_error(error->sqlerrcode) ||
 			ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
 				ERRCODE_OPERATOR_INTERVENTION)
 			ReThrowError(error);
