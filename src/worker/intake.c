@@ -28,8 +28,8 @@
 #include "tables/transaction.h"
 #include "url.h"
 #include "url_target.h"
-#include "worker/copies.h"
 #include "worker/intake.h"
+#include "worker/template_cleanup.h"
 
 /*
  * With enough requests in memory, read on this often, for other lanes whose
@@ -224,7 +224,7 @@ pgnet_intake_read(Intake *intake, TableGuard *guard, TimestampTz now)
 static bool
 begin_reading(Intake *intake, TableGuard *guard, Backoff *backoff)
 {
-	return pgnet_copies_remove(intake->worker, guard, backoff) &&
+	return pgnet_template_cleanup_run(intake->worker, guard, backoff) &&
 		pgnet_quarantine_begin(intake->quarantine, guard, backoff);
 }
 

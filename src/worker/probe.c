@@ -15,9 +15,9 @@
 #include "tables/recovery/pending.h"
 #include "tables/transaction.h"
 #include "worker/callbacks.h"
-#include "worker/copies.h"
 #include "worker/probe.h"
 #include "worker/table_guard.h"
+#include "worker/template_cleanup.h"
 
 typedef struct Probe
 {
@@ -45,7 +45,7 @@ pgnet_probe_run(WorkerState *worker)
 	result = pgnet_table_guard_run(&guard, find, &probe, &error);
 	guard.changed = false;
 	if (result == PGNET_GUARD_GONE && OidIsValid(guard.queue))
-		result = pgnet_copies_remove(worker, &guard, &backoff) ?
+		result = pgnet_template_cleanup_run(worker, &guard, &backoff) ?
 			pgnet_table_guard_run(&guard, find, &probe, &error) :
 			PGNET_GUARD_BUSY;
 	/* without the extension nothing was copied */

@@ -1,5 +1,5 @@
 /*
- * copies.c -- removing requests that a new database has from its template.
+ * template_cleanup.c -- removing requests that a copy has from its template.
  *
  * Runs in: workers.
  */
@@ -9,7 +9,7 @@
 
 #include "tables/callbacks/waiting_calls.h"
 #include "tables/recovery/template.h"
-#include "worker/copies.h"
+#include "worker/template_cleanup.h"
 
 typedef struct Removal
 {
@@ -20,7 +20,8 @@ typedef struct Removal
 static void remove_rows(void *removal);
 
 bool
-pgnet_copies_remove(WorkerState *worker, TableGuard *guard, Backoff *backoff)
+pgnet_template_cleanup_run(WorkerState *worker, TableGuard *guard,
+						   Backoff *backoff)
 {
 	DatabaseState *database = pgnet_worker_database(worker);
 	Removal		removal = {
@@ -43,7 +44,7 @@ pgnet_copies_remove(WorkerState *worker, TableGuard *guard, Backoff *backoff)
 	return true;
 }
 
-/* TableWork of pgnet_copies_remove(). */
+/* TableWork of pgnet_template_cleanup_run(). */
 static void
 remove_rows(void *arg)
 {
