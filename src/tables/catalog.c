@@ -43,8 +43,8 @@ typedef struct Knowledge
 	Oid			method_type;
 	TableTraits queue_traits;
 	TableTraits log_traits;
-	const char *misfit;			/* a column we cannot use, or NULL */
-	const char *misfit_table;
+	const char *unusable_column;	/* missing or of another type; or NULL */
+	const char *unusable_table;
 } Knowledge;
 
 static Knowledge known;
@@ -60,7 +60,7 @@ static bool callback_registered = false;
 
 static bool learn(void);
 static bool read_catalogs(Knowledge *read);
-static void find_misfit(Knowledge *read, TupleDesc queue, TupleDesc log);
+static void find_unusable(Knowledge *read, TupleDesc queue, TupleDesc log);
 static void forget(Datum arg, Oid relation);
 static Oid	extension_table(Oid extension, Oid schema, const char *name);
 static Oid	extension_function(Oid extension, Oid schema, const char *name);
@@ -81,8 +81,8 @@ pgnet_catalog_lock_tables(Oid *queue)
 		return OidIsValid(get_extension_oid("pg_net", true)) ?
 			PGNET_TABLES_APART :
 			PGNET_TABLES_MISSING;
-	if (known.misfit != NULL)
-		return PGNET_TABLES_MISSHAPEN;
+	if (known.unusable_column != NULL)
+		return PGNET_TABLES_UNUSABLE;
 	*queue = known.queue;
 	log = known.log;
 	if (!ConditionalLockRelationOid(*queue, RowExclusiveLock) ||
@@ -90,16 +90,16 @@ pgnet_catalog_lock_tables(Oid *queue)
 		return PGNET_TABLES_BUSY;
 	/* taking a lock may process invalidations: are these still the tables? */
 	if (pgnet_catalog_installed() && known.queue == *queue &&
-		known.log == log && known.misfit == NULL)
+		known.log == log && known.unusable_column == NULL)
 		return PGNET_TABLES_LOCKED;
 	return PGNET_TABLES_BUSY;
 }
 
 const char *
-pgnet_catalog_misfit(const char **table)
+pgnet_catalog_unusable_column(const char **table)
 {
-	*table = known.misfit_table;
-	return known.misfit;
+	*table = known.unusable_table;
+	return known.unusable_column;
 }
 
 CatalogUser
@@ -333,7 +333,7 @@ read_catalogs(Knowledge *read)
 		read->log_traits =
 			pgnet_table_traits_examine(log, pgnet_outcome_rows_shape,
 									   RESPONSE_COLUMNS, InvalidOid, &own);
-		find_misfit(read, RelationGetDescr(queue), RelationGetDescr(log));
+		find_unusable(read, RelationGetDescr(queue), RelationGetDescr(log));
 		complete = true;
 	}
 	if (queue != NULL)
@@ -344,16 +344,17 @@ read_catalogs(Knowledge *read)
 }
 
 static void
-find_misfit(Knowledge *read, TupleDesc queue, TupleDesc log)
+find_unusable(Knowledge *read, TupleDesc queue, TupleDesc log)
 {
-	read->misfit_table = "http_request_queue";
-	read->misfit = pgnet_shape_unreadable(queue, pgnet_queue_shape,
-										  QUEUE_NCOLUMNS);
-	if (read->misfit != NULL)
+	read->unusable_table = "http_request_queue";
+	read->unusable_column = pgnet_shape_unreadable(queue, pgnet_queue_shape,
+												   QUEUE_NCOLUMNS);
+	if (read->unusable_column != NULL)
 		return;
-	read->misfit_table = "_http_response";
-	read->misfit = pgnet_shape_unwritable(log, pgnet_outcome_rows_shape,
-										  RESPONSE_COLUMNS);
+	read->unusable_table = "_http_response";
+	read->unusable_column =
+		pgnet_shape_unwritable(log, pgnet_outcome_rows_shape,
+							   RESPONSE_COLUMNS);
 }
 
 /* Relcache callback: one of our tables, or all relations, may have changed. */

@@ -24,7 +24,7 @@ typedef enum TablesState
 	PGNET_TABLES_LOCKED,		/* until the transaction ends */
 	PGNET_TABLES_BUSY,			/* somebody else holds a lock: try again */
 	PGNET_TABLES_APART,			/* a table is renamed or dropped: try again */
-	PGNET_TABLES_MISSHAPEN,		/* a column is, or its type: try again */
+	PGNET_TABLES_UNUSABLE,		/* a column is missing or changed: try again */
 	PGNET_TABLES_MISSING		/* pg_net is not installed */
 } TablesState;
 
@@ -41,8 +41,8 @@ extern bool pgnet_catalog_installed(void);
  */
 extern TablesState pgnet_catalog_lock_tables(Oid *queue);
 
-/* For PGNET_TABLES_MISSHAPEN: the names of the column and of its table. */
-extern const char *pgnet_catalog_misfit(const char **table);
+/* For PGNET_TABLES_UNUSABLE: the names of the column and of its table. */
+extern const char *pgnet_catalog_unusable_column(const char **table);
 
 /*
  * Act as the owner of the tables: the caller needs no privileges on them, and

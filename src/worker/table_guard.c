@@ -20,7 +20,7 @@
 static GuardResult work_if_served(TableGuard *guard, TableWork work,
 								  void *arg);
 static void say_apart(TableGuard *guard);
-static void say_misshapen(TableGuard *guard);
+static void say_unusable(TableGuard *guard);
 static void say_missing(TableGuard *guard);
 
 GuardResult
@@ -89,10 +89,10 @@ work_if_served(TableGuard *guard, TableWork work, void *arg)
 	guard->missing = state == PGNET_TABLES_MISSING;
 	if (state == PGNET_TABLES_APART)
 		say_apart(guard);
-	if (state == PGNET_TABLES_MISSHAPEN)
-		say_misshapen(guard);
+	if (state == PGNET_TABLES_UNUSABLE)
+		say_unusable(guard);
 	if (state == PGNET_TABLES_BUSY || state == PGNET_TABLES_APART ||
-		state == PGNET_TABLES_MISSHAPEN)
+		state == PGNET_TABLES_UNUSABLE)
 		return PGNET_GUARD_BUSY;
 	if (queue != guard->queue)
 	{
@@ -125,10 +125,10 @@ say_apart(TableGuard *guard)
 }
 
 static void
-say_misshapen(TableGuard *guard)
+say_unusable(TableGuard *guard)
 {
 	const char *table;
-	const char *column = pgnet_catalog_misfit(&table);
+	const char *column = pgnet_catalog_unusable_column(&table);
 
 	if (!guard->said_missing)
 		ereport(WARNING,

@@ -22,7 +22,7 @@ typedef struct TableGuard
 typedef enum GuardResult
 {
 	PGNET_GUARD_DONE,
-	PGNET_GUARD_BUSY,			/* a table is locked, renamed or misshapen */
+	PGNET_GUARD_BUSY,			/* locked, renamed, or a column unusable */
 	PGNET_GUARD_GONE,			/* the extension is missing, or created again */
 	PGNET_GUARD_FAILED			/* the transaction failed with an error */
 } GuardResult;
