@@ -21,11 +21,11 @@
 #include "url_target.h"
 #include "worker/throttle.h"
 
-/* How often a request is tried for which there is no memory, if it is alone. */
+/* How often a request that is short of memory is tried while it is alone. */
 #define LONE_TRIES 8
 
-/* How long nothing must come back, without restrictions, until it is over. */
-#define CALM_MS 10000
+/* It ends when no job comes back for this long without restrictions. */
+#define TRIAL_MS 10000
 
 /* The jobs that came back because of one shortage. */
 typedef struct Returned
@@ -55,7 +55,7 @@ pgnet_throttle_collect(Throttle *throttle, Oid queue, TimestampTz now)
 		take_back(throttle, &unsent, queue, now);
 }
 
-/* The last one comes first: each goes to the front of its lane queue. */
+/* The list has the last one first: each goes to the front of its lane queue. */
 static void
 take_back(Throttle *throttle, dlist_head *unsent, Oid queue, TimestampTz now)
 {
@@ -95,23 +95,23 @@ take_back(Throttle *throttle, dlist_head *unsent, Oid queue, TimestampTz now)
 void
 pgnet_throttle_relax(Throttle *throttle, TimestampTz now)
 {
-	if (!throttle->lasts)
+	if (!throttle->active)
 		return;
-	if (!throttle->full && pgnet_backoff_over(&throttle->backoff, now))
+	if (!throttle->unrestricted && pgnet_backoff_over(&throttle->backoff, now))
 	{
-		/* the second pause in which none came back: shorten the next */
-		if (throttle->quiet)
+		/* no job came back in two pauses in a row: begin with short ones */
+		if (throttle->none_returned)
 			pgnet_backoff_succeeded(&throttle->backoff);
-		throttle->quiet = true;
+		throttle->none_returned = true;
 		pgnet_backoff_again(&throttle->backoff);
-		throttle->full = pgnet_lanes_relax(throttle->lanes);
-		throttle->calm = TimestampTzPlusMilliseconds(now, CALM_MS);
+		throttle->unrestricted = pgnet_lanes_relax(throttle->lanes);
+		throttle->ends = TimestampTzPlusMilliseconds(now, TRIAL_MS);
 	}
-	if (!throttle->full || now < throttle->calm)
+	if (!throttle->unrestricted || now < throttle->ends)
 		return;
 
-	throttle->lasts = false;
-	throttle->said = 0;
+	throttle->active = false;
+	throttle->logged = 0;
 	pgnet_backoff_succeeded(&throttle->backoff);
 	pgnet_engine_set_frugal(throttle->engine, false);
 	ereport(LOG, errmsg("pg_net is sending at full rate again"));
@@ -120,9 +120,9 @@ pgnet_throttle_relax(Throttle *throttle, TimestampTz now)
 TimestampTz
 pgnet_throttle_due(const Throttle *throttle)
 {
-	if (!throttle->lasts)
+	if (!throttle->active)
 		return DT_NOEND;
-	return throttle->full ? throttle->calm : throttle->backoff.until;
+	return throttle->unrestricted ? throttle->ends : throttle->backoff.until;
 }
 
 /*
@@ -177,19 +177,19 @@ begin_or_go_on(Throttle *throttle, const Returned *returned)
 		if (returned[i].count == 0)
 			continue;
 		any = true;
-		if ((throttle->said & (1 << i)) == 0)
+		if ((throttle->logged & (1 << i)) == 0)
 			report(throttle, i, &returned[i]);
-		throttle->said |= 1 << i;
+		throttle->logged |= 1 << i;
 	}
 	if (!any)
 		return;
 	if (returned[PGNET_SHORT_OF_DESCRIPTORS].count > 0)
 		pgnet_engine_set_frugal(throttle->engine, true);
-	/* before the next relaxation it is the same failure */
-	if (!throttle->lasts || throttle->quiet)
+	/* it is one failure until the next relaxation */
+	if (!throttle->active || throttle->none_returned)
 		pgnet_backoff_failed(&throttle->backoff);
-	throttle->lasts = true;
-	throttle->quiet = throttle->full = false;
+	throttle->active = true;
+	throttle->none_returned = throttle->unrestricted = false;
 }
 
 static void

@@ -24,17 +24,17 @@ typedef struct Throttle
 	Recorder   *recorder;		/* gets those that are given up */
 	Quarantine *quarantine;		/* counts what is in flight, too */
 
-	bool		lasts;			/* there is a shortage */
-	bool		quiet;			/* no job came back since it was relaxed */
-	bool		full;			/* no restriction is left but the limits */
-	uint32		said;			/* shortages that were logged, a bit for each */
+	bool		active;			/* less is sent, or was until a moment ago */
+	bool		none_returned;	/* no job came back since the last relaxation */
+	bool		unrestricted;	/* relaxed until only the limits apply */
+	uint32		logged;			/* shortages that were logged, a bit for each */
 	Backoff		backoff;		/* when to relax */
-	TimestampTz calm;			/* when it ends, if full */
+	TimestampTz ends;			/* if unrestricted, and none come back */
 } Throttle;
 
 /*
- * Take back jobs that the engine could not send, and have no more in flight
- * than those that it could.  Jobs of another table than queue are freed.
+ * Take back jobs that the engine could not send, and restrict what is in flight
+ * to as many as it could.  Jobs of another table than queue are freed.
  */
 extern void pgnet_throttle_collect(Throttle *throttle, Oid queue,
 								   TimestampTz now);
@@ -42,7 +42,7 @@ extern void pgnet_throttle_collect(Throttle *throttle, Oid queue,
 /* Allow more in flight again, if that is due. */
 extern void pgnet_throttle_relax(Throttle *throttle, TimestampTz now);
 
-/* When to call that; DT_NOEND: there is no shortage. */
+/* When to call pgnet_throttle_relax(); DT_NOEND: the throttle is not active. */
 extern TimestampTz pgnet_throttle_due(const Throttle *throttle);
 
 #endif							/* PGNET_THROTTLE_H */
