@@ -146,14 +146,13 @@ pgnet_engine_set_max_in_flight(HttpEngine *engine, int max_in_flight)
 	pgnet_multi_set_max_transfers(&engine->multi, max_in_flight);
 }
 
-/* Let idle connections make room for new ones, or not. */
 void
-pgnet_engine_set_frugal(HttpEngine *engine, bool frugal)
+pgnet_engine_limit_connections(HttpEngine *engine, bool limit)
 {
 	sigset_t	before;
 
 	pgnet_signals_block(&before);
-	pgnet_multi_set_frugal(&engine->multi, frugal);
+	pgnet_multi_limit_connections(&engine->multi, limit);
 	pgnet_signals_restore(&before);
 }
 
@@ -326,7 +325,7 @@ start_request(HttpEngine *engine, Job *job)
 	transfer = pgnet_transfer_create(easy, job, &engine->options);
 	if (transfer != NULL && pgnet_multi_add(&engine->multi, easy))
 	{
-		if (engine->multi.frugal)
+		if (engine->multi.limited)
 			connect_now(engine);
 		return;
 	}

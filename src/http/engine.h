@@ -29,8 +29,8 @@ extern HttpEngine *pgnet_engine_create(MemoryContext parent, Account *account,
 extern void pgnet_engine_set_max_in_flight(HttpEngine *engine,
 										   int max_in_flight);
 
-/* Descriptors are short: idle connections make room for new ones.  Or not. */
-extern void pgnet_engine_set_frugal(HttpEngine *engine, bool frugal);
+/* While descriptors are short: close idle connections before others open. */
+extern void pgnet_engine_limit_connections(HttpEngine *engine, bool limit);
 
 /*
  * How to send from the next request, or redirect, on.  The strings have to

@@ -78,30 +78,29 @@ pgnet_multi_set_max_transfers(Multi *multi, int max_transfers)
 void
 pgnet_multi_renew(Multi *multi)
 {
-	bool		frugal = multi->frugal;
+	bool		limited = multi->limited;
 
 	if (!multi->used || multi->transfers > 0)
 		return;
 	clean_up(multi);
 	(void) pgnet_multi_init(multi, multi->sockets, multi->max_transfers);
-	multi->frugal = frugal;
+	multi->limited = limited;
 }
 
-/* Be frugal, or not. */
 void
-pgnet_multi_set_frugal(Multi *multi, bool frugal)
+pgnet_multi_limit_connections(Multi *multi, bool limit)
 {
-	if (frugal)
+	if (limit)
 		pgnet_multi_renew(multi);
-	multi->frugal = frugal;
+	multi->limited = limit;
 	(void) SET(CURLMOPT_MAX_TOTAL_CONNECTIONS,
-			   frugal ? (long) multi->transfers : 0L);
+			   limit ? (long) multi->transfers : 0L);
 }
 
 /*
- * Give it a transfer.  If that is frugal, libcurl has to do with as many
- * connections as there are transfers: before it opens one too many it closes
- * one that is idle (lib/url.c, create_conn()), and there always is one then.
+ * If connections are limited, libcurl may have as many as there are transfers:
+ * before it opens another it closes one that is idle (lib/url.c,
+ * create_conn()), and there always is one then.
  */
 bool
 pgnet_multi_add(Multi *multi, CURL *easy)
@@ -114,7 +113,7 @@ pgnet_multi_add(Multi *multi, CURL *easy)
 		return false;
 	multi->transfers++;
 	multi->used = true;
-	if (multi->frugal)
+	if (multi->limited)
 		(void) SET(CURLMOPT_MAX_TOTAL_CONNECTIONS, (long) multi->transfers);
 	return true;
 }

@@ -23,7 +23,7 @@ typedef struct Multi
 	int			max_transfers;
 	int			transfers;		/* which it has */
 	bool		used;			/* it has had one */
-	bool		frugal;			/* idle connections go before one more comes */
+	bool		limited;		/* no more connections than transfers */
 	int64		deadline_us;	/* libcurl's timer */
 	bool		touched;		/* libcurl did something since the last reap */
 } Multi;
@@ -41,8 +41,8 @@ extern void pgnet_multi_set_max_transfers(Multi *multi, int max_transfers);
 /* Close all connections, if none is in use. */
 extern void pgnet_multi_renew(Multi *multi);
 
-/* Close idle connections, now or for new ones; or not. */
-extern void pgnet_multi_set_frugal(Multi *multi, bool frugal);
+/* Begin or end to have no more connections than transfers. */
+extern void pgnet_multi_limit_connections(Multi *multi, bool limit);
 
 /* Give it a transfer; false when libcurl does not take it. */
 extern bool pgnet_multi_add(Multi *multi, CURL *easy);

@@ -113,7 +113,7 @@ pgnet_throttle_relax(Throttle *throttle, TimestampTz now)
 	throttle->active = false;
 	throttle->logged = 0;
 	pgnet_backoff_succeeded(&throttle->backoff);
-	pgnet_engine_set_frugal(throttle->engine, false);
+	pgnet_engine_limit_connections(throttle->engine, false);
 	ereport(LOG, errmsg("pg_net is sending at full rate again"));
 }
 
@@ -184,7 +184,7 @@ begin_or_go_on(Throttle *throttle, const Returned *returned)
 	if (!any)
 		return;
 	if (returned[PGNET_SHORT_OF_DESCRIPTORS].count > 0)
-		pgnet_engine_set_frugal(throttle->engine, true);
+		pgnet_engine_limit_connections(throttle->engine, true);
 	/* it is one failure until the next relaxation */
 	if (!throttle->active || throttle->none_returned)
 		pgnet_backoff_failed(&throttle->backoff);
