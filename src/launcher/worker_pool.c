@@ -40,7 +40,7 @@
 typedef enum Need
 {
 	NEED_WORKER,				/* a start was requested */
-	NEED_EXPIRY,				/* a request or a response is due */
+	NEED_DUE,					/* a request or a response is due */
 	NEED_PROBE,					/* the database is a new copy */
 	NEED_KEEP_ALIVE,			/* pg_net.database_name names it */
 	NEED_NOTHING
@@ -250,7 +250,7 @@ need_of(const DatabaseSnapshot *snapshot, TimestampTz wall, TimestampTz *since)
 	if (snapshot->next_due <= wall)
 	{
 		*since = snapshot->next_due;
-		return NEED_EXPIRY;
+		return NEED_DUE;
 	}
 	if (TransactionIdIsValid(snapshot->copied))
 		return NEED_PROBE;
