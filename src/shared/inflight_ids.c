@@ -3,9 +3,9 @@
  *
  * Runs in: workers and client backends.
  *
- * The entries of a worker are in blocks, in the area that grows.  The lock
- * protects the list of blocks, which gets longer while the worker lives and
- * goes with it; entries are written without it.
+ * The entries of a worker are in blocks, which are allocated in the area
+ * (area.h) when they are needed and freed when the worker exits.  The lock
+ * protects the list of blocks; entries are written without it.
  */
 #include "postgres.h"
 
@@ -18,7 +18,7 @@
 
 #define BLOCK_ENTRIES 256
 
-/* More than any worker has in flight and unrecorded. */
+/* More than any worker has requests in flight or not yet recorded. */
 #define MAX_BLOCKS 1024
 
 typedef struct Entry
@@ -35,7 +35,7 @@ typedef struct Block
 
 static LWLock *lock = NULL;
 
-/* Of this worker. */
+/* Of this process, if it is a worker. */
 static WorkerState *mine = NULL;
 static Block *blocks[MAX_BLOCKS];
 static int	nblocks = 0;
@@ -62,13 +62,13 @@ pgnet_inflight_ids_memory_init(void *memory, int lock_tranche)
 void
 pgnet_inflight_ids_join(WorkerState *worker)
 {
-	/* it may have to be mapped, which may throw */
+	/* attach to it now: this may throw, and _enter() must not */
 	(void) pgnet_area();
 	mine = worker;
 	before_shmem_exit(leave, PointerGetDatum(worker));
 }
 
-/* before_shmem_exit callback */
+/* before_shmem_exit callback. */
 static void
 leave(int code, Datum arg)
 {
@@ -117,7 +117,7 @@ pgnet_inflight_ids_remove(int number)
 	free_entries[nfree++] = number;
 }
 
-/* Make a block; false when memory is out. */
+/* Allocate a block; false if memory is short. */
 static bool
 add_block(void)
 {
@@ -141,7 +141,7 @@ add_block(void)
 	return true;
 }
 
-/* An entry of this worker. */
+/* The entry of this worker with that number. */
 static Entry *
 entry_at(int number)
 {

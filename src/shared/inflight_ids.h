@@ -1,11 +1,12 @@
 /*
  * inflight_ids.h -- which requests are in flight, by their ids.
  *
- * Runs in: workers, which write their own; every process may look.
+ * Runs in: workers, which write their own entries, and client backends, which
+ * read them.
  *
- * From the moment a request is sent until its outcome is recorded.  Only its
- * worker writes an entry, without a lock: whoever looks sees what is there at
- * that moment.
+ * A request has an entry from the moment it is sent until its outcome is
+ * recorded.  Entries are written without a lock, so a reader sees them as they
+ * are at that moment.
  */
 #ifndef PGNET_INFLIGHT_IDS_H
 #define PGNET_INFLIGHT_IDS_H
@@ -20,19 +21,23 @@
 extern Size pgnet_inflight_ids_memory_size(void);
 extern void pgnet_inflight_ids_memory_init(void *memory, int lock_tranche);
 
-/* Have no entries yet, and none any more when the process exits. */
+/*
+ * Begin to have entries; all are removed when the process exits.  Throws if
+ * memory is short.
+ */
 extern void pgnet_inflight_ids_join(WorkerState *worker);
 
 /*
- * Enter a request that is sent at a time: the number of its entry, counted from
- * 1.  0 when memory is out: then it is not seen.  Does not throw.
+ * Make an entry for a request that is sent at the time started.  Returns the
+ * number of the entry, counted from 1; 0 if memory is short, in which case the
+ * request is not seen to be in flight.  Does not throw.
  */
 extern int	pgnet_inflight_ids_enter(int64 id, TimestampTz started);
 
-/* Remove an entry; 0 is none. */
+/* Remove an entry, unless its number is 0. */
 extern void pgnet_inflight_ids_remove(int entry);
 
-/* Is a request in flight in a database?  Throws when memory is out. */
+/* Is a request in flight in a database?  Throws if memory is short. */
 extern bool pgnet_inflight_ids_contain(DatabaseState *database, int64 id);
 
 #endif							/* PGNET_INFLIGHT_IDS_H */

@@ -76,7 +76,7 @@ table_parameters(void)
 	};
 }
 
-/* Of this process; attached until it ends. */
+/* Attached until the process exits. */
 static dshash_table *
 table(void)
 {

@@ -1,8 +1,10 @@
 /*
  * lane_holds.h -- what holds the requests to endpoints, kept between workers.
  *
- * Runs in: workers.  A worker that leaves, or is started again, must not forget
- * how much it has sent, and which endpoint fails.  A crash forgets it.
+ * Runs in: workers.
+ *
+ * The next worker of a database must know how much the last one has sent, and
+ * which endpoints fail.  After a crash of the server this is lost.
  */
 #ifndef PGNET_LANE_HOLDS_H
 #define PGNET_LANE_HOLDS_H
@@ -15,27 +17,27 @@
 typedef struct LaneHold
 {
 	TimestampTz tat;			/* of a lane: see worker/hold.h */
-	TimestampTz until;			/* of a role: nothing is sent before */
-	int			failures;		/* attempts that failed in a row */
-	int			pause_s;		/* the last pause, for the next one */
+	TimestampTz until;			/* of a role: when to send again */
+	int			failures;		/* of a role: failed attempts in a row */
+	int			pause_s;		/* of a role: how long the last pause was */
 } LaneHold;
 
 /* For memory.c. */
 extern Size pgnet_lane_holds_memory_size(void);
 extern void pgnet_lane_holds_memory_init(void *memory, int lock_tranche);
 
-/* In place of a role: what is of all together. */
+/* Instead of a role: of the lane itself. */
 #define PGNET_WHOLE_LANE ((Oid) PG_UINT32_MAX)
 
 /*
- * Get what is kept of a lane (PGNET_WHOLE_LANE) or a role in it, in this
- * database; put it, to be forgotten if it is all zero.  They throw when memory
- * is out.
+ * Read and write the entry of a lane of this database (PGNET_WHOLE_LANE), or of
+ * a role in it.  It is all zero if there is none, and removed if it becomes all
+ * zero.  Both throw if memory is short.
  */
 extern LaneHold pgnet_lane_holds_get(uint64 lane, Oid role);
 extern void pgnet_lane_holds_put(uint64 lane, Oid role, const LaneHold *hold);
 
-/* Nobody is connected to the database: forget what is of it. */
+/* Remove the entries of a database that nobody is connected to. */
 extern void pgnet_lane_holds_forget(Oid database);
 
 #endif							/* PGNET_LANE_HOLDS_H */

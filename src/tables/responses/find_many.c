@@ -16,7 +16,7 @@
 #include "tables/statement.h"
 #include "tables/subtransaction.h"
 
-/* What was given up may be sent again, but it is over until then. */
+/* A request that was given up is over, until somebody sends it again. */
 static PreparedStatement find_open = {
 	.sql = "SELECT q.id::pg_catalog.int8, q.xmin"
 		   " FROM net.http_request_queue AS q"
@@ -26,7 +26,7 @@ static PreparedStatement find_open = {
 	.param_types = {INT8ARRAYOID}
 };
 
-/* One at a time, for a response may be large. */
+/* One response at a time, as they may be large. */
 static PreparedStatement find_rows = {
 	.sql = "SELECT r FROM net._http_response AS r"
 		   " WHERE r.id OPERATOR(pg_catalog.=) $1 ORDER BY r.created",
@@ -34,7 +34,7 @@ static PreparedStatement find_rows = {
 	.param_types = {INT8OID}
 };
 
-/* What pgnet_responses_look() takes and gives. */
+/* Arguments and result of pgnet_responses_look(). */
 typedef struct Look
 {
 	ManyRequests *requests;
@@ -61,12 +61,12 @@ pgnet_responses_look(ManyRequests *requests, bool is_last, TupleDesc desc,
 		.rows = rows
 	};
 
-	/* DDL must not wait for who waits, and the worker then for the DDL */
+	/* release locks, or DDL would wait for us, and the worker for the DDL */
 	pgnet_subtransaction_run(look, &arg, PGNET_SUBTRANSACTION_ROLL_BACK);
 	return arg.is_last;
 }
 
-/* SubtransactionWork: look once. */
+/* SubtransactionWork of pgnet_responses_look(). */
 static void
 look(void *arg)
 {
@@ -86,7 +86,7 @@ look(void *arg)
 	pgnet_statement_end(&session);
 }
 
-/* Note those that find_open found. */
+/* Set requests->open to what find_open found. */
 static void
 find_those_open(const StatementSession *session, ManyRequests *requests,
 				int count)
@@ -104,7 +104,7 @@ find_those_open(const StatementSession *session, ManyRequests *requests,
 	requests->nopen = count;
 }
 
-/* Copy the responses there are. */
+/* Copy the responses that exist. */
 static void
 take_rows(StatementSession *session, const Look *look)
 {
@@ -123,7 +123,6 @@ take_rows(StatementSession *session, const Look *look)
 	}
 }
 
-/* Copy a response. */
 static void
 take_row(HeapTupleHeader row, const Look *look)
 {

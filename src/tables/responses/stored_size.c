@@ -14,7 +14,7 @@
 #include "tables/responses/stored_size.h"
 #include "tables/statement.h"
 
-/* The size of a value elsewhere is known without reading it. */
+/* pg_column_size() does not read TOASTed values. */
 static PreparedStatement count_rows = {
 	.sql = "SELECT r.role::pg_catalog.oid,"
 		   " pg_catalog.sum(COALESCE(pg_catalog.pg_column_size(r.content), 0)::pg_catalog.int8"
@@ -49,7 +49,6 @@ pgnet_responses_disk_size(BlockNumber *blocks)
 	return size * BLCKSZ;
 }
 
-/* How many blocks a table has. */
 static uint64
 blocks_of(Oid table, BlockNumber *blocks)
 {

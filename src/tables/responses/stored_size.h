@@ -10,10 +10,10 @@
 
 #include "storage/block.h"
 
-/* What a row takes besides its variable parts, with its entries in indexes. */
+/* Counted for each row beside its large values; includes index entries. */
 #define PGNET_STORED_ROW_BYTES 200
 
-/* Of one role; InvalidOid: nobody. */
+/* role is InvalidOid for rows without one. */
 typedef struct StoredSize
 {
 	Oid			role;
@@ -21,14 +21,14 @@ typedef struct StoredSize
 } StoredSize;
 
 /*
- * How many bytes the table has on disk, with what is not used now; and how many
- * blocks its rows are in, without their large values.
+ * How many bytes the table and its TOAST table have on disk, including free
+ * space.  *blocks is set to the number of blocks of the table alone.
  */
 extern uint64 pgnet_responses_disk_size(BlockNumber *blocks);
 
 /*
- * Count what is in these blocks, from the first to before the last; palloc'd,
- * and how many roles there are.
+ * Count the responses in the blocks from first to last - 1.  Returns an array
+ * of *nroles elements, palloc'd.
  */
 extern StoredSize *pgnet_responses_count(BlockNumber first, BlockNumber last,
 										 int *nroles);
