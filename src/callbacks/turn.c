@@ -49,6 +49,9 @@
 /* A call that was canceled has so long until its process is ended. */
 #define END_AFTER_CANCEL_MS 5000
 
+/* If it is still there so long after, others do without it. */
+#define STUCK_AFTER_END_MS 2000
+
 /* How long it may take to say in the row what became of the call. */
 #define SAY_SECONDS 10
 
@@ -75,6 +78,7 @@ typedef struct Turn
 	int64		tried_id;		/* a row that is tried again */
 	int			tries;
 	int64		charged_id;		/* a row with this call's death written down */
+	bool		called_any;		/* in this process */
 	bool		expired;		/* a row that was called with was due to go */
 	Backoff		backoff;
 
@@ -102,6 +106,7 @@ static CallResult call_next(Turn *turn);
 static void try_call(Turn *turn);
 static bool must_write_down(Turn *turn);
 static void enter_function(Turn *turn);
+static TimestampTz stuck_at(int timeout_ms);
 static void describe_call(void *turn);
 static CallResult deal_with_error(Turn *turn, const ErrorData *error);
 static bool is_tried_again(Turn *turn, const ErrorData *error);
@@ -133,7 +138,7 @@ pgnet_turn_run(DatabaseState *database, Oid role)
 		CallResult	result = CALL_NONE;
 
 		pgnet_callbacks_take(database);
-		if (OidIsValid(role))
+		if (OidIsValid(role) && role != pgnet_callbacks_stuck_role(database))
 			result = call_next(&turn);
 		if (result == CALL_DONE)
 			turn.idle_since = 0;
@@ -169,7 +174,7 @@ let_others(Turn *turn, CallResult result)
 	if (waits && next_role != turn->role)
 	{
 		/* somebody holds its rows: not from process to process in a circle */
-		if (result == CALL_NONE && begins && now < end_of_turn(turn))
+		if (!turn->called_any && result == CALL_NONE && begins)
 			wait_for_news(turn, LOCKED_MS);
 		pgnet_callbacks_hand_over(turn->database, next_role);
 		return true;
@@ -254,7 +259,7 @@ call_next(Turn *turn)
 	turn->called = turn->returned = false;
 	MemoryContextReset(turn->call_context);
 	error = run(turn, try_call);
-	pgnet_callbacks_set_calling(turn->database, false);
+	pgnet_callbacks_end_call(turn->database);
 	if (error != NULL)
 		return deal_with_error(turn, error);
 	pgnet_backoff_succeeded(&turn->backoff);
@@ -341,12 +346,12 @@ enter_function(Turn *turn)
 	Oid			type;
 	Datum		row;
 
-	turn->called = true;
+	turn->called = turn->called_any = true;
 	turn->called_at = pgnet_clock_now();
 	row = pgnet_waiting_call_row(&turn->call, &type);
 	error_context_stack = &context;
 	pgstat_report_activity(STATE_RUNNING, turn->call.callback);
-	pgnet_callbacks_set_calling(turn->database, true);
+	pgnet_callbacks_begin_call(turn->database, stuck_at(timeout_ms));
 	calling = true;
 	enable_timeout_after(STATEMENT_TIMEOUT, timeout_ms);
 	enable_timeout_after(end_timeout, timeout_ms + END_AFTER_CANCEL_MS);
@@ -355,6 +360,16 @@ enter_function(Turn *turn)
 	disable_timeout(end_timeout, false);
 	pgnet_transaction_allow(SAY_SECONDS);
 	error_context_stack = context.previous;
+}
+
+/* When a call is not over although its process was to be ended. */
+static TimestampTz
+stuck_at(int timeout_ms)
+{
+	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+									   (int64) timeout_ms +
+										   END_AFTER_CANCEL_MS +
+										   STUCK_AFTER_END_MS);
 }
 
 /* ErrorContextCallback */
@@ -509,7 +524,13 @@ find_next_role(Turn *turn)
 	next_role = OidIsValid(turn->role) ?
 		turn->role :
 		pgnet_database_snapshot(turn->database).callbacks.served;
-	return run(turn, look_for_role) == NULL && next_role_found;
+	/* if that cannot be known, look again soon */
+	if (run(turn, look_for_role) != NULL)
+	{
+		next_role = turn->role;
+		return true;
+	}
+	return next_role_found;
 }
 
 /*
@@ -520,12 +541,22 @@ static void
 look_for_role(Turn *turn)
 {
 	Oid			after = next_role;
+	Oid			stuck = pgnet_callbacks_stuck_role(turn->database);
+	bool		skipped_stuck = false;
 
-	(void) turn;
 	next_role_found = false;
 	while (pgnet_catalog_installed() &&
 		   pgnet_waiting_calls_next_role(after, &next_role))
 	{
+		/* whose process is stuck waits for its end, and has had its turn */
+		if (OidIsValid(stuck) && next_role == stuck)
+		{
+			if (skipped_stuck)
+				break;
+			skipped_stuck = true;
+			after = stuck;
+			continue;
+		}
 		next_role_found = role_exists(next_role);
 		if (next_role_found || pgnet_waiting_calls_give_up(next_role))
 			break;

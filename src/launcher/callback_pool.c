@@ -17,11 +17,15 @@
 #include "backoff.h"
 #include "compat.h"
 #include "launcher/callback_pool.h"
+#include "settings.h"
 #include "shared/callback_state.h"
 #include "shared/registry.h"
 
 /* While there are too few processes, the log says so this often at most. */
 #define SAY_AGAIN_MS 600000
+
+/* How much longer than a call may last a process is left alone. */
+#define LOOK_MS 8000
 
 /* That of one database. */
 typedef struct CallbackEntry
@@ -44,6 +48,8 @@ struct CallbackPool
 static void follow_registry(CallbackPool *pool);
 static void review(CallbackPool *pool, int index, TimestampTz now,
 				   TimestampTz *due);
+static void give_up_on_stuck(CallbackEntry *entry, DatabaseState *database,
+							 TimestampTz now, TimestampTz *due);
 static void reap(CallbackPool *pool, int index);
 static CallbackEntry *longest_waiting(CallbackPool *pool,
 									  const DatabaseList *list);
@@ -109,6 +115,7 @@ review(CallbackPool *pool, int index, TimestampTz now, TimestampTz *due)
 
 	entry->since = DT_NOEND;
 	reap(pool, index);
+	give_up_on_stuck(entry, database, now, due);
 	if (entry->handle != NULL || !OidIsValid(database->database))
 		return;
 	if (entry->database != database->database)
@@ -125,6 +132,37 @@ review(CallbackPool *pool, int index, TimestampTz now, TimestampTz *due)
 		entry->since = snapshot.callbacks.requested;
 	else
 		*due = Min(*due, entry->failed.until);
+}
+
+/*
+ * Does it go on although it was to be ended?  That cannot be helped, but others
+ * need not wait for it.
+ */
+static void
+give_up_on_stuck(CallbackEntry *entry, DatabaseState *database,
+				 TimestampTz now, TimestampTz *due)
+{
+	CallbackStatus status = pgnet_database_snapshot(database).callbacks;
+	pid_t		pid;
+
+	if ((status.pid == 0 && entry->handle == NULL) || status.stuck_pid != 0)
+		return;
+	pid = pgnet_callbacks_give_up_on(database);
+	if (pid == 0)
+	{
+		/* nobody says that a call begins: that would cost each one */
+		now = TimestampTzPlusMilliseconds(now, LOOK_MS);
+		now = TimestampTzPlusMilliseconds(now, pgnet_setting_callback_timeout);
+		*due = Min(*due, now);
+		return;
+	}
+	ereport(WARNING,
+			errmsg("a callback of pg_net cannot be ended: process %d of database %u",
+				   pid, entry->database),
+			errdetail("pg_stat_activity shows the function. Callbacks of other roles go on without it."));
+	if (entry->handle != NULL)
+		pfree(entry->handle);
+	entry->handle = NULL;
 }
 
 /* Has the process ended, and well? */

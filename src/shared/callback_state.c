@@ -56,12 +56,6 @@ announce(DatabaseState *database, Oid role, Oid owner, bool found)
 		pgnet_launcher_wake();
 }
 
-bool
-pgnet_callbacks_must_look(DatabaseState *database)
-{
-	return !pgnet_database_snapshot(database).callbacks.looked;
-}
-
 void
 pgnet_callbacks_set_looked(DatabaseState *database)
 {
@@ -119,6 +113,16 @@ release(int code, Datum arg)
 		return;
 	claimed = false;
 	SpinLockAcquire(&database->mutex);
+	if (status->stuck_pid == MyProcPid)
+	{
+		status->stuck_pid = 0;
+		if (status->requested == DT_NOEND)
+			status->requested = now;
+		SpinLockRelease(&database->mutex);
+		(void) pgnet_callbacks_wake(database);
+		pgnet_launcher_wake();
+		return;
+	}
 	status->pid = 0;
 	if (!status->clean_exit && status->requested == DT_NOEND)
 		status->requested = now;
@@ -164,11 +168,55 @@ pgnet_callbacks_have_news(DatabaseState *database)
 }
 
 void
-pgnet_callbacks_set_calling(DatabaseState *database, bool calling)
+pgnet_callbacks_begin_call(DatabaseState *database, TimestampTz stuck_at)
 {
 	SpinLockAcquire(&database->mutex);
-	database->callbacks.calling = calling;
+	database->callbacks.calling = true;
+	database->callbacks.stuck_at = stuck_at;
 	SpinLockRelease(&database->mutex);
+}
+
+/* One that was stuck leaves the state to the process that took its place. */
+void
+pgnet_callbacks_end_call(DatabaseState *database)
+{
+	SpinLockAcquire(&database->mutex);
+	if (database->callbacks.pid == MyProcPid)
+		database->callbacks.calling = false;
+	SpinLockRelease(&database->mutex);
+}
+
+Oid
+pgnet_callbacks_stuck_role(DatabaseState *database)
+{
+	CallbackStatus status = pgnet_database_snapshot(database).callbacks;
+
+	return status.stuck_pid != 0 && status.stuck_pid != MyProcPid ?
+		status.stuck_role :
+		InvalidOid;
+}
+
+pid_t
+pgnet_callbacks_give_up_on(DatabaseState *database)
+{
+	CallbackStatus *status = &database->callbacks;
+	TimestampTz now = GetCurrentTimestamp();
+	pid_t		pid = 0;
+
+	SpinLockAcquire(&database->mutex);
+	if (status->pid != 0 && status->calling && status->stuck_at <= now &&
+		status->stuck_pid == 0)
+	{
+		pid = status->stuck_pid = status->pid;
+		status->stuck_role = status->served = status->role;
+		status->careful_until = now;
+		status->pid = 0;
+		status->calling = false;
+		status->role = InvalidOid;
+		status->requested = now;
+	}
+	SpinLockRelease(&database->mutex);
+	return pid;
 }
 
 bool

@@ -28,8 +28,7 @@ extern void pgnet_callbacks_announce(DatabaseState *database, Oid role,
 extern void pgnet_callbacks_announce_found(DatabaseState *database, Oid role,
 										   Oid owner);
 
-/* Does a worker have to look for such rows? */
-extern bool pgnet_callbacks_must_look(DatabaseState *database);
+/* A worker has looked for such rows. */
 extern void pgnet_callbacks_set_looked(DatabaseState *database);
 
 /*
@@ -53,8 +52,16 @@ extern void pgnet_callbacks_set_connected(DatabaseState *database);
 extern void pgnet_callbacks_take(DatabaseState *database);
 extern bool pgnet_callbacks_have_news(DatabaseState *database);
 
-/* It begins to call a function, or is done; a death in between is unclean. */
-extern void pgnet_callbacks_set_calling(DatabaseState *database, bool calling);
+/*
+ * It begins to call a function, or is done; a death in between is unclean.  If
+ * it is not done by then, it is stuck.
+ */
+extern void pgnet_callbacks_begin_call(DatabaseState *database,
+									   TimestampTz stuck_at);
+extern void pgnet_callbacks_end_call(DatabaseState *database);
+
+/* The role whose process is stuck; InvalidOid: none is. */
+extern Oid	pgnet_callbacks_stuck_role(DatabaseState *database);
 
 /* Is a row made then to be called with carefully? */
 extern bool pgnet_callbacks_are_careful(DatabaseState *database,
@@ -65,6 +72,12 @@ extern void pgnet_callbacks_hand_over(DatabaseState *database, Oid role);
 
 /* It leaves, and nothing is to be called. */
 extern void pgnet_callbacks_set_clean_exit(DatabaseState *database);
+
+/*
+ * The launcher's side: if the process is stuck, another one may be started for
+ * other roles.  Its pid, or 0: it is not, or there is one that is.
+ */
+extern pid_t pgnet_callbacks_give_up_on(DatabaseState *database);
 
 /* It is about to be started. */
 extern void pgnet_callbacks_mark_starting(DatabaseState *database);

@@ -64,6 +64,9 @@ typedef struct CallbackStatus
 	TimestampTz careful_until;	/* a process died: of rows made before then */
 	bool		looked;			/* a worker looked for rows that wait */
 	bool		calling;		/* it is in a function */
+	TimestampTz stuck_at;		/* if it is in that still */
+	pid_t		stuck_pid;		/* a process that was; 0: none */
+	Oid			stuck_role;		/* that it is for */
 	bool		clean_exit;		/* it leaves by itself, or was asked to */
 	Oid			connecting;		/* tries to connect as that role */
 	Oid			no_connection;	/* and could not as that one */

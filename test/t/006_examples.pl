@@ -17,11 +17,19 @@ sub payloads
 {
 	my ($show) = @_;
 	my $contents = decode_json(sql("select coalesce(json_agg(content order by id), '[]') from net._http_response"));
-	return [ map { my $echo = decode_json($_); $show->($echo, decode_json($echo->{body})) } @$contents ];
+	return [ map { my $echo = decode_json($_); $show->($echo, eval { decode_json($echo->{body}) }) } @$contents ];
 }
 
 # What each script does, seen from outside: what psql prints, and what arrived.
 my %checks = (
+	'callback.sql' => sub {
+		is_deeply(payloads(sub {
+			my ($echo) = @_;
+			return join ' ', $echo->{headers}{Authorization}, $echo->{body}, ($echo->{headers}{'Idempotency-Key'} // '') =~ /^"?msg_/ ? 'with a key' : 'without';
+		}),
+			[ map { "Bearer sk_test_1 amount=$_&currency=eur with a key" } 995, 1250 ], 'sends what it says');
+		wait_sql("select count(*) from payments where state = 'paid'", 2);
+	},
 	'webhook_per_row.sql' => sub {
 		is_deeply(payloads(sub { my ($echo, $payload) = @_; return join ' ', $echo->{headers}{Authorization}, $payload->{type}, map { "$_=$payload->{record}{$_}" } sort keys %{ $payload->{record} } }),
 			[ 'Bearer k3y INSERT customer=Ada id=1 status=new', 'Bearer k3y INSERT customer=Grace id=2 status=new', 'Bearer k3y UPDATE id=1 status=paid' ], 'sends what it says');

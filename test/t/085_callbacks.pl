@@ -234,6 +234,23 @@ subtest 'a call that cannot be canceled' => sub {
 	sql("delete from net._http_response where id = $id");
 };
 
+# Stopped, it does not even take a signal.
+subtest 'a process that cannot be ended' => sub {
+	my $id = call_as('app', callback('stuck', 'insert into seen (id) values (r.id); perform pg_sleep(0.5);'));
+	my $pid = wait_inside('stuck');
+	my $start = -s $node->logfile;
+	kill 'STOP', $pid;
+	my $behind = call_as('app', 'note');
+	my $quick = call_as('other', 'note');
+	is(wait_called($quick), 'ok', 'another role has its turn');
+	ok(log_contains($node, qr/a callback of pg_net cannot be ended: process $pid of/, $start), 'the log says so');
+	is(seen($behind), 0, 'its own role waits');
+	kill 'CONT', $pid;
+	is(wait_called($behind), 'ok', '... until it is gone');
+	is(wait_called($id), 'ok', 'the call is made again');
+	is(seen($id), 1, '... and is done once');
+};
+
 subtest 'databases that are changed' => sub {
 	create_databases('fleeting');
 	my $inside = sub {
