@@ -34,7 +34,7 @@ pgnet_outcome_answered(Job *job, CURL *easy,
 	outcome->content_type = find_content_type(headers);
 	outcome->status_code = (int) status;
 	outcome->content = body->bytes ? body->bytes : "";
-	outcome->content_datum = pgnet_body_datum(body);
+	outcome->content_datum = body->datum;
 	outcome->content_len = body->length;
 	outcome->content_is_cut = body->dropped > 0;
 	outcome->kind = PGNET_OUTCOME_ANSWERED;

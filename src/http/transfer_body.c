@@ -71,21 +71,14 @@ pgnet_body_release(TransferBody *body, size_t bytes)
 	pgnet_body_budget_give(body->budget, &body->receiver, bytes);
 }
 
-struct varlena *
-pgnet_body_datum(const TransferBody *body)
-{
-	if (body->bytes == NULL)
-		return NULL;
-	return (struct varlena *) (body->bytes - VARHDRSZ);
-}
-
 /* Free a body. */
 void
 pgnet_body_free(TransferBody *body)
 {
-	free(pgnet_body_datum(body));
+	free(body->datum);
 	pgnet_body_budget_give(body->budget, &body->receiver,
 						   body->allocated + body->reserved);
+	body->datum = NULL;
 	body->bytes = NULL;
 	body->length = body->allocated = body->reserved = 0;
 }
@@ -94,18 +87,19 @@ static bool
 grow(TransferBody *body, size_t needed)
 {
 	size_t		size = size_for(body, needed);
-	char	   *larger;
+	struct varlena *larger;
 
 	if (!take_memory(body, size - body->allocated))
 		return false;
-	larger = realloc(pgnet_body_datum(body), VARHDRSZ + size);
+	larger = realloc(body->datum, VARHDRSZ + size);
 	if (larger == NULL)
 	{
 		pgnet_body_budget_give(body->budget, &body->receiver,
 							   size - body->allocated);
 		return false;
 	}
-	body->bytes = larger + VARHDRSZ;
+	body->datum = larger;
+	body->bytes = VARDATA(larger);
 	body->allocated = size;
 	return true;
 }

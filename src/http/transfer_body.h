@@ -13,7 +13,8 @@
 
 typedef struct TransferBody
 {
-	char	   *bytes;			/* behind room for the header of a varlena */
+	struct varlena *datum;		/* its header is not set; NULL: empty */
+	char	   *bytes;			/* its data, or NULL */
 	size_t		length;
 	size_t		allocated;
 	size_t		expected;		/* as the server says; 0: it does not */
@@ -42,12 +43,6 @@ extern bool pgnet_body_append(TransferBody *body, const char *bytes,
 /* Count memory that is used beside the bytes, likewise; or no more. */
 extern bool pgnet_body_reserve(TransferBody *body, size_t bytes);
 extern void pgnet_body_release(TransferBody *body, size_t bytes);
-
-/*
- * The body as a varlena, whose header is not set; NULL when it is empty.  It
- * can be stored without a copy.
- */
-extern struct varlena *pgnet_body_datum(const TransferBody *body);
 
 extern void pgnet_body_free(TransferBody *body);
 

@@ -5,15 +5,21 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
+#include "digits.h"
 #include "policy/http_date.h"
 
-/* No form is longer. */
-#define MAX_DATE_LENGTH 40
-
-static int	month_number(const char *name);
+static bool read_imf_fixdate(const char *at, struct pg_tm *tm);
+static bool read_rfc850_date(const char *at, TimestampTz now,
+							 struct pg_tm *tm);
+static bool read_asctime_date(const char *at, struct pg_tm *tm);
+static bool read_word(const char **at);
+static bool read_month(const char **at, int *month);
+static bool read_time(const char **at, struct pg_tm *tm);
 static int	full_year(int year, TimestampTz now);
 static bool to_timestamp(struct pg_tm *tm, TimestampTz *date);
 
@@ -21,42 +27,87 @@ bool
 pgnet_http_date_parse(const char *text, TimestampTz now, TimestampTz *date)
 {
 	struct pg_tm tm = {0};
-	char		month[4];
-	char		zone[4];
-	int			end = 0;
 
-	if (strlen(text) > MAX_DATE_LENGTH)
-		return false;
-	/* Sun, 06 Nov 1994 08:49:37 GMT */
-	if (sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d %3[GMT]%n",
-			   &tm.tm_mday, month, &tm.tm_year, &tm.tm_hour, &tm.tm_min,
-			   &tm.tm_sec, zone, &end) != 7)
-	{
-		/* Sunday, 06-Nov-94 08:49:37 GMT */
-		if (sscanf(text, "%*9[A-Za-z], %2d-%3[A-Za-z]-%2d %2d:%2d:%2d %3[GMT]%n",
-				   &tm.tm_mday, month, &tm.tm_year, &tm.tm_hour, &tm.tm_min,
-				   &tm.tm_sec, zone, &end) == 7)
-			tm.tm_year = full_year(tm.tm_year, now);
-		/* Sun Nov  6 08:49:37 1994 */
-		else if (sscanf(text, "%*3[A-Za-z] %3[A-Za-z] %2d %2d:%2d:%2d %4d%n",
-						month, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
-						&tm.tm_sec, &tm.tm_year, &end) != 6)
-			return false;
-	}
-	if (text[end] != '\0')
-		return false;
-	tm.tm_mon = month_number(month);
-	return to_timestamp(&tm, date);
+	return (read_imf_fixdate(text, &tm) || read_rfc850_date(text, now, &tm) ||
+			read_asctime_date(text, &tm)) &&
+		to_timestamp(&tm, date);
 }
 
-/* 1 to 12, or 0. */
-static int
-month_number(const char *name)
+/* Sun, 06 Nov 1994 08:49:37 GMT */
+static bool
+read_imf_fixdate(const char *at, struct pg_tm *tm)
+{
+	return read_word(&at) && pgnet_read_literal(&at, ", ") &&
+		pgnet_read_digits(&at, 2, &tm->tm_mday) &&
+		pgnet_read_literal(&at, " ") && read_month(&at, &tm->tm_mon) &&
+		pgnet_read_literal(&at, " ") &&
+		pgnet_read_digits(&at, 4, &tm->tm_year) && read_time(&at, tm) &&
+		strcmp(at, " GMT") == 0;
+}
+
+/* Sunday, 06-Nov-94 08:49:37 GMT */
+static bool
+read_rfc850_date(const char *at, TimestampTz now, struct pg_tm *tm)
+{
+	bool		is_date = read_word(&at) && pgnet_read_literal(&at, ", ") &&
+		pgnet_read_digits(&at, 2, &tm->tm_mday) &&
+		pgnet_read_literal(&at, "-") && read_month(&at, &tm->tm_mon) &&
+		pgnet_read_literal(&at, "-") &&
+		pgnet_read_digits(&at, 2, &tm->tm_year) && read_time(&at, tm) &&
+		strcmp(at, " GMT") == 0;
+
+	if (is_date)
+		tm->tm_year = full_year(tm->tm_year, now);
+	return is_date;
+}
+
+/* Sun Nov  6 08:49:37 1994 */
+static bool
+read_asctime_date(const char *at, struct pg_tm *tm)
+{
+	if (!read_word(&at) || !pgnet_read_literal(&at, " ") ||
+		!read_month(&at, &tm->tm_mon) || !pgnet_read_literal(&at, " "))
+		return false;
+	return pgnet_read_digits(&at, *at == ' ' ? (at++, 1) : 2, &tm->tm_mday) &&
+		read_time(&at, tm) && pgnet_read_literal(&at, " ") &&
+		pgnet_read_digits(&at, 4, &tm->tm_year) && *at == '\0';
+}
+
+/* The name of a day, which the date says anyway. */
+static bool
+read_word(const char **at)
+{
+	const char *begin = *at;
+
+	while (isalpha((unsigned char) **at))
+		(*at)++;
+	return *at > begin;
+}
+
+/* 1 to 12 */
+static bool
+read_month(const char **at, int *month)
 {
 	for (int i = 0; i < MONTHS_PER_YEAR; i++)
-		if (pg_strcasecmp(name, months[i]) == 0)
-			return i + 1;
-	return 0;
+	{
+		if (pg_strncasecmp(*at, months[i], 3) != 0)
+			continue;
+		*at += 3;
+		*month = i + 1;
+		return true;
+	}
+	return false;
+}
+
+/* A blank, and hours, minutes and seconds. */
+static bool
+read_time(const char **at, struct pg_tm *tm)
+{
+	return pgnet_read_literal(at, " ") &&
+		pgnet_read_digits(at, 2, &tm->tm_hour) &&
+		pgnet_read_literal(at, ":") &&
+		pgnet_read_digits(at, 2, &tm->tm_min) &&
+		pgnet_read_literal(at, ":") && pgnet_read_digits(at, 2, &tm->tm_sec);
 }
 
 /* The year that two digits mean. */
@@ -77,7 +128,7 @@ static bool
 to_timestamp(struct pg_tm *tm, TimestampTz *date)
 {
 	/* 60 is a leap second */
-	if (tm->tm_mon == 0 || tm->tm_mday < 1 || tm->tm_year < 1 ||
+	if (tm->tm_mday < 1 || tm->tm_year < 1 ||
 		tm->tm_mday > day_tab[isleap(tm->tm_year)][tm->tm_mon - 1] ||
 		tm->tm_hour > 23 || tm->tm_min > 59 || tm->tm_sec > 60)
 		return false;

@@ -161,7 +161,8 @@ retry_after_us(const char *value, TimestampTz now)
 
 	if (digits > 0 && value[digits] == '\0')
 		/* more digits than a day of seconds has are more than a day */
-		wait_us = digits > 9 ? MAX_RETRY_AFTER_US : atol(value) * USECS_PER_SEC;
+		wait_us = digits > 9 ? MAX_RETRY_AFTER_US :
+							   strtol(value, NULL, 10) * USECS_PER_SEC;
 	else if (pgnet_http_date_parse(value, now, &date))
 		wait_us = date - now;
 	else

@@ -192,13 +192,19 @@ pgnet_lanes_remember(Lanes *lanes, Job *job)
 void
 pgnet_lanes_add(Lanes *lanes, Job *job)
 {
-	LaneQueue  *queue = known_lookup(lanes->known, job->id)->queue;
+	const KnownId *known = known_lookup(lanes->known, job->id);
 	LaneRow		row = pgnet_lane_row(job);
-	bool		goes_soon = queue->lane->party.has[PGNET_POOL_IN_FLIGHT] +
-			queue->count <
-		pgnet_hold_lane_limit(queue->lane,
-							  lanes->dispatch.max_in_flight_per_lane);
+	LaneQueue  *queue;
+	int			limit;
+	bool		goes_soon;
 
+	if (known == NULL)
+		elog(ERROR, "a row that is to wait is not known");
+	queue = known->queue;
+	limit = pgnet_hold_lane_limit(queue->lane,
+								  lanes->dispatch.max_in_flight_per_lane);
+	goes_soon = queue->lane->party.has[PGNET_POOL_IN_FLIGHT] + queue->count <
+		limit;
 	/* one that goes soon is kept whole, whatever its size */
 	if (!job->loaded || (pgnet_lanes_are_rich(lanes) && !goes_soon))
 	{

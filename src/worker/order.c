@@ -70,6 +70,7 @@ static uint64 key_of(Oid role, uint64 lane_key, const char *text);
 static bool has_key(const Job *job);
 static OrderKey *find_of(const Order *order, const Job *job);
 static OrderKey *find(const Order *order, uint64 key);
+static OrderKey *held_by(const Order *order, const OrderHolder *holder);
 static OrderKey *make(Order *order, uint64 key, Oid role, const char *text);
 static void hold(Order *order, OrderKey *key, int64 id);
 static void let_go(Order *order, OrderKey *key);
@@ -201,7 +202,7 @@ pgnet_order_end(Order *order, const Job *job)
 		holder = hash_search(order->holders, &job->id, HASH_FIND, NULL);
 	if (holder == NULL)
 		return;
-	key = find(order, holder->key);
+	key = held_by(order, holder);
 	if (job->delivery.disposition == PGNET_AGAIN)
 		key->retries = true;
 	else
@@ -306,6 +307,17 @@ find(const Order *order, uint64 key)
 	return hash_search(order->keys, &key, HASH_FIND, NULL);
 }
 
+/* The key that a row holds. */
+static OrderKey *
+held_by(const Order *order, const OrderHolder *holder)
+{
+	OrderKey   *key = find(order, holder->key);
+
+	if (key == NULL)
+		elog(ERROR, "an ordering key with a holder is gone");
+	return key;
+}
+
 /* Make an entry for a key that is free. */
 static OrderKey *
 make(Order *order, uint64 hash, Oid role, const char *text)
@@ -334,7 +346,7 @@ hold(Order *order, OrderKey *key, int64 id)
 	OrderHolder *holder = hash_search(order->holders, &id, HASH_FIND, NULL);
 
 	if (holder != NULL && holder->key != key->key)
-		let_go(order, find(order, holder->key));
+		let_go(order, held_by(order, holder));
 	if (key->is_free)
 		dlist_delete(&key->node);
 	else

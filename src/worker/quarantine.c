@@ -559,7 +559,9 @@ add_group(Entry *entry, const Group *group, bool with_taken)
 	if (!with_taken)
 		return;
 	dlist_foreach(iter, unconstify(dlist_head *, &group->taken))
+	{
 		entry->ids[entry->nids++] = dlist_container(Job, node, iter.cur)->id;
+	}
 }
 
 static void

@@ -13,6 +13,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "digits.h"
 #include "tables/queue/attempt_log.h"
 #include "text/convert.h"
 #include "text/json_fields.h"
@@ -55,6 +56,7 @@ typedef struct Resend
 
 static int	count_entries(Jsonb *log);
 static TimestampTz member_time(JsonbContainer *entry, const char *key);
+static bool read_time_of_day(const char *at, struct pg_tm *tm, int *micros);
 static JsonbContainer *entry_at(Jsonb *log, int number);
 static bool has_member(JsonbContainer *entry, const char *key);
 static char *member_text(JsonbContainer *entry, const char *key);
@@ -208,20 +210,36 @@ member_text(JsonbContainer *entry, const char *key)
 static TimestampTz
 member_time(JsonbContainer *entry, const char *key)
 {
-	char	   *text = member_text(entry, key);
+	const char *at = member_text(entry, key);
 	struct pg_tm tm = {0};
 	int			micros;
 	TimestampTz time;
 	int			utc = 0;
 
-	if (text == NULL ||
-		sscanf(text, "%5d-%2d-%2dT%2d:%2d:%2d.%6dZ", &tm.tm_year, &tm.tm_mon,
-			   &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec,
-			   &micros) != 7 ||
-		tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 ||
+	if (at == NULL || !pgnet_read_digits(&at, 4, &tm.tm_year) ||
+		!pgnet_read_literal(&at, "-") ||
+		!pgnet_read_digits(&at, 2, &tm.tm_mon) ||
+		!pgnet_read_literal(&at, "-") ||
+		!pgnet_read_digits(&at, 2, &tm.tm_mday) ||
+		!pgnet_read_literal(&at, "T") ||
+		!read_time_of_day(at, &tm, &micros) || tm.tm_mon < 1 ||
+		tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 ||
 		tm2timestamp(&tm, micros, &utc, &time) != 0)
 		return 0;
 	return time;
+}
+
+/* 08:49:37.000000Z */
+static bool
+read_time_of_day(const char *at, struct pg_tm *tm, int *micros)
+{
+	return pgnet_read_digits(&at, 2, &tm->tm_hour) &&
+		pgnet_read_literal(&at, ":") &&
+		pgnet_read_digits(&at, 2, &tm->tm_min) &&
+		pgnet_read_literal(&at, ":") &&
+		pgnet_read_digits(&at, 2, &tm->tm_sec) &&
+		pgnet_read_literal(&at, ".") && pgnet_read_digits(&at, 6, micros) &&
+		strcmp(at, "Z") == 0;
 }
 
 /*

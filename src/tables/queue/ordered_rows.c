@@ -52,10 +52,10 @@ static PreparedStatement next_rows = {
 		   " AND q.role OPERATOR(pg_catalog.=) k.role"
 		   " AND q.gave_up IS NULL AND (q.due IS NULL OR"
 		   " q.due OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp())"
-		   " ORDER BY q.id LIMIT " CppAsString2(ROWS_OF_KEY) ") AS n"
-															 " ORDER BY k.number, n.id",
-	.nparams = 3,
-	.param_types = {TEXTARRAYOID, OIDARRAYOID, INT8ARRAYOID}
+		   " ORDER BY q.id LIMIT $4) AS n"
+		   " ORDER BY k.number, n.id",
+	.nparams = 4,
+	.param_types = {TEXTARRAYOID, OIDARRAYOID, INT8ARRAYOID, INT8OID}
 };
 
 List *
@@ -111,7 +111,7 @@ pgnet_ordered_rows_next(const Oid *roles, char *const *keys,
 	MemoryContext context = CurrentMemoryContext;
 	Datum	   *key_datums = palloc(sizeof(Datum) * nkeys);
 	Datum	   *role_datums = palloc(sizeof(Datum) * nkeys);
-	Datum		values[3];
+	Datum		values[4];
 	StatementSession session;
 	int		   *found = palloc0(sizeof(int) * nkeys);
 	int			count;
@@ -128,6 +128,7 @@ pgnet_ordered_rows_next(const Oid *roles, char *const *keys,
 												sizeof(Oid), true,
 												TYPALIGN_INT));
 	values[2] = pgnet_ids_array(after, nkeys);
+	values[3] = Int64GetDatum(ROWS_OF_KEY);
 	pgnet_statement_begin(&session, PGNET_AS_OWNER);
 	count = pgnet_statement_run(&session, &next_rows, values, NULL);
 	*ids = MemoryContextAlloc(context, sizeof(int64) * Max(count, 1));

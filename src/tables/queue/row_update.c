@@ -75,6 +75,8 @@ lock_places(StatementSession *session, const int64 *ids, int nids,
 									   compare_targets);
 		bool		null;
 
+		if (target == NULL)
+			continue;
 		value = pgnet_statement_datum(session, i, 2, &null);
 		tids[target->number] = *(ItemPointer) DatumGetPointer(value);
 		places[target->number] = PointerGetDatum(&tids[target->number]);
