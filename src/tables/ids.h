@@ -1,7 +1,7 @@
 /*
  * ids.h -- sets of request ids.
  *
- * Runs in: workers.
+ * Runs in: client backends and workers.
  */
 #ifndef PGNET_IDS_H
 #define PGNET_IDS_H

@@ -154,6 +154,20 @@ subtest 'cancelled' => sub {
 	is(sql("select count(*) from net.await(array[$id])"), 1, 'and can ask again');
 };
 
+# A table that inherits from the queue has rows of its own, with any ids.
+subtest 'many rows with one id' => sub {
+	my ($name, $id) = closed();
+	my ($other_name, $other_id) = closed();
+	sql('create table child () inherits (net.http_request_queue)');
+	sql("insert into child select q.* from net.http_request_queue as q, generate_series(1, 100000) where id = $id");
+	my $waiter = waiter("array[$id, $other_id], 1");
+	open_gate($other_name);
+	is(result($waiter), $other_id, 'they count as one request');
+	sql('drop table child');
+	open_gate($name);
+	is(sql("select count(*) from net.await(array[$id, $other_id])"), 2, 'and when they are gone, it is over');
+};
+
 subtest 'ten thousand' => sub {
 	sql("create table ids as select net.http_get('$url/status/200', timeout_milliseconds := 60000) as id from generate_series(1, 10000)");
 	is(sql('select count(*), count(distinct id), bool_and(status_code = 200) from net.await(array(select id from ids))'), '10000|10000|t', 'all of them come');

@@ -86,11 +86,16 @@ look(void *arg)
 	pgnet_statement_end(&session);
 }
 
-/* Set requests->open to what find_open found. */
+/*
+ * Set requests->open to what find_open found.  If a table inherits from the
+ * queue, there may be many rows with one id.
+ */
 static void
 find_those_open(const StatementSession *session, ManyRequests *requests,
 				int count)
 {
+	int64	   *found = palloc(sizeof(int64) * Max(count, 1));
+
 	for (int i = 0; i < count; i++)
 	{
 		int64		id = pgnet_statement_int64(session, i, 1, 0);
@@ -99,9 +104,14 @@ find_those_open(const StatementSession *session, ManyRequests *requests,
 
 		if (TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin)))
 			pgnet_response_refuse_uncommitted(id);
-		requests->open[i] = id;
+		found[i] = id;
 	}
-	requests->nopen = count;
+	pgnet_ids_sort(found, count);
+	requests->nopen = 0;
+	for (int i = 0; i < count; i++)
+		if (i == 0 || found[i] != found[i - 1])
+			requests->open[requests->nopen++] = found[i];
+	pfree(found);
 }
 
 /* Copy the responses that exist. */
