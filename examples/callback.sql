@@ -16,6 +16,13 @@ create table payments (
 grant select, update on payments to shop;
 insert into payments values (1, 995), (2, 1250);
 
+-- The role may use the key to call this API, and cannot see it.
+insert into net.secret (name, value, roles, host, port, allow_http)
+values ('pay', 'sk_test_1', '{}', 'localhost', 8080, true);
+insert into net.endpoint (name, url, roles, headers, retry)
+values ('pay', 'http://localhost:8080/echo', '{shop}',
+        jsonb_build_object('Authorization', 'Bearer ' || net.secret('pay')), net.backoff(8));
+
 -- Status 200: paid. Anything else, or no answer after all attempts: look into it.
 create function book_payment(r net._http_response) returns void
 language sql as $$
@@ -29,10 +36,8 @@ $$;
 begin;
 set local role shop;
 update payments set state = 'sent' where state = 'new';
-select net.http_request('POST', 'http://localhost:8080/echo',
-                        headers := jsonb_build_object('Authorization', 'Bearer sk_test_1'),
+select net.http_request('POST', 'net://pay/charges',
                         body := net.form(jsonb_build_object('amount', cents, 'currency', 'eur')),
-                        retry := net.backoff(8),
                         callback := 'book_payment',
                         context := jsonb_build_object('payment', id))
 from payments

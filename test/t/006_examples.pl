@@ -43,6 +43,12 @@ my %checks = (
 		is($printed, "1|200|3||503 503\n2|200|1||", 'the second is sent after the retries of the first');
 		is($server->arrivals + 0, 4, 'each attempt once');
 	},
+	'automatic_embeddings.sql' => sub {
+		my ($printed, $server) = @_;
+		is($printed, "1|a red apple|{0.25,-0.5,1}\n2|a yellow pear|{0.25,-0.5,1}", 'the embeddings are in the rows');
+		is($server->arrivals + 0, 3, 'each text was sent');
+		wait_sql('select count(*) from net._http_response', 0);
+	},
 	'outbox.sql' => sub {
 		my ($printed, $server) = @_;
 		like($printed, qr/^\n1\n2\n3\n([tf]\n)*0\z/, 'everything is sent');
