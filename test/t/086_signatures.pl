@@ -1,5 +1,6 @@
 # Signatures of requests to endpoints, verified by the libraries that receivers
-# use: those of Standard Webhooks, GitHub and Stripe, in test/npm.
+# use: those of Standard Webhooks, GitHub and Stripe, in test/npm.  And by the
+# function that the documentation has for them.
 
 use strict;
 use warnings;
@@ -18,8 +19,34 @@ use constant LOAD => 1500;
 my $npm = dirname(__FILE__) . '/../npm';
 my %signature_header = (standard => 'webhook-signature', github => 'x-hub-signature-256', stripe => 'stripe-signature');
 
-plan(skip_all => 'node is not installed') unless has_tool('node');
-plan(skip_all => 'the libraries of test/npm are not installed: dev/install-deps test, with npm') unless -d "$npm/node_modules/standardwebhooks";
+my $node = new_node('signatures');
+
+subtest 'the function in docs/delivery.md' => sub {
+	my ($function) = slurp_file("$npm/../../docs/delivery.md") =~ /^```python\n(.*?)^```$/ms or die 'is not there';
+	my $key = 'whsec_' . encode_base64('k' x 32, '');
+	my $server = start_http_server();
+	sql("insert into net.secret (name, value, roles, host) values ('k', '$key', '{}', 'nowhere.example')");
+	sql("insert into net.endpoint (name, url, signing, signing_secrets) values ('k', '@{[ $server->url ]}/echo', 'standard', '{k}')");
+	my $id = sql(q(select net.http_post('net://k', '{"a": "ü"}')));
+	my $echo = wait_response($node, $id)->{content};
+	for my $case ([ $key, 'True' ], [ 'whsec_' . encode_base64('l' x 32, ''), 'False' ])
+	{
+		my $program = "import json, sys\n$function\necho = json.loads(sys.stdin.read())\nheaders = {name.lower(): value for name, value in echo['headers'].items()}\n"
+		  . "print(verify('$case->[0]', headers, echo['body'].encode()), verify('$case->[0]', headers, echo['body'].encode() + b' '))\n";
+		utf8::encode(my $input = $echo);
+		IPC::Run::run([ 'python3', '-c', $program ], '<', \$input, '>', \my $verified, '2>', \my $error);
+		is($verified, "$case->[1] False\n", "verifies, if the key is right: $case->[1]") or diag($error);
+	}
+};
+
+# The rest of this file is by those libraries.
+my $missing = !has_tool('node') ? 'node is not installed' : !-d "$npm/node_modules/standardwebhooks" ? 'the libraries of test/npm are not installed: dev/install-deps test, with npm' : undef;
+if ($missing)
+{
+	subtest 'the libraries' => sub { plan(skip_all => $missing) };
+	done_testing();
+	exit;
+}
 
 # standard input ends with this process, and the receiver with that
 my $port_file = PostgreSQL::Test::Utils::tempdir('receiver') . '/port';
@@ -27,7 +54,6 @@ my $receiver_log = "$port_file.log";
 my $receiver = IPC::Run::start([ 'node', "$npm/receiver.mjs", $port_file ], '<pipe', \*TO_RECEIVER, '>', $receiver_log, '2>&1');
 wait_for('the receiver', sub { $receiver->pumpable or die slurp_file($receiver_log); -s $port_file });
 my $base = 'http://127.0.0.1:' . slurp_file($port_file);
-my $node = new_node('signatures');
 
 my $old = 'whsec_' . encode_base64('o' x 24, '');
 my $new = 'whsec_' . encode_base64('n' x 32, '');

@@ -108,6 +108,8 @@ subtest 'up to the move' => sub {
 	is("$charge->{method} $charge->{target} $charge->{headers}{Host} $charge->{headers}{Authorization} $charge->{body}",
 		'POST /v1/charges api.pay.example Bearer sk_test_1 amount=995&currency=eur', 'what the charge was');
 	is(decode_json(sql_in('shop', 'select content from net._http_response where id = 5'))->{target}, '/in/k3y0fTheHook', 'where the note went');
+	wait_for('the callback', sub { sql_in('shop', 'select paid from invoices where id = 7') eq 't' });
+	pass('the invoice is paid');
 	like(failure("set role billing; select net.http_get('https://elsewhere.example/')", 'shop'), qr/42501/, 'nobody sends anywhere else');
 };
 
