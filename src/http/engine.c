@@ -17,6 +17,7 @@
 
 #include "compat.h"
 #include "job.h"
+#include "clock_watch.h"
 #include "http/body_budget.h"
 #include "http/decoding.h"
 #include "http/engine.h"
@@ -217,9 +218,13 @@ pgnet_engine_wait(HttpEngine *engine, long timeout_ms)
 	if (engine->bodies.npaused > 0)
 		timeout_ms = sooner(timeout_ms, PGNET_BODY_PATIENCE_MS);
 	if (WaitEventSetWait(engine->wait_set, timeout_ms, &event, 1,
-						 wait_event) == 1 &&
-		(event.events & WL_LATCH_SET))
-		ResetLatch(MyLatch);
+						 wait_event) == 1)
+	{
+		if (event.events & WL_LATCH_SET)
+			ResetLatch(MyLatch);
+		else if (event.fd == pgnet_clock_watch_fd())
+			pgnet_clock_watch_rearm();
+	}
 	pgnet_deadlines_look_away(&engine->deadlines);
 }
 
@@ -280,17 +285,23 @@ pgnet_engine_take_unsent(HttpEngine *engine, dlist_head *list)
 	return true;
 }
 
-/* The latch, the end of the postmaster, and all sockets as one. */
+/*
+ * The latch, the end of the postmaster, all sockets as one, and that the clock
+ * was set: then whoever called may have something to do.
+ */
 static void
 create_wait_set(HttpEngine *engine)
 {
-	engine->wait_set = PGNET_CREATE_WAIT_EVENT_SET(engine->context, 3);
+	engine->wait_set = PGNET_CREATE_WAIT_EVENT_SET(engine->context, 4);
 	AddWaitEventToSet(engine->wait_set, WL_LATCH_SET, PGINVALID_SOCKET,
 					  MyLatch, NULL);
 	AddWaitEventToSet(engine->wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET,
 					  NULL, NULL);
 	AddWaitEventToSet(engine->wait_set, WL_SOCKET_READABLE,
 					  pgnet_sockets_epoll_fd(engine->sockets), NULL, NULL);
+	if (pgnet_clock_watch_fd() >= 0)
+		AddWaitEventToSet(engine->wait_set, WL_SOCKET_READABLE,
+						  pgnet_clock_watch_fd(), NULL, NULL);
 }
 
 /* Give new requests to libcurl; how many. */

@@ -24,6 +24,7 @@
 
 #include "backoff.h"
 #include "clock.h"
+#include "clock_watch.h"
 #include "compat.h"
 #include "launcher/callback_pool.h"
 #include "launcher/databases.h"
@@ -333,7 +334,12 @@ rest(Launcher *launcher)
 												  launcher->due);
 		wait_ms = Min(wait_ms, LONGEST_REST_MS);
 	}
-	(void) WaitLatch(MyLatch, events, wait_ms,
-					 pgnet_wait_event(&wait_event, "PgNetLauncherMain"));
+	/* what is due by the wall clock is found out anew when that was set */
+	if (pgnet_clock_watch_fd() >= 0)
+		events |= WL_SOCKET_READABLE;
+	(void) WaitLatchOrSocket(MyLatch, events, pgnet_clock_watch_fd(), wait_ms,
+							 pgnet_wait_event(&wait_event,
+											  "PgNetLauncherMain"));
 	ResetLatch(MyLatch);
+	pgnet_clock_watch_rearm();
 }
