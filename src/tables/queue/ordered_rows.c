@@ -29,8 +29,9 @@ static PreparedStatement held_rows = {
 		   " FROM net.http_request_queue AS q WHERE " IS_HELD,
 };
 
+/* DISTINCT: tables that inherit from the queue may repeat an id. */
 static PreparedStatement still_held = {
-	.sql = "SELECT q.id FROM net.http_request_queue AS q"
+	.sql = "SELECT DISTINCT q.id FROM net.http_request_queue AS q"
 		   " WHERE q.id OPERATOR(pg_catalog.=) ANY ($1) AND " IS_HELD,
 	.nparams = 1,
 	.param_types = {INT8ARRAYOID}
