@@ -1,11 +1,13 @@
 # Signatures of requests to endpoints, verified by the libraries that receivers
-# use: those of Standard Webhooks, GitHub and Stripe, in test/npm.  And by the
-# function that the documentation has for them.
+# use: those of Standard Webhooks, GitHub and Stripe, in test/npm.  And by what the
+# documentation has for receivers.
 
 use strict;
 use warnings;
 
+use Cwd qw(abs_path);
 use File::Basename qw(dirname);
+use IO::Socket::INET;
 use IPC::Run ();
 use JSON::PP qw(decode_json encode_json);
 use MIME::Base64 qw(encode_base64);
@@ -47,6 +49,23 @@ if ($missing)
 	done_testing();
 	exit;
 }
+
+subtest 'the receiver in docs/delivery.md' => sub {
+	my ($program) = slurp_file("$npm/../../docs/delivery.md") =~ /^```js\n(.*?)^```$/ms or die 'is not there';
+	my $dir = PostgreSQL::Test::Utils::tempdir('documented');
+	my $port = PostgreSQL::Test::Cluster::get_free_port();
+	symlink abs_path("$npm/node_modules"), "$dir/node_modules";
+	append_to_file("$dir/receiver.mjs", $program =~ s/\b8080\b/$port/r);
+	local $ENV{WEBHOOK_SECRET} = 'whsec_' . encode_base64('k' x 32, '');
+	my $documented = IPC::Run::start([ 'node', "$dir/receiver.mjs" ], '<', \undef, '>', "$dir/output", '2>&1');
+	wait_for('it to listen', sub { $documented->pumpable or die slurp_file("$dir/output"); IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port") });
+	sql("update net.endpoint set url = 'http://127.0.0.1:$port/' where name = 'k'");
+	my $row = wait_response($node, sql(q(select net.http_post('net://k', '{"a": "ü"}', timeout_milliseconds := 60000))));
+	is($row->{status_code}, 204, 'verifies what is signed');
+	like(slurp_file("$dir/output"), qr/^msg_[0-9a-f]{12}_$row->{id} \{ a: 'ü' \}$/m, 'and has it');
+	is(wait_response($node, sql("select net.http_post('http://127.0.0.1:$port/', '{}', timeout_milliseconds := 60000)"))->{status_code}, 401, 'but nothing else');
+	$documented->kill_kill;
+};
 
 # standard input ends with this process, and the receiver with that
 my $port_file = PostgreSQL::Test::Utils::tempdir('receiver') . '/port';
