@@ -30,6 +30,15 @@
 
 #include "tables/row_writer.h"
 
+/* An index.  Of those with a condition, most rows are in none. */
+typedef struct RowIndex
+{
+	Oid			index;
+	IndexInfo  *info;
+	int			column;			/* has only rows where it is not null; 0: all */
+	Relation	relation;		/* NULL: not open now */
+} RowIndex;
+
 struct RowWriter
 {
 	MemoryContext context;		/* has all of this */
@@ -39,7 +48,8 @@ struct RowWriter
 	SubTransactionId user;		/* that has begun and not ended, or Invalid */
 	EState	   *estate;
 	ResultRelInfo *relation;
-	Oid		   *indexes;		/* of relation */
+	RowIndex   *indexes;		/* of relation */
+	int			nindexes;
 	TupleTableSlot *slot;
 	ExprState **defaults;		/* by column; NULL: see TableTraits.defaults */
 };
@@ -53,6 +63,9 @@ static RowWriter *create(Relation table, const TableTraits *traits);
 static void follow_catalogs(void);
 static void catalog_changed(Datum arg, int cache, uint32 hash);
 static void forget(void *writer);
+static void examine_indexes(RowWriter *writer);
+static int	needed_column(const RowWriter *writer, const IndexInfo *info);
+static void choose_indexes(RowWriter *writer);
 static ExprState **prepare_defaults(RowWriter *writer, Relation table);
 static void open_again(RowWriter *writer, Relation table);
 static void close_indexes(RowWriter *writer);
@@ -108,6 +121,8 @@ pgnet_row_writer_insert(RowWriter *writer, const ShapeColumn *columns,
 	slot->tts_tableOid = writer->table;
 	/* what functions of users keep for the query belongs in this context */
 	before = MemoryContextSwitchTo(writer->estate->es_query_cxt);
+	if (writer->traits.keeps_writer)
+		choose_indexes(writer);
 	ExecSimpleRelationInsert(writer->relation, writer->estate, slot);
 	MemoryContextSwitchTo(before);
 	return ItemPointerIsValid(&slot->tts_tid);
@@ -207,10 +222,7 @@ create(Relation table, const TableTraits *traits)
 	/* where triggers look for it, and what ends the use of its indexes */
 	writer->estate->es_opened_result_relations = list_make1(writer->relation);
 	ExecOpenIndices(writer->relation, false);
-	writer->indexes = palloc(sizeof(Oid) * writer->relation->ri_NumIndices);
-	for (int i = 0; i < writer->relation->ri_NumIndices; i++)
-		writer->indexes[i] =
-			RelationGetRelid(writer->relation->ri_IndexRelationDescs[i]);
+	examine_indexes(writer);
 	writer->slot =
 		MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(table)),
 								 &TTSOpsVirtual);
@@ -255,6 +267,74 @@ forget(void *writer)
 		kept = NULL;
 }
 
+/* Note the indexes, which are open. */
+static void
+examine_indexes(RowWriter *writer)
+{
+	ResultRelInfo *relation = writer->relation;
+
+	writer->nindexes = relation->ri_NumIndices;
+	writer->indexes = palloc(sizeof(RowIndex) * writer->nindexes);
+	for (int i = 0; i < writer->nindexes; i++)
+	{
+		Relation	index = relation->ri_IndexRelationDescs[i];
+		IndexInfo  *info = relation->ri_IndexRelationInfo[i];
+
+		writer->indexes[i] = (RowIndex) {
+			.index = RelationGetRelid(index),
+			.info = info,
+			.column = needed_column(writer, info),
+			.relation = index
+		};
+	}
+}
+
+/*
+ * The column that the condition of an index wants not to be null, if that is
+ * all of it.  0: it has another one, or none, or the executor may yet change
+ * the row, by a trigger or as the column is generated.
+ */
+static int
+needed_column(const RowWriter *writer, const IndexInfo *info)
+{
+	TupleDesc	desc = RelationGetDescr(writer->relation->ri_RelationDesc);
+	NullTest   *test;
+	int			column;
+
+	if (writer->traits.fires_row_triggers ||
+		list_length(info->ii_Predicate) != 1)
+		return 0;
+	test = linitial(info->ii_Predicate);
+	if (!IsA(test, NullTest) || test->nulltesttype != IS_NOT_NULL ||
+		test->argisrow || !IsA(test->arg, Var))
+		return 0;
+	column = ((Var *) test->arg)->varattno;
+	if (column <= 0 || TupleDescAttr(desc, column - 1)->attgenerated != '\0')
+		return 0;
+	return column;
+}
+
+/* Let the executor see the indexes that the row in the slot is in. */
+static void
+choose_indexes(RowWriter *writer)
+{
+	ResultRelInfo *relation = writer->relation;
+	int			count = 0;
+
+	for (int i = 0; i < writer->nindexes; i++)
+	{
+		RowIndex   *index = &writer->indexes[i];
+
+		if (index->column > 0 && writer->slot->tts_isnull[index->column - 1])
+			continue;
+		if (index->relation == NULL)
+			index->relation = index_open(index->index, RowExclusiveLock);
+		relation->ri_IndexRelationDescs[count] = index->relation;
+		relation->ri_IndexRelationInfo[count++] = index->info;
+	}
+	relation->ri_NumIndices = count;
+}
+
 /* Compile the defaults that are expressions. */
 static ExprState **
 prepare_defaults(RowWriter *writer, Relation table)
@@ -278,27 +358,23 @@ prepare_defaults(RowWriter *writer, Relation table)
 	return defaults;
 }
 
-/* Give a kept writer the relation that is open now, and open its indexes. */
+/* Give a kept writer the relation that is open now. */
 static void
 open_again(RowWriter *writer, Relation table)
 {
-	ResultRelInfo *relation = writer->relation;
-
 	writer->user = GetCurrentSubTransactionId();
-	relation->ri_RelationDesc = table;
-	for (int i = 0; i < relation->ri_NumIndices; i++)
-		relation->ri_IndexRelationDescs[i] = index_open(writer->indexes[i],
-														RowExclusiveLock);
+	writer->relation->ri_RelationDesc = table;
+	for (int i = 0; i < writer->nindexes; i++)
+		writer->indexes[i].relation = NULL;
 }
 
 /* Close the indexes; they stay locked. */
 static void
 close_indexes(RowWriter *writer)
 {
-	ResultRelInfo *relation = writer->relation;
-
-	for (int i = 0; i < relation->ri_NumIndices; i++)
-		index_close(relation->ri_IndexRelationDescs[i], NoLock);
+	for (int i = 0; i < writer->nindexes; i++)
+		if (writer->indexes[i].relation != NULL)
+			index_close(writer->indexes[i].relation, NoLock);
 }
 
 /* The default of a column. */
