@@ -4,13 +4,14 @@
 use strict;
 use warnings;
 
+use Faults;
 use PgNetTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
 my $server = start_http_server();
-my $node = new_node('retry_faults', conf => 'pg_net.max_in_flight_per_host = 100');
+my $node = new_node('retry_faults', conf => "restart_after_crash = on\npg_net.max_in_flight_per_host = 100");
 my $base = $server->url;
 my $calls = 0;
 
@@ -171,6 +172,143 @@ subtest 'due while the queue is read again for their lane' => sub {
 	sql("alter system reset pg_net.batch_size");
 	sql("alter system reset pg_net.max_in_flight_per_host");
 	$node->reload;
+};
+
+subtest 'indexes with conditions' => sub {
+	sql(q(alter table net.http_request_queue add column twice bigint generated always as (nullif(timeout_milliseconds, 1) * 2) stored, add column note text;
+		create index twice on net.http_request_queue (twice) where twice is not null;
+		create index noted on net.http_request_queue (note) where note is not null;
+		create index none on net.http_request_queue (id) where due is null));
+	sql("select count(net.http_request('GET', '$base/echo/i', timeout_milliseconds := case when n % 3 = 0 then 1 else 1000000 end,
+		due := case when n % 2 = 0 then now() + interval '1 hour' end, ordering_key := case when n % 5 = 0 then 'i' end)) from generate_series(1, 60) n; begin;
+		select net.http_get('$base/echo/i') from generate_series(1, 3);
+		select net.http_request('GET', '$base/echo/i', due := now() + interval '1 hour', ordering_key := 'i') from generate_series(1, 3);
+		select net.http_get('$base/echo/i') from generate_series(1, 3); commit");
+	my @found = map { sql("set enable_bitmapscan = off; set enable_indexscan = $_; set enable_indexonlyscan = $_; set enable_seqscan = " . ($_ eq 'on' ? 'off' : 'on') . ';'
+		  . " select count(*) from net.http_request_queue where due is not null; select count(*) from net.http_request_queue where ordering_key = 'i' and due is not null;"
+		  . ' select count(*) from net.http_request_queue where twice is not null and due is not null') } qw(on off);
+	is($found[0], $found[1], 'find the same rows');
+	like($found[1], qr/^33\n9\n/, 'which are as many as were queued');
+	sql('delete from net.http_request_queue; alter table net.http_request_queue drop column twice, drop column note; drop index net.none');
+};
+
+subtest 'roles and tables that go' => sub {
+	sql('create role leaves');
+	my $id = sql("set role leaves; select net.http_request('GET', '$base/flaky/" . key() . "?fails=1', retry := '{1h}')");
+	sql('reset role');
+	wait_sql("select due > now() from net.http_request_queue where id = $id");
+	sql('drop role leaves');
+	is(sql("select net.resend($id)"), 't', 'the owner sends a request of a dropped role again');
+	is(wait_response($node, $id)->{status_code}, 200, 'any role might send it');
+
+	my $gate = PostgreSQL::Test::Utils::tempdir() . '/gate';
+	my $flies = call("/wait?file=$gate", retry => "'{1h}'", timeout_milliseconds => 100_000);
+	my $timed = call('/hang?truncate', retry => "'{1h}'", timeout_milliseconds => 500);
+	my $waits = retrying(ordering_key => "'t'");
+	my $behind = call('/echo/' . key(), ordering_key => "'t'");
+	$server->wait_arrivals("/wait?file=$gate");
+	$server->wait_arrivals('/hang?truncate');
+	sql('truncate net.http_request_queue');
+	append_to_file($gate, '');
+	is(wait_response($node, $flies)->{status_code}, 200, 'TRUNCATE: what was in flight is recorded');
+	like(wait_response($node, $timed)->{error_msg}, qr/^Timeout of 500 ms/, 'as failed, for it is not sent again');
+	is(wait_response($node, call('/echo/' . key(), ordering_key => "'t'"))->{status_code}, 200, 'an ordering key is free');
+	is(sql("select count(*) from net._http_response where id in ($waits, $behind)"), 0, 'and those that waited are gone');
+
+	retrying(ordering_key => "'t'");
+	call('/flaky/' . key() . '?fails=9', retry => "array_fill('20ms'::interval, '{50}')") for 1 .. 20;
+	sql('drop extension pg_net');
+	sql('create extension pg_net');
+	is(wait_response($node, call('/echo/' . key(), ordering_key => "'t'"))->{status_code}, 200, 'DROP and CREATE EXTENSION: requests are sent');
+	is(sql('select count(*) from net.http_request_queue'), 0, 'nothing is left');
+};
+
+# One request in each state of a retry, by what is expected of it.
+sub in_each_state
+{
+	my %ids;
+	my $gate = PostgreSQL::Test::Utils::tempdir() . '/gate';
+	my $slow = '/ledger/' . key() . '?fails=1&delay=2';
+	my $first = '/ledger/' . key() . '?fails=0&delay=2';
+
+	$ids{done} = call('/flaky/' . key() . '?fails=1', retry => "'{1ms}'");
+	wait_response($node, $ids{done});
+	$ids{'given up'} = given_up();
+	$ids{scheduled} = call('/echo/' . key(), due => "now() + interval '1 hour'");
+	$ids{retrying} = retrying(ordering_key => "'s'");
+	$ids{behind} = call('/echo/' . key(), ordering_key => "'s'");
+	$ids{'in the second attempt'} = call($slow, retry => "'{1ms}'", timeout_milliseconds => 100_000);
+	$server->wait_arrivals($slow, 2);
+	$ids{'in the first attempt'} = call($first, retry => "'{1ms}'", timeout_milliseconds => 100_000);
+	$server->wait_arrivals($first);
+	return %ids;
+}
+
+# Do the deed, which ends the server for a while, and see what became of them.
+sub survives
+{
+	my ($name, $deed) = @_;
+	my %ids = in_each_state();
+	my $all = join ',', values %ids;
+
+	$deed->();
+	wait_for('the server', sub { defined try_sql($node, 'postgres', 'select net.wait_until_running()') });
+	is_served($server, 'a new worker');
+	is(row_of($ids{'given up'}, 'gave_up is not null'), 't', "$name: given up, still");
+	like(sql("select message from net._http_collect_response($ids{retrying})"), qr/^attempt 2 of 2 at .*: 503$/, 'retrying, still');
+	like(sql("select message from net._http_collect_response($ids{scheduled})"), qr/^scheduled for /, 'scheduled, still');
+	is(row_of($ids{behind}, 'count(*)'), 1, 'and held up by its ordering key');
+	is(sql("select net.resend($ids{$_})"), 't', "resend: $_") for 'given up', 'scheduled', 'retrying';
+	for (sort keys %ids)
+	{
+		wait_sql("select count(*) from net._http_response where id = $ids{$_} and error_msg is null", 1);
+		is(wait_response($node, $ids{$_})->{status_code}, 200, "$_: done");
+	}
+	is(responses(values %ids), keys(%ids) . '|' . keys(%ids), 'one response each');
+	is(sql("select count(*) from net.http_request_queue where id in ($all)"), 0, 'and no row is left');
+	is(sql("select r.started <= b.started from net._http_response r, net._http_response b where r.id = $ids{retrying} and b.id = $ids{behind}"), 't', 'in order');
+	is(wait_response($node, $ids{'in the second attempt'})->{attempts}, 2, 'an attempt that was cut off does not count');
+	return;
+}
+
+subtest 'the server in each state of a retry' => sub {
+	sql('select net.set_durable(true)');
+	survives('kill -9 of the worker', sub {
+		my $worker = current_worker($node);
+		kill 'KILL', $worker;
+		wait_sql("select pid <> $worker from pg_stat_activity where backend_type = 'pg_net worker' and datname = 'postgres'");
+	});
+	survives('immediate stop', sub { $node->stop('immediate'); $node->start });
+	survives('kill -9 of the postmaster', sub { kill_postmaster($node) });
+	survives('restart of the worker', sub {
+		my $worker = current_worker($node);
+		sql('select net.worker_restart()');
+		next_worker($node, $worker);
+	});
+	sql('select net.set_durable(false)');
+};
+
+subtest 'many rows' => sub {
+	my $other = start_http_server();
+	my $count = 30_000;
+	my $worker = current_worker($node);
+	is_served($server, 'the worker');
+	my $memory = process_memory($worker, 'RssAnon');
+	sql("insert into net.http_request_queue (method, url, timeout_milliseconds, due)
+		select 'GET', '@{[$other->url]}/echo/many-' || n, 60000, now() + interval '1 hour' from generate_series(1, $count) n");
+	sql('select net.wake()');
+	is_served($server, 'once more');
+  SKIP:
+	{
+		skip 'no /proc', 1 unless defined $memory;
+		cmp_ok(process_memory($worker, 'RssAnon') - $memory, '<', 10, 'rows that are scheduled take no memory');
+	}
+	sql("update net.http_request_queue set due = now()");
+	is_served($server, "beside, request $_") for 1 .. 5;
+	ok(sql('select count(*) from net.http_request_queue') > 0, 'not after all others');
+	wait_queue_empty();
+	my %targets = map { $_ => 1 } $other->targets(qr/many-/);
+	is(scalar $other->arrivals_of(qr/many-/) . '|' . keys %targets, "$count|$count", 'each is sent once');
 };
 
 done_testing();
