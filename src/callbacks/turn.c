@@ -88,6 +88,10 @@ typedef struct Turn
 	bool		called;			/* the function was entered */
 	bool		returned;		/* and left */
 	TimestampTz called_at;
+	const char *failure;		/* is to be written */
+
+	Oid			next_role;		/* whose turn is next; before, after whom */
+	bool		next_role_found;
 } Turn;
 
 /* What is done in a transaction of its own. */
@@ -118,13 +122,9 @@ static void prepare(Turn *turn);
 static void write_failure(Turn *turn);
 static bool find_next_role(Turn *turn);
 static void look_for_role(Turn *turn);
+static void have_expired(Turn *turn);
 static void wait_for_news(Turn *turn, long timeout_ms);
 static void handle_interrupts(void);
-
-/* What write_failure() writes, and look_for_role() looks for and finds. */
-static const char *failure;
-static Oid	next_role;
-static bool next_role_found;
 
 void
 pgnet_turn_run(DatabaseState *database, Oid role)
@@ -149,6 +149,7 @@ pgnet_turn_run(DatabaseState *database, Oid role)
 	}
 	if (!over)
 		pgnet_callbacks_hand_over(database, role);
+	have_expired(&turn);
 }
 
 /* When others have their turn, if there are any. */
@@ -171,12 +172,12 @@ let_others(Turn *turn, CallResult result)
 
 	if (result == CALL_NONE && begins)
 		turn->idle_since = now;
-	if (waits && next_role != turn->role)
+	if (waits && turn->next_role != turn->role)
 	{
 		/* somebody holds its rows: not from process to process in a circle */
-		if (!turn->called_any && result == CALL_NONE && begins)
+		if (begins && !turn->called_any && OidIsValid(turn->role))
 			wait_for_news(turn, LOCKED_MS);
-		pgnet_callbacks_hand_over(turn->database, next_role);
+		pgnet_callbacks_hand_over(turn->database, turn->next_role);
 		return true;
 	}
 	turn->since = now;
@@ -405,7 +406,7 @@ deal_with_error(Turn *turn, const ErrorData *error)
 		(!turn->returned || is_class_40(error) ||
 		 !pgnet_is_transient_error(error->sqlerrcode)))
 	{
-		failure = explain(turn, error);
+		turn->failure = explain(turn, error);
 		another = run(turn, write_failure);
 		pgnet_session_discard();
 		if (another == NULL)
@@ -414,7 +415,7 @@ deal_with_error(Turn *turn, const ErrorData *error)
 					errcode(error->sqlerrcode),
 					errmsg("callback %s of response " INT64_FORMAT
 						   " failed: %s",
-						   turn->call.callback, turn->call.id, failure),
+						   turn->call.callback, turn->call.id, turn->failure),
 					error->context ? errcontext("%s", error->context) : 0);
 			turn->after = turn->call.id;
 			return CALL_DONE;
@@ -471,7 +472,7 @@ explain(const Turn *turn, const ErrorData *error)
 static void
 write_failure(Turn *turn)
 {
-	pgnet_waiting_call_failed(&turn->call, failure);
+	pgnet_waiting_call_failed(&turn->call, turn->failure);
 }
 
 /*
@@ -517,20 +518,20 @@ role_exists(Oid role)
 	return SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role));
 }
 
-/* Whose turn is next, after this role's, in next_role; false: nothing waits. */
+/* Find whose turn is next, after this role's; false: nothing waits. */
 static bool
 find_next_role(Turn *turn)
 {
-	next_role = OidIsValid(turn->role) ?
+	turn->next_role = OidIsValid(turn->role) ?
 		turn->role :
 		pgnet_database_snapshot(turn->database).callbacks.served;
 	/* if that cannot be known, look again soon */
 	if (run(turn, look_for_role) != NULL)
 	{
-		next_role = turn->role;
+		turn->next_role = turn->role;
 		return true;
 	}
-	return next_role_found;
+	return turn->next_role_found;
 }
 
 /*
@@ -540,16 +541,16 @@ find_next_role(Turn *turn)
 static void
 look_for_role(Turn *turn)
 {
-	Oid			after = next_role;
+	Oid			after = turn->next_role;
 	Oid			stuck = pgnet_callbacks_stuck_role(turn->database);
 	bool		skipped_stuck = false;
 
-	next_role_found = false;
+	turn->next_role_found = false;
 	while (pgnet_catalog_installed() &&
-		   pgnet_waiting_calls_next_role(after, &next_role))
+		   pgnet_waiting_calls_next_role(after, &turn->next_role))
 	{
 		/* whose process is stuck waits for its end, and has had its turn */
-		if (OidIsValid(stuck) && next_role == stuck)
+		if (OidIsValid(stuck) && turn->next_role == stuck)
 		{
 			if (skipped_stuck)
 				break;
@@ -557,10 +558,20 @@ look_for_role(Turn *turn)
 			after = stuck;
 			continue;
 		}
-		next_role_found = role_exists(next_role);
-		if (next_role_found || pgnet_waiting_calls_give_up(next_role))
+		turn->next_role_found = role_exists(turn->next_role);
+		if (turn->next_role_found ||
+			pgnet_waiting_calls_give_up(turn->next_role))
 			break;
 	}
+}
+
+/* Have the worker remove rows that were spared because they waited. */
+static void
+have_expired(Turn *turn)
+{
+	if (turn->expired)
+		pgnet_inbox_announce(turn->database, PGNET_LOOK_AT_ALL);
+	turn->expired = false;
 }
 
 /* Wait for rows, or to be asked to leave. */
@@ -569,12 +580,7 @@ wait_for_news(Turn *turn, long timeout_ms)
 {
 	static uint32 wait_event = 0;
 
-	if (turn->expired)
-	{
-		/* its time is over only now */
-		turn->expired = false;
-		pgnet_inbox_announce(turn->database, PGNET_LOOK_AT_ALL);
-	}
+	have_expired(turn);
 	MemoryContextReset(turn->call_context);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	pgstat_report_stat(true);

@@ -122,7 +122,7 @@ remove_some(void *arg)
 			break;
 		remove_piece(look, rows);
 	}
-	look->any_left = pgnet_responses_oldest(&look->oldest);
+	look->any_left = pgnet_responses_oldest(look->before, &look->oldest);
 }
 
 /* Remove a few in a subtransaction; one that cannot be removed is skipped. */

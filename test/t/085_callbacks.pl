@@ -310,4 +310,26 @@ subtest 'crashes' => sub {
 	is(sql("select coalesce(sum(callback_deaths), 0) from net._http_response where id <> $id and callback_error is null"), 0, 'nobody else is charged');
 };
 
+# The owner cannot connect; so the process does as workers do.
+subtest 'an owner that may not log in' => sub {
+	sql('create role keeper nologin;', 'alter table net.http_request_queue owner to keeper;', 'alter table net._http_response owner to keeper');
+	wait_for('the last process to be gone', sub { !sql("select count(*) from pg_stat_activity where backend_type = 'net callback'") });
+	my $id = call_as('app', 'note');
+	is(wait_called($id), 'ok', 'called');
+	is(sql("select by from seen where id = $id"), 'app', 'as the role');
+};
+$node->stop;
+
+# One for the launcher, one for that of logical replication, and one.
+subtest 'too few processes' => sub {
+	$node = new_node('short', conf => "max_worker_processes = 3\npg_net.database_name = 'nowhere'\npg_net.worker_idle_timeout = '500ms'");
+	sql('create function note(r net._http_response) returns void language sql as $$ select 1 $$');
+	my $id = sql("select net.http_request('GET', '$url', callback := 'note')");
+	is(wait_response($node, $id)->{status_code}, 200, 'a request is answered');
+	is(wait_called($id), 'ok', 'the callback has its turn when the worker has left');
+	my $pid = wait_process();
+	is(request($node, "select net.http_get('$url')", 4)->{status_code}, 200, 'a worker takes its place');
+	ok(!is_alive($pid), '... at once');
+};
+
 done_testing();

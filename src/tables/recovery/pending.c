@@ -32,7 +32,7 @@ pgnet_pending_work_find(PendingWork *pending)
 	if (pgnet_statement_run(&session, &find_due, NULL, NULL) > 0)
 		pending->next_due = pgnet_statement_int64(&session, 0, 1, DT_NOEND);
 	pgnet_statement_end(&session);
-	if (!pgnet_responses_oldest(&pending->oldest_response))
+	if (!pgnet_responses_oldest(DT_NOBEGIN, &pending->oldest_response))
 		pending->oldest_response = DT_NOEND;
 	if (!pending->requests)
 		pgnet_crash_count_begin(false, true, &count);

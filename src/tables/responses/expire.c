@@ -25,7 +25,10 @@ static PreparedStatement expire_responses = {
 static PreparedStatement oldest_response = {
 	.sql = "SELECT r.created FROM net._http_response AS r"
 		   " WHERE r.callback IS NULL OR r.called IS NOT NULL"
+		   " OR r.created OPERATOR(pg_catalog.>=) $1"
 		   " ORDER BY r.created LIMIT 1",
+	.nparams = 1,
+	.param_types = {TIMESTAMPTZOID}
 };
 
 /* Argument of the SubtransactionWork. */
@@ -69,14 +72,15 @@ expire(void *arg)
 }
 
 bool
-pgnet_responses_oldest(TimestampTz *created)
+pgnet_responses_oldest(TimestampTz before, TimestampTz *created)
 {
+	Datum		since = TimestampTzGetDatum(before);
 	StatementSession session;
 	bool		null = true;
 	Datum		value;
 
 	pgnet_statement_begin(&session, PGNET_AS_OWNER);
-	if (pgnet_statement_run(&session, &oldest_response, NULL, NULL) == 1)
+	if (pgnet_statement_run(&session, &oldest_response, &since, NULL) == 1)
 	{
 		value = pgnet_statement_datum(&session, 0, 1, &null);
 		if (!null)

@@ -19,7 +19,10 @@
 extern ErrorData *pgnet_responses_try_expire(TimestampTz before, int skip,
 											 int limit, int *count);
 
-/* When the oldest response was created; false if there is none. */
-extern bool pgnet_responses_oldest(TimestampTz *created);
+/*
+ * When the oldest response was created, but for those before a time that a
+ * function is still to be called with; false if there is none.
+ */
+extern bool pgnet_responses_oldest(TimestampTz before, TimestampTz *created);
 
 #endif							/* PGNET_EXPIRE_H */
