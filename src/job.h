@@ -115,6 +115,17 @@ extern Job *pgnet_job_pop(dlist_head *jobs);
 /* Decide a job that may not go out without sending it; error is copied. */
 extern void pgnet_job_fail(Job *job, const char *error);
 
+/*
+ * Was it sent in its last attempt?  One that is given up for the deaths of
+ * workers was not, by this one, and one that was refused did not go out.
+ */
+static inline bool
+pgnet_job_was_sent(const Job *job)
+{
+	return job->metrics.attempts > 0 && job->metrics.started != 0 &&
+		!job->outcome.refused;
+}
+
 /* Is it not decided yet? */
 static inline bool
 pgnet_job_is_pending(const Job *job)

@@ -44,8 +44,9 @@ pgnet_verdict(Transfer *transfer, CURL *easy, CURLcode result)
 	transfer->job->outcome.bad_url = result == CURLE_URL_MALFORMAT &&
 		transfer->hop.number == 0;
 	transfer->job->outcome.is_final = is_final(transfer, result);
-	transfer->job->outcome.refused = result == CURLE_URL_MALFORMAT ||
-		pgnet_destination_problem(&transfer->destination) != NULL;
+	transfer->job->outcome.refused = transfer->hop.number == 0 &&
+		(result == CURLE_URL_MALFORMAT ||
+		 pgnet_destination_problem(&transfer->destination) != NULL);
 }
 
 /*

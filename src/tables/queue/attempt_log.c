@@ -339,7 +339,7 @@ add_attempt(PgnetJsonbState *state, const void *arg)
 	const Job  *job = arg;
 	const HttpOutcome *outcome = &job->outcome;
 	const HttpMetrics *metrics = &job->metrics;
-	bool		sent = metrics->attempts > 0 && metrics->started != 0;
+	bool		sent = pgnet_job_was_sent(job);
 	bool		answered = outcome->kind == PGNET_OUTCOME_ANSWERED;
 	int			status = answered ? outcome->status_code :
 		outcome->part	  ? outcome->part->status_code :

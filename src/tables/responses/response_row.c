@@ -277,10 +277,7 @@ leave_out_large(OutcomeRows *rows)
 static char *
 gave_up(const Job *job)
 {
-	const HttpMetrics *metrics = &job->metrics;
-	/* one that is given up for deaths was not sent by us */
-	bool		sent = metrics->attempts > 0 && metrics->started != 0;
-	int			nsent = job->delivery.sent + sent;
+	int			nsent = job->delivery.sent + pgnet_job_was_sent(job);
 
 	return pgnet_gave_up_message(nsent, pgnet_attempt_reason(&job->outcome));
 }
