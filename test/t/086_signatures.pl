@@ -122,17 +122,18 @@ for my $scheme (sort keys %secrets)
 
 subtest 'each attempt is signed anew' => sub {
 	sql("update net.endpoint set retry = '{1500ms,1500ms}', back_off = false");
+	my %ids = map { $_ => sql("select net.http_post('net://$_/again?fails=2', '{\"a\": 1}', timeout_milliseconds := 60000)") } sort keys %secrets;
 	for my $scheme (sort keys %secrets)
 	{
-		my $row = response_to($scheme, q('{"a": 1}'::jsonb), 'again?fails=2');
+		my $row = wait_response($node, $ids{$scheme});
 		is($row->{status_code} . ' ' . $row->{attempts}, '200 3', "$scheme: the third attempt is answered");
 		my @seen = seen(qr{/$scheme/again});
 		is_deeply([ map { $_->{error} } @seen ], [ undef, undef, undef ], 'all are verified');
 		my %signatures = map { $_->{signature} => 1 } @seen;
 		is(scalar keys %signatures, $scheme eq 'github' ? 1 : 3, 'each has a signature of its time, where a scheme has a time');
 		next unless $scheme eq 'standard';
-		my %ids = map { $_->{id} => 1 } @seen;
-		like(join(' ', keys %ids), qr/^msg_[0-9a-f]{12}_$row->{id}$/, 'and all have one message id, which has that of the request');
+		my %message_ids = map { $_->{id} => 1 } @seen;
+		like(join(' ', keys %message_ids), qr/^msg_[0-9a-f]{12}_$row->{id}$/, 'and all have one message id, which has that of the request');
 	}
 	sql('update net.endpoint set retry = null');
 };
