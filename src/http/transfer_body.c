@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "compat.h"
 #include "http/transfer_body.h"
 
 /* The first piece of memory a body gets. */
