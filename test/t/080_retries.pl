@@ -15,7 +15,7 @@ my $node = new_node('retries', conf => "pg_net.failed_ttl = '7 days'");
 my $base = $server->url;
 my $calls = 0;
 
-# 085_retries_changed_tables.pl says what is different there.
+# 088_retries_changed_tables.pl says what is different there.
 our $changes;
 sql($changes) if defined $changes;
 
