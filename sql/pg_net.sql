@@ -552,7 +552,7 @@ COMMENT ON COLUMN net.endpoint.url IS
   'Where to; path and query of requests are appended. May have net.secret() there';
 COMMENT ON COLUMN net.endpoint.roles IS
   'Who may use it: these roles, and members that inherit their rights; public: every role; empty: the owner alone. A name that is not a role matches nobody';
-COMMENT ON COLUMN net.endpoint.methods IS 'HTTP methods; null: all';
+COMMENT ON COLUMN net.endpoint.methods IS 'HTTP methods; null: all but TRACE';
 COMMENT ON COLUMN net.endpoint.headers IS
   'Header fields, in place of the request''s of the same name. May have net.secret()';
 COMMENT ON COLUMN net.endpoint.timeout_milliseconds IS

@@ -61,7 +61,10 @@ pgnet_endpoint_url_parse(const char *url, EndpointUrl *parts)
 	return NULL;
 }
 
-/* Is a piece of a path, decoded, "." or ".."? */
+/*
+ * Is a piece of a path, decoded, "." or ".."?  Some servers take what follows
+ * a semicolon for parameters of the piece, and a zero for the end.
+ */
 static bool
 leaves_base(const char *path, size_t length)
 {
@@ -73,12 +76,13 @@ leaves_base(const char *path, size_t length)
 		char		character;
 
 		i += decode(path + i, length - i, &character);
-		if (character == '/' || character == '\\')
+		/* which finds a zero, too */
+		if (strchr("/\\;", character) != NULL)
 		{
 			if (only_dots && dots > 0 && dots <= 2)
 				return true;
 			dots = 0;
-			only_dots = true;
+			only_dots = character != ';' && character != '\0';
 		}
 		else if (character == '.')
 			dots++;

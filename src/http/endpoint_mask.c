@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include <arpa/inet.h>
+#include <curl/curl.h>
 
 #include "http/endpoint_mask.h"
 #include "url_target.h"
@@ -29,6 +30,7 @@ typedef struct Masked
 {
 	const HttpEndpoint *endpoint;
 	UrlTarget	target;			/* of its URL */
+	bool		may_be_cut;		/* may it have the beginning of a host? */
 	char	   *to;
 	size_t		size;
 	size_t		length;
@@ -40,8 +42,8 @@ static const char *socket_path(const HttpEndpoint *endpoint);
 static size_t word_length(const char *text);
 static bool is_secret(const Masked *masked, const char *word, size_t length);
 static bool is_host(const Masked *masked, const char *word, size_t length);
-static bool begins_with(const char *text, size_t text_length, const char *word,
-						size_t length);
+static bool begins_with(const Masked *masked, const char *text,
+						size_t text_length, const char *word, size_t length);
 static bool is_address(const char *word, size_t length);
 
 void
@@ -53,6 +55,8 @@ pgnet_endpoint_mask(const HttpEndpoint *endpoint, char *message, size_t size)
 	if (!pgnet_url_target(endpoint->url, &masked.target))
 		masked.target.host[0] = '\0';
 	strlcpy(from, message, sizeof(from));
+	/* so much is left of a longer text of libcurl's */
+	masked.may_be_cut = strlen(from) >= CURL_ERROR_SIZE - 1;
 	for (const char *rest = from; *rest != '\0';)
 		rest += take(&masked, rest);
 	message[masked.length] = '\0';
@@ -144,20 +148,21 @@ is_host(const Masked *masked, const char *word, size_t length)
 	int			host_length;
 	const char *host = pgnet_url_host(masked->endpoint->url, &host_length);
 
-	return begins_with(host, host_length, word, length) ||
-		begins_with(masked->target.host, strlen(masked->target.host), word,
-					length) ||
-		(other != NULL && begins_with(other, strlen(other), word, length));
+	return begins_with(masked, host, host_length, word, length) ||
+		begins_with(masked, masked->target.host, strlen(masked->target.host),
+					word, length) ||
+		(other != NULL &&
+		 begins_with(masked, other, strlen(other), word, length));
 }
 
 /* Is the host of a text, which may end with a port, this word? */
 static bool
-begins_with(const char *text, size_t text_length, const char *word,
-			size_t length)
+begins_with(const Masked *masked, const char *text, size_t text_length,
+			const char *word, size_t length)
 {
 	return length > 0 && length <= text_length &&
 		pg_strncasecmp(word, text, length) == 0 &&
-		(length == text_length || text[length] == ':');
+		(length == text_length || text[length] == ':' || masked->may_be_cut);
 }
 
 /* Is it an address, of whatever host? */

@@ -58,6 +58,8 @@ subtest 'a value that is sent' => sub {
 	is(sql("select net.secret('stripe')"), '${net.secret:stripe}', 'the function gives a name');
 	my $row = request($node, 'set session authorization alice;' . get("$url/status/200?a", "'Bearer ' || net.secret('stripe') || '.'"));
 	is($row->{status_code}, 200, 'a request is sent') or diag($row->{error_msg});
+	is(as('alice', "select net.http_request('TRACE', '$url/echo', headers := jsonb_build_object('X-A', net.secret('stripe')))"),
+		'42501: secret "stripe" is not for TRACE', 'but not to be sent back');
 	is(noted('/status/200?a'), 'Bearer ' . VALUE . '.', 'with the value');
 	request($node, 'set session authorization carol;' . get("$url/status/200?b", "net.secret('stripe') || net.secret('stripe')"));
 	is(noted('/status/200?b'), VALUE . VALUE, 'by a member, twice');

@@ -151,7 +151,7 @@ subtest 'where it goes' => sub {
 	is_deeply([ @$row{qw(final_url remote_address remote_port)} ], [ undef, undef, undef ], 'and not where that is');
 
 	for my $bad ('net://u@echo', 'net://u:p@echo/', 'net://echo:80/', 'net://', 'net:///a', "net://echo/a\x01",
-		map { "net://echo/$_" } '.', '..', 'a/../b', '%2e%2e', '%2E./a', '..%2f', '..\\..', 'a%5c..%5cb', '%2e', 'a/..?x', '.%2e#f')
+		map { "net://echo/$_" } '.', '..', 'a/../b', '%2e%2e', '%2E./a', '..%2f', '..\\..', 'a%5c..%5cb', '%2e', 'a/..?x', '.%2e#f', '..;/a', 'a/.;b', '%2e.%3b', '..%00')
 	{
 		like(call('alice', $bad), qr/^22023: invalid URL "/, "refused: $bad");
 	}
@@ -211,6 +211,9 @@ subtest 'who may' => sub {
 	endpoint('methods', $echo, roles => "'{alice}'", methods => "'{GET,post}'");
 	like(call('alice', 'net://methods', method => $_), qr/^\d+$/, $_) for qw(GET POST);
 	is(call('alice', 'net://methods', method => 'PUT'), '42501: PUT requests to endpoint "methods" are not allowed', 'PUT is not allowed');
+	is(call('alice', 'net://echo', method => $_), "42501: $_ requests to endpoint \"echo\" are not allowed", "$_, which shows everything, is not either") for qw(TRACE trace);
+	endpoint('trace', $echo, roles => "'{alice}'", methods => "'{TRACE}'", headers => "jsonb_build_object('X-A', net.secret('api'))");
+	is(answer('alice', 'net://trace', method => 'TRACE')->{error_msg}, 'secret "api" is not for TRACE', '... and if it is, carries no secret');
 
 	sql("insert into net.access_rule (position, allow) values (1, false)");
 	is(answer('alice', 'net://echo')->{status_code}, 200, 'no rule is asked');
@@ -483,6 +486,7 @@ subtest 'large bodies' => sub {
 subtest 'errors' => sub {
 	my %errors = (
 		"http://localhost:1/@{[PLACE]}" => qr/^Couldn't connect to server$/,
+		'http://' . join('.', ("@{[PLACE]}-" . 'a' x 44) x 4) . ".invalid/" => qr{^Couldn't resolve host name: Could not resolve host: net://e\d+$}i,
 		"http://@{[PLACE]}.invalid/" => qr{^Couldn't resolve host name: Could not resolve host: net://e\d+$}i,
 		"https://localhost:$port/@{[PLACE]}" => qr/SSL|TLS/,
 		"http://127.0.0.1:$port/bytes?base64=SFRUUC8xLjEgMjAwIE9LDQpDb250ZW50LUxlbmd0aDogMTANCg0KYWJj&" => qr/\(receiving from net:/,

@@ -449,14 +449,18 @@ may_use(const Endpoint *endpoint, Oid role)
 		  pgnet_roles_include(role, endpoint->roles)));
 }
 
-/* Methods written by hand may be in small letters, and are sent in capitals. */
+/*
+ * Methods written by hand may be in small letters, and are sent in capitals.
+ * The response to TRACE has the whole request, so it is only for an endpoint
+ * that says so.
+ */
 static bool
 takes_method(const Endpoint *endpoint, const char *method)
 {
 	for (int i = 0; i < endpoint->nmethods; i++)
 		if (pg_strcasecmp(endpoint->methods[i], method) == 0)
 			return true;
-	return endpoint->methods == NULL;
+	return endpoint->methods == NULL && pg_strcasecmp(method, "TRACE") != 0;
 }
 
 /* Change a request, in its memory context; why it cannot be sent, or NULL. */
@@ -467,7 +471,8 @@ apply(Job *job, const Endpoint *endpoint, const EndpointUrl *url)
 		.as_owner = true,
 		.url = endpoint->origin,
 		.host_header = pgnet_headers_find(endpoint->headers,
-										  endpoint->nheaders, "Host")
+										  endpoint->nheaders, "Host"),
+		.method = job->request.method
 	};
 	char	   *problem;
 

@@ -90,7 +90,11 @@ static char *text_of(Lookup *lookup, const StatementSession *session,
 char *
 pgnet_secrets_problem(const QueueRow *row, const char *target)
 {
-	SecretUse	use = {.role = row->role, .url = target};
+	SecretUse	use = {
+		.role = row->role,
+		.url = target,
+		.method = row->method
+	};
 	Lookup		lookup = {.use = &use, .context = CurrentMemoryContext};
 	Field	   *headers;
 	int			nheaders;
@@ -136,7 +140,8 @@ pgnet_secrets_fill(Job *job)
 		.role = job->role,
 		.url = request->url,
 		.host_header = pgnet_headers_find(request->headers,
-										  request->nheaders, "Host")
+										  request->nheaders, "Host"),
+		.method = request->method
 	};
 	char	   *problem = NULL;
 	MemoryContext before = MemoryContextSwitchTo(request->context);
@@ -308,7 +313,8 @@ refuse(Lookup *lookup, const char *name, const char *problem)
 /*
  * Why the request does not go where the secret is for, or NULL.  The server
  * goes by the Host header, if there is one, so it has to name that place, too.
- * A port of 0 is the default of the scheme.
+ * A port of 0 is the default of the scheme.  The response to TRACE has what was
+ * sent (RFC 9110, section 9.3.8), and the role would see the value there.
  */
 static const char *
 misuse(const Lookup *lookup, const char *host, int port, bool allow_http)
@@ -327,6 +333,8 @@ misuse(const Lookup *lookup, const char *host, int port, bool allow_http)
 		return "is not for this port";
 	if (!https && !allow_http)
 		return "is not for http";
+	if (pg_strcasecmp(lookup->use->method, "TRACE") == 0)
+		return "is not for TRACE";
 	if (lookup->use->host_header == NULL)
 		return NULL;
 	if (!pgnet_host_named(lookup->use->host_header, &target, &named) ||

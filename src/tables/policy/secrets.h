@@ -20,6 +20,7 @@ typedef struct SecretUse
 	bool		as_owner;		/* nobody: the owner wrote the reference */
 	const char *url;			/* where they are to go */
 	const char *host_header;	/* what the header Host says; NULL: nothing */
+	const char *method;			/* of the request */
 } SecretUse;
 
 /*
