@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
@@ -54,6 +55,9 @@
 
 /* How long it may take to say in the row what became of the call. */
 #define SAY_SECONDS 10
+
+/* So much of an error is written down: a function can raise any. */
+#define MAX_ERROR_CHARACTERS 1000
 
 /* How often a call is tried that fails for others, with SQLSTATE class 40. */
 #define MAX_TRIES 3
@@ -116,6 +120,7 @@ static CallResult deal_with_error(Turn *turn, const ErrorData *error);
 static bool is_tried_again(Turn *turn, const ErrorData *error);
 static bool is_class_40(const ErrorData *error);
 static char *explain(const Turn *turn, const ErrorData *error);
+static char *cut(const char *text);
 static void end_process(void);
 static ErrorData *run(Turn *turn, TurnWork work);
 static void prepare(Turn *turn);
@@ -416,7 +421,7 @@ deal_with_error(Turn *turn, const ErrorData *error)
 					errmsg("callback %s of response " INT64_FORMAT
 						   " failed: %s",
 						   turn->call.callback, turn->call.id, turn->failure),
-					error->context ? errcontext("%s", error->context) : 0);
+					error->context ? errcontext("%s", cut(error->context)) : 0);
 			turn->after = turn->call.id;
 			return CALL_DONE;
 		}
@@ -465,7 +470,17 @@ explain(const Turn *turn, const ErrorData *error)
 		pgnet_clock_now() >= end)
 		return psprintf("canceled after %d ms (pg_net.callback_timeout)",
 						pgnet_setting_callback_timeout);
-	return pstrdup(error->message);
+	return cut(error->message);
+}
+
+/* The beginning of what an error says; "" for nothing. */
+static char *
+cut(const char *text)
+{
+	int			length = text ? (int) strlen(text) : 0;
+
+	return pnstrdup(text ? text : "",
+					pg_mbcharcliplen(text, length, MAX_ERROR_CHARACTERS));
 }
 
 /* TurnWork: say in the row that the call failed for good. */

@@ -129,6 +129,7 @@ END
 subtest 'errors' => sub {
 	my $id = call_as('app', callback('fail', q(insert into seen (id) values (r.id); raise 'no %', 'way';)));
 	is(wait_called($id), 'no way', 'an error');
+	is(called(callback('talk', q(raise exception '%', repeat('é', 1000000);))), 'é' x 1000, 'only the beginning of a long one');
 	is(seen($id), 0, 'and nothing is done');
 	$id = call_as('app', callback('divide', q(begin perform 1/0; exception when division_by_zero then insert into seen (id) values (r.id); end;)));
 	is(wait_called($id), 'ok', 'an error that is caught');
