@@ -7,6 +7,7 @@
 
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "policy/retry.h"
 #include "worker/hold.h"
 
@@ -17,6 +18,11 @@
 #define PAUSE_STEP_S 30
 #define LONGEST_PAUSE_S 300
 
+/* As far ahead as a rate holds anything: a time, and any number of steps. */
+#define LONGEST_HOLD_US 4.0e18
+
+static double interval_us(const LanePolicy *policy);
+static void limit_tat(Lane *lane);
 static bool is_failure(const Lane *lane, const HttpOutcome *outcome,
 					   int timeout_ms);
 static void put_lane(Lane *lane);
@@ -43,6 +49,28 @@ pgnet_hold_set_policy(Lane *lane, const LanePolicy *policy)
 		put_queue(queue);
 	}
 	lane->policy = *policy;
+	if (policy->rate > 0)
+		limit_tat(lane);
+}
+
+/* The time between attempts. */
+static double
+interval_us(const LanePolicy *policy)
+{
+	return Min(USECS_PER_SEC / policy->rate, LONGEST_HOLD_US / policy->burst);
+}
+
+/* No rate makes this later; one that was in force before may have. */
+static void
+limit_tat(Lane *lane)
+{
+	TimestampTz latest = pgnet_clock_now() +
+		(int64) (lane->policy.burst * interval_us(&lane->policy));
+
+	if (lane->hold.tat <= latest)
+		return;
+	lane->hold.tat = latest;
+	put_lane(lane);
 }
 
 void
@@ -63,7 +91,7 @@ pgnet_hold_until(const LaneQueue *queue, TimestampTz now)
 		return DT_NOEND;
 	if (policy->rate > 0)
 		until = lane->hold.tat -
-			(int64) ((policy->burst - 1) / policy->rate * USECS_PER_SEC);
+			(int64) ((policy->burst - 1) * interval_us(policy));
 	if (policy->backs_off)
 		until = Max(until, queue->hold.until);
 	return until > now ? until : DT_NOBEGIN;
@@ -90,7 +118,7 @@ pgnet_hold_note_sent(LaneQueue *queue, TimestampTz now)
 	if (lane->policy.rate <= 0)
 		return;
 	lane->hold.tat = Max(now, lane->hold.tat) +
-		(int64) (USECS_PER_SEC / lane->policy.rate);
+		(int64) interval_us(&lane->policy);
 	put_lane(lane);
 }
 

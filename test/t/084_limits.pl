@@ -75,6 +75,14 @@ subtest 'rate' => sub {
 	$start = time;
 	done(@held);
 	cmp_ok(time - $start, '<', 2, 'what waits goes by the rate as it is now');
+
+	endpoint('never', rate => '1e-20', burst => 2);
+	endpoint('rarely', rate => '1e-9', burst => 2147483647);
+	done((queue('never', '/echo/never-%s', 3))[0, 1], queue('rarely', '/echo/rarely-%s', 20));
+	is(wait_response($node, (queue('quick', '/echo/quick-2', 1))[0])->{status_code}, 200, 'another one');
+	is(sql("select count(*) from net.http_request_queue where url like 'net://never%'"), 1, 'a rate of nearly nothing holds');
+	sql("update net.endpoint set rate = 10 where name = 'never'");
+	wait_sql("select count(*) from net.http_request_queue where url like 'net://never%'", 0);
 };
 
 subtest 'places' => sub {
