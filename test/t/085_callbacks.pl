@@ -11,6 +11,7 @@ use Test::More;
 
 my $server = start_http_server();
 my $node = new_node('callbacks',
+	init => { allows_streaming => 1 },
 	conf => "pg_net.callback_timeout = '1s'\nmax_worker_processes = 12\nrestart_after_crash = on\ndeadlock_timeout = '10ms'");
 my $url = $server->url . '/status/200';
 
@@ -309,6 +310,25 @@ subtest 'crashes' => sub {
 	is(wait_called($id), 'the process died in 3 calls', 'a function that crashes');
 	is(seen($id), 0, '... has done nothing');
 	is(sql("select coalesce(sum(callback_deaths), 0) from net._http_response where id <> $id and callback_error is null"), 0, 'nobody else is charged');
+};
+
+subtest 'failover' => sub {
+	$node->backup('base');
+	my $standby = PostgreSQL::Test::Cluster->new('standby');
+	$standby->init_from_backup($node, 'base', has_streaming => 1);
+	$standby->start;
+	my $done = call_as('app', 'note');
+	is(wait_called($done), 'ok', 'called before');
+	my $id = call_as('app', callback('in_call', 'insert into seen (id) values (r.id); perform pg_sleep(0.7);'));
+	wait_inside('in_call');
+	$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
+	$node->stop('immediate');
+	$standby->promote;
+	wait_for('the call', sub { (try_sql($standby, 'postgres', "select called from net._http_response where id = $id") // '') ne '' });
+	is(sql_in($standby, 'postgres', "select string_agg(id::text, ' ' order by id) from seen where id in ($id, $done)"), "$done $id", 'what was cut off is called once, and the other not again');
+	$standby->stop;
+	$node->start;
+	is(wait_called($id), 'ok', 'so it is after a crash');
 };
 
 # The owner cannot connect; so the process does as workers do.
