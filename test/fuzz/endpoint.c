@@ -6,6 +6,7 @@
 #include "endpoint_url.h"
 #include "fuzz.h"
 #include "url.h"
+#include "url_target.h"
 
 /* Bases, and what they are when libcurl has parsed them. */
 static const char *const bases[] = {

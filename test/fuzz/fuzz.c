@@ -33,6 +33,7 @@ static const struct
 	{"body", fuzz_body},
 	{"decoder", fuzz_decoder},
 	{"response", fuzz_response},
+	{"date", fuzz_date},
 };
 
 static void (*target) (const uint8 *data, size_t size);
