@@ -30,7 +30,7 @@ typedef struct Masked
 {
 	const HttpEndpoint *endpoint;
 	UrlTarget	target;			/* of its URL */
-	bool		may_be_cut;		/* may it have the beginning of a host? */
+	const char *whole;			/* words that end before this are whole */
 	char	   *to;
 	size_t		size;
 	size_t		length;
@@ -55,8 +55,8 @@ pgnet_endpoint_mask(const HttpEndpoint *endpoint, char *message, size_t size)
 	if (!pgnet_url_target(endpoint->url, &masked.target))
 		masked.target.host[0] = '\0';
 	strlcpy(from, message, sizeof(from));
-	/* so much is left of a longer text of libcurl's */
-	masked.may_be_cut = strlen(from) >= CURL_ERROR_SIZE - 1;
+	/* libcurl cuts a text off here at the earliest, and may add dots */
+	masked.whole = from + CURL_ERROR_SIZE - sizeof("...");
 	for (const char *rest = from; *rest != '\0';)
 		rest += take(&masked, rest);
 	message[masked.length] = '\0';
@@ -162,7 +162,8 @@ begins_with(const Masked *masked, const char *text, size_t text_length,
 {
 	return length > 0 && length <= text_length &&
 		pg_strncasecmp(word, text, length) == 0 &&
-		(length == text_length || text[length] == ':' || masked->may_be_cut);
+		(length == text_length || text[length] == ':' ||
+		 word + length >= masked->whole);
 }
 
 /* Is it an address, of whatever host? */
