@@ -73,7 +73,7 @@ typedef struct HttpOutcome
 	bool		content_is_cut; /* there was more, which is not wanted */
 	struct varlena *content_datum; /* content is the data of that, whose header
 									* is free; NULL: of none */
-	const char *not_stored;		/* why only its status is stored, or NULL */
+	const char *not_stored;		/* why nothing large is stored, or NULL */
 	const char *error;			/* NULL when answered */
 	const HttpPart *part;		/* with an error; NULL: of none */
 	bool		is_final;		/* another attempt would fail, too */

@@ -68,7 +68,7 @@ pgnet_storage_judge(Storage *storage, Job *job)
 {
 	RoleStorage *role;
 
-	if (storage->nfull == 0 || job->outcome.kind != PGNET_OUTCOME_ANSWERED)
+	if (storage->nfull == 0)
 		return;
 	role = find_role(storage, job->role, HASH_FIND);
 	if (role != NULL && role->full)
@@ -98,7 +98,13 @@ pgnet_storage_note(Storage *storage, const Job *job)
 	if (storage->roles == NULL)
 		return;
 	if (outcome->not_stored == NULL)
+	{
 		size += outcome->content_len;
+		if (delivery->context != NULL)
+			size += VARSIZE_ANY(delivery->context);
+		if (delivery->log != NULL)
+			size += VARSIZE_ANY(delivery->log);
+	}
 	role = find_role(storage, job->role, HASH_ENTER);
 	role->bytes += size;
 	role->meanwhile += size;

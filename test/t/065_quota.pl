@@ -179,6 +179,11 @@ subtest 'what is stored of responses' => sub {
 	cmp_ok(sql("select sum(octet_length(content)) from net._http_response where role = 'alice'::regrole"), '<', 4_500_000, 'it is not much more than the limit');
 	like(as('alice', 'select 1'), qr/^1$/, 'calls go on');
 	is(wait_response($node, as('alice', "select net.http_get('http://127.0.0.1:1/')"))->{error_msg}, q(Couldn't connect to server), 'an error is what it was');
+	$row = wait_response($node, as('alice', "select net.http_request('GET', 'http://127.0.0.1:1/', context := jsonb_build_array(repeat('x', 2000)))"));
+	is($row->{context}, undef, 'but a long context is not stored with it');
+	like($row->{error_msg}, qr/^Couldn't connect to server; headers and body are not stored: /, 'which is said, too');
+	$row = wait_response($node, as('alice', "select net.http_get('$url/huge?bytes=100000&stop=50000', timeout_milliseconds := 500)"));
+	is($row->{failures}, undef, 'nor is a part of a response');
 	ok($whole->($get->('bob', 600_000)), 'another role has room') for 1 .. 3;
 	my $said = () = slurp_file($node->logfile, $start) =~ /WARNING:.*pg_net stores no more response bodies of role "alice"/g;
 	is($said, 1, 'the log names the role, once');

@@ -68,13 +68,13 @@ const ShapeColumn pgnet_outcome_rows_shape[RESPONSE_COLUMNS] = {
 #define MAX_CHAR_BYTES 4
 
 static void fill_answer(OutcomeRows *rows, const HttpOutcome *outcome);
-static void fill_error(OutcomeRows *rows, const Job *job);
+static void fill_error(OutcomeRows *rows, const Job *job, bool left_out);
 static text *text_of(const HttpOutcome *outcome);
 static struct varlena *bytes_of(const HttpOutcome *outcome);
 static Datum large_datum(struct varlena *value);
 static void fill_request(OutcomeRows *rows, const Job *job);
 static void fill_delivery(OutcomeRows *rows, const Delivery *delivery);
-static void leave_out_large(OutcomeRows *rows);
+static bool leave_out_large(OutcomeRows *rows);
 static void fill_callback(OutcomeRows *rows, const Job *job);
 static char *gave_up(const Job *job);
 static void fill_metrics(OutcomeRows *rows, const HttpMetrics *metrics);
@@ -99,6 +99,7 @@ pgnet_outcome_rows_fill(OutcomeRows *rows, const Job *job)
 {
 	const HttpOutcome *outcome = &job->outcome;
 	MemoryContext before;
+	bool		left_out = false;
 
 	MemoryContextReset(rows->row_context);
 	before = MemoryContextSwitchTo(rows->row_context);
@@ -110,7 +111,6 @@ pgnet_outcome_rows_fill(OutcomeRows *rows, const Job *job)
 		set(rows, RESPONSE_ROLE, ObjectIdGetDatum(job->role));
 	if (outcome->kind == PGNET_OUTCOME_ANSWERED)
 		fill_answer(rows, outcome);
-	fill_error(rows, job);
 	fill_request(rows, job);
 	fill_delivery(rows, &job->delivery);
 	if (job->delivery.callback != NULL)
@@ -118,7 +118,8 @@ pgnet_outcome_rows_fill(OutcomeRows *rows, const Job *job)
 	if (job->metrics.attempts > 0 && job->metrics.started != 0)
 		fill_metrics(rows, &job->metrics);
 	if (outcome->not_stored != NULL)
-		leave_out_large(rows);
+		left_out = leave_out_large(rows);
+	fill_error(rows, job, left_out);
 	MemoryContextSwitchTo(before);
 }
 
@@ -143,9 +144,9 @@ fill_answer(OutcomeRows *rows, const HttpOutcome *outcome)
 		set(rows, RESPONSE_CONTENT_BYTES, large_datum(bytes_of(outcome)));
 }
 
-/* What the row does not have, and why. */
+/* What the row does not have, and why.  left_out: something of the request. */
 static void
-fill_error(OutcomeRows *rows, const Job *job)
+fill_error(OutcomeRows *rows, const Job *job, bool left_out)
 {
 	const HttpOutcome *outcome = &job->outcome;
 	const char *error = NULL;
@@ -154,7 +155,8 @@ fill_error(OutcomeRows *rows, const Job *job)
 		error = gave_up(job);
 	else if (outcome->kind != PGNET_OUTCOME_ANSWERED)
 		error = pgnet_text_from_header(outcome->error);
-	if (outcome->not_stored != NULL)
+	if (outcome->not_stored != NULL &&
+		(left_out || outcome->kind == PGNET_OUTCOME_ANSWERED))
 		error = error == NULL ? outcome->not_stored :
 								psprintf("%s; %s", error, outcome->not_stored);
 	if (error != NULL)
@@ -256,10 +258,15 @@ fill_callback(OutcomeRows *rows, const Job *job)
 		set(rows, RESPONSE_KEEP, BoolGetDatum(false));
 }
 
-/* What users and servers can make large goes with the body. */
-static void
+/*
+ * What users and servers can make large goes with the body; whether there was
+ * anything.
+ */
+static bool
 leave_out_large(OutcomeRows *rows)
 {
+	bool		any = false;
+
 	static const int columns[] = {RESPONSE_URL, RESPONSE_FINAL_URL,
 								  RESPONSE_CONTEXT, RESPONSE_FAILURES};
 
@@ -269,8 +276,9 @@ leave_out_large(OutcomeRows *rows)
 
 		if (!rows->nulls[column] &&
 			VARSIZE_ANY(DatumGetPointer(rows->values[column])) > SMALL_BYTES)
-			rows->nulls[column] = true;
+			rows->nulls[column] = any = true;
 	}
+	return any;
 }
 
 /* What is said of a request that is given up. */
