@@ -33,6 +33,7 @@ static void record_work(void *batch);
 static int	seconds_to_store(const Batch *batch);
 static void explain_bad_urls(const Batch *batch);
 static void record_pieces(Batch *batch, PaceRun *run);
+static ErrorData *locked_error(const Batch *batch);
 static void set_locked_aside(Batch *batch, ErrorData *error);
 static void set_aside(Batch *batch, ErrorData *error);
 
@@ -118,6 +119,11 @@ record_work(void *arg)
 
 	pgnet_pace_begin(&run, batch->pace);
 	explain_bad_urls(batch);
+	/* otherwise it would wait for each of many, in vain */
+	if (batch->looks_first)
+		set_locked_aside(batch, locked_error(batch));
+	if (batch->count == 0)
+		return;
 	if (batch->count > 1)
 	{
 		record_pieces(batch, &run);
@@ -192,6 +198,20 @@ record_pieces(Batch *batch, PaceRun *run)
 			set_aside(batch, error);
 	}
 	MemoryContextSwitchTo(before);
+}
+
+/* The error of a row that was not even waited for. */
+static ErrorData *
+locked_error(const Batch *batch)
+{
+	ErrorData  *error = MemoryContextAllocZero(batch->context,
+											   sizeof(ErrorData));
+
+	error->elevel = ERROR;
+	error->sqlerrcode = ERRCODE_LOCK_NOT_AVAILABLE;
+	error->message = MemoryContextStrdup(batch->context,
+										 "the row of the request is locked");
+	return error;
 }
 
 /* Make failures of the jobs whose rows somebody else has locked. */

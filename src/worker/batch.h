@@ -34,6 +34,7 @@ typedef struct Batch
 	int			count;
 	RecordMode	mode;
 	int			seconds;		/* limit of a batch of one request */
+	bool		looks_first;	/* whose rows somebody else has locked */
 	MemoryContext context;		/* for errors: the caller's */
 
 	/* result: the first are recorded, those after them were not tried */

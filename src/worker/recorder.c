@@ -177,7 +177,8 @@ pgnet_recorder_flush(Recorder *recorder, TableGuard *guard, TimestampTz now)
 	*batch = (Batch) {
 		.guard = guard,
 		.pace = &recorder->pace,
-		.mode = recorder->mode
+		.mode = recorder->mode,
+		.looks_first = recorder->locked.count > 0
 	};
 	pgnet_batch_fill(batch, &recorder->finished,
 					 pgnet_pace_rows(&recorder->pace, PGNET_BATCH_REQUESTS),

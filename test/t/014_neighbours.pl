@@ -221,6 +221,24 @@ subtest 'rows that are locked' => sub {
 		'each was sent once');
 };
 
+# A role needs no rights for that: it cancels its own requests.
+subtest 'many rows that are locked' => sub {
+	my $session = $node->background_psql('postgres');
+	my $count = 3000;
+
+	sql('create role hostile');
+	$session->query_safe('set role hostile; set client_min_messages = warning');
+	$session->query_safe("select count(net.http_request('GET', '$base/status/200', due := clock_timestamp() + '3 s', timeout_milliseconds := @{[LONG_MS]})) from generate_series(1, $count)");
+	$session->query_safe('begin');
+	is($session->query_safe("select count(*) from net.http_request_queue where role = 'hostile'::regrole and net.cancel(id)"), $count, 'they are cancelled before they are due');
+	wait_for('some to be sent', sub { scalar(() = $server->targets(qr{^/status/200$})) > 100 });
+	answered_soon("/echo/6/many-$_", "request $_ beside them is answered") for 1 .. 10;
+	$session->query_safe('commit');
+	$session->quit;
+	wait_queue_empty();
+	sql('truncate net._http_response; drop role hostile');
+};
+
 subtest 'truncate while somebody waits' => sub {
 	my $guard = "set statement_timeout = '20s'";
 	my $waiter = $node->background_psql('postgres', on_error_stop => 0);
