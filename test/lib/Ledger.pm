@@ -146,6 +146,7 @@ sub check
 	$self->{requests} = $self->read_sent;
 	$self->{arrivals} = $self->read_arrivals;
 	my $found = $self->compare;
+	diag("not explained: $_") for splice @{ $self->{unexplained} // [] }, 0, 20;
 	is($found->{$_}, 0, $_)
 	  for 'committed, never arrived', 'arrived, never committed',
 	  'acknowledged, not committed', 'without exactly one response',
@@ -241,7 +242,11 @@ sub compare
 		{
 			my $fault = $self->fault_between($times->[ $i - 1 ], $times->[$i]);
 			if ($fault) { $fault->{repeated}++ }
-			else { $found{'arrived again without a fault'}++ }
+			else
+			{
+				$found{'arrived again without a fault'}++;
+				push @{ $self->{unexplained} }, join ' ', $key, map { sprintf '%.3f', $_ } @$times[ 0 .. $i ];
+			}
 		}
 	}
 	return \%found;
