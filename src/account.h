@@ -17,7 +17,7 @@ typedef enum AccountPool
 	PGNET_POOL_IN_FLIGHT,		/* requests in flight */
 	PGNET_POOL_REQUEST_BYTES,	/* of those that are large */
 	PGNET_POOL_RESPONSE_BYTES,	/* headers and bodies, until recorded */
-	PGNET_POOL_UNRECORDED,		/* jobs that are finished */
+	PGNET_POOL_UNRECORDED,		/* jobs in flight or finished */
 	PGNET_POOL_IDS				/* of rows that are known */
 } AccountPool;
 

@@ -91,6 +91,8 @@ pgnet_dispatch_set_limits(Dispatch *dispatch, int in_flight,
 {
 	dispatch->max_in_flight = in_flight;
 	dispatch->max_in_flight_per_lane = in_flight_per_lane;
+	dispatch->jobs->account.limit[PGNET_POOL_UNRECORDED] =
+		PGNET_MAX_UNRECORDED + in_flight;
 	dispatch->jobs->account.gives++;
 	update_all(dispatch);
 }

@@ -25,9 +25,6 @@
  */
 #define MAX_RESPONSE_BYTES ((int64) 576 * 1024 * 1024)
 
-/* Jobs that are finished and not yet recorded. */
-#define MAX_UNRECORDED 5000
-
 /* Rows that are known; some 50 bytes each. */
 #define MAX_IDS 1000000
 
@@ -56,6 +53,7 @@ PG_USED_FOR_ASSERTS_ONLY static const int next_states[PGNET_JOB_NSTATES] = {
 };
 
 static bool has_place(JobState state);
+static bool is_unrecorded(JobState state);
 static void take_place(Jobs *jobs, Job *job);
 static void give_place(Jobs *jobs, Job *job);
 static bool keep_lookup(Jobs *jobs, const Job *job);
@@ -67,10 +65,9 @@ pgnet_jobs_init(Jobs *jobs, WorkerState *worker)
 	*jobs = (Jobs) {
 		.worker = worker,
 		.account.limit = {
-			/* in flight: dispatch.c sets it */
+			/* in flight, and with it unrecorded: dispatch.c sets them */
 			[PGNET_POOL_REQUEST_BYTES] = MAX_REQUEST_BYTES,
 			[PGNET_POOL_RESPONSE_BYTES] = MAX_RESPONSE_BYTES,
-			[PGNET_POOL_UNRECORDED] = MAX_UNRECORDED,
 			[PGNET_POOL_IDS] = MAX_IDS}
 	};
 }
@@ -100,10 +97,10 @@ pgnet_job_move(Jobs *jobs, Job *job, JobState state)
 		pgnet_inflight_ids_remove(job->inflight_entry);
 		job->inflight_entry = 0;
 	}
-	if (state == PGNET_JOB_FINISHED)
+	if (is_unrecorded(state) && !is_unrecorded(before))
 		pgnet_account_take(&jobs->account, job->holder,
 						   PGNET_POOL_UNRECORDED, 1);
-	if (before == PGNET_JOB_FINISHED)
+	if (!is_unrecorded(state) && is_unrecorded(before))
 		pgnet_account_give(&jobs->account, job->holder,
 						   PGNET_POOL_UNRECORDED, 1);
 }
@@ -113,6 +110,17 @@ static bool
 has_place(JobState state)
 {
 	return state == PGNET_JOB_PREPARED || state == PGNET_JOB_IN_FLIGHT;
+}
+
+/*
+ * Is or will a job in this state be an outcome that waits to be recorded?  From
+ * when it is chosen on, or all that are in flight could come on top of what a
+ * role may have.
+ */
+static bool
+is_unrecorded(JobState state)
+{
+	return has_place(state) || state == PGNET_JOB_FINISHED;
 }
 
 static void

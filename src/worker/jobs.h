@@ -24,6 +24,9 @@
 /* Requests of fewer bytes are limited by their number alone. */
 #define PGNET_LARGE_REQUEST_BYTES ((size_t) 64 * 1024)
 
+/* Jobs that are finished and not recorded, beside those in flight. */
+#define PGNET_MAX_UNRECORDED 5000
+
 typedef struct Jobs
 {
 	Account		account;
