@@ -94,7 +94,8 @@ for my $when ('trigger act after insert on net._http_response', 'trigger act bef
 			'the trigger did its work for those it let pass, once');
 		my $said = () = slurp_file($node->logfile, $start) =~ /WARNING:.*could not record the response of request \d+0: not this one/g;
 		is($said, 20, 'the log names the others');
-		cmp_ok(calls_for_each(200), '<', 1.5, 'few calls were in vain') or diag(calls_for_each(200));
+		# one that fails costs those in its piece: how many those are depends on the machine's load
+		cmp_ok(calls_for_each(200), '<', 2, 'few calls were in vain') or diag(calls_for_each(200));
 		no_trigger();
 	};
 }
