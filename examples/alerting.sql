@@ -8,7 +8,7 @@ values ('ops_path', 'k3y0fTheHook', '{}', 'localhost', 8080, true);
 insert into net.endpoint (name, url, retry)
 values ('ops', 'http://localhost:8080/echo/' || net.secret('ops_path'), net.backoff(5));
 
--- Requests that failed or were given up, but for the alerts themselves.
+-- An alert for each request that failed or was given up. Alerts about alerts are not sent.
 create trigger request_failed after insert on net._http_response
     for each row when (new.error_msg is not null and new.url not like 'net://ops%')
     execute function net.webhook('net://ops/failed', 'columns=id,url,error_msg,context', 'on_error=warn');

@@ -11,7 +11,7 @@
 
 /*
  * A descriptor that is readable when the clock was set, for as long as the
- * process lives; -1 where there is none.  Does not throw.
+ * process lives, or -1 if the kernel cannot tell.  Does not throw.
  */
 extern int	pgnet_clock_watch_fd(void);
 

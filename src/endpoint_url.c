@@ -104,7 +104,7 @@ decode(const char *from, size_t length, char *character)
 	return 3;
 }
 
-/* The value of a digit; -1 when it is none. */
+/* The value of a hexadecimal digit, or -1 for any other character. */
 static int
 hex_digit(char c)
 {

@@ -9,9 +9,9 @@
 #include "postgres.h"
 
 /*
- * Find the function that SQL would call for name(net._http_response); its
- * qualified name.  Throws what SQL throws if there is none, or the current user
- * may not call it.
+ * Find the function that SQL would call for name(net._http_response) and
+ * return its qualified name.  Throws as SQL does if no such function exists or
+ * the current user may not call it.
  */
 extern char *pgnet_callback_resolve(text *name);
 

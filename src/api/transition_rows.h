@@ -28,7 +28,7 @@ extern void pgnet_transition_rows_end(TransitionRows *rows);
 /* How many there are. */
 extern int64 pgnet_transition_rows_count(const TransitionRows *rows);
 
-/* Read the next one; false: there is none. */
+/* Read the next row; false at the end. */
 extern bool pgnet_transition_rows_next(TransitionRows *rows);
 
 #endif							/* PGNET_API_TRANSITION_ROWS_H */

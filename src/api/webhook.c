@@ -369,7 +369,7 @@ send_unpaired(Batch *batch)
 	send_batch(batch, true);
 }
 
-/* Read the next row of a side; false: there is none. */
+/* Read the next row of a side; false at its end. */
 static bool
 read_side(Batch *batch, Side *side)
 {

@@ -294,7 +294,7 @@ option_of(const char *argument, size_t length, bool for_rows)
 			errhint("The options are columns, ordering_key, batch, on_error and format."));
 }
 
-/* How long the name of an option is; 0: this is none. */
+/* Bytes of the name before "="; 0 if the argument is not an option. */
 static size_t
 option_length(const char *argument)
 {
