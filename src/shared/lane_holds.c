@@ -8,9 +8,7 @@
 #include "lib/dshash.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
-#include "utils/memutils.h"
 
-#include "compat.h"
 #include "shared/area.h"
 #include "shared/lane_holds.h"
 
@@ -29,14 +27,12 @@ typedef struct Kept
 
 typedef struct LaneHolds
 {
-	dshash_table_handle table;	/* in the area */
-	int			lock_tranche;
+	AreaTable	table;
 	pg_atomic_uint32 count;
 } LaneHolds;
 
 static LaneHolds *holds = NULL;
 
-static dshash_parameters table_parameters(void);
 static dshash_table *table(void);
 static bool is_empty(const LaneHold *hold);
 
@@ -49,31 +45,10 @@ pgnet_lane_holds_memory_size(void)
 void
 pgnet_lane_holds_memory_init(void *memory, int lock_tranche)
 {
-	dsa_area   *area = pgnet_area_attach();
-	dshash_parameters parameters;
-	dshash_table *made;
-
 	holds = memory;
-	holds->lock_tranche = lock_tranche;
 	pg_atomic_init_u32(&holds->count, 0);
-	parameters = table_parameters();
-	made = dshash_create(area, &parameters, NULL);
-	holds->table = dshash_get_hash_table_handle(made);
-	dshash_detach(made);
-	dsa_detach(area);
-}
-
-static dshash_parameters
-table_parameters(void)
-{
-	return (dshash_parameters) {
-		.key_size = sizeof(KeptKey),
-		.entry_size = sizeof(Kept),
-		.compare_function = dshash_memcmp,
-		.hash_function = dshash_memhash,
-		PGNET_DSHASH_COPY
-			.tranche_id = holds->lock_tranche
-	};
+	pgnet_area_table_create(&holds->table, sizeof(KeptKey),
+							sizeof(Kept), lock_tranche);
 }
 
 /* Attached until the process exits. */
@@ -81,15 +56,9 @@ static dshash_table *
 table(void)
 {
 	static dshash_table *attached = NULL;
-	dshash_parameters parameters;
-	MemoryContext before;
 
-	if (attached != NULL)
-		return attached;
-	before = MemoryContextSwitchTo(TopMemoryContext);
-	parameters = table_parameters();
-	attached = dshash_attach(pgnet_area(), &parameters, holds->table, NULL);
-	MemoryContextSwitchTo(before);
+	if (attached == NULL)
+		attached = pgnet_area_table_attach(&holds->table);
 	return attached;
 }
 

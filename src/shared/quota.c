@@ -15,7 +15,6 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#include "compat.h"
 #include "shared/area.h"
 #include "shared/quota.h"
 
@@ -38,8 +37,7 @@ typedef struct QuotaCounter
 
 typedef struct Quotas
 {
-	dshash_table_handle table;	/* in the area */
-	int			lock_tranche;
+	AreaTable	table;
 	pg_atomic_uint32 count;		/* of its counters */
 	pg_atomic_uint32 aborts;	/* that took something back */
 } Quotas;
@@ -59,7 +57,6 @@ typedef struct Taken
 /* Of this transaction, in its memory context; the innermost level first. */
 static Taken *taken = NULL;
 
-static dshash_parameters table_parameters(void);
 static dshash_table *table(void);
 static Taken *taken_of(Oid role);
 static QuotaCounter *use_counter(Oid role);
@@ -84,32 +81,11 @@ pgnet_quota_memory_size(void)
 void
 pgnet_quota_memory_init(void *memory, int lock_tranche)
 {
-	dsa_area   *area = pgnet_area_attach();
-	dshash_parameters parameters;
-	dshash_table *made;
-
 	quotas = memory;
-	quotas->lock_tranche = lock_tranche;
 	pg_atomic_init_u32(&quotas->count, 0);
 	pg_atomic_init_u32(&quotas->aborts, 0);
-	parameters = table_parameters();
-	made = dshash_create(area, &parameters, NULL);
-	quotas->table = dshash_get_hash_table_handle(made);
-	dshash_detach(made);
-	dsa_detach(area);
-}
-
-static dshash_parameters
-table_parameters(void)
-{
-	return (dshash_parameters) {
-		.key_size = sizeof(QuotaKey),
-		.entry_size = sizeof(QuotaCounter),
-		.compare_function = dshash_memcmp,
-		.hash_function = dshash_memhash,
-		PGNET_DSHASH_COPY
-			.tranche_id = quotas->lock_tranche
-	};
+	pgnet_area_table_create(&quotas->table, sizeof(QuotaKey),
+							sizeof(QuotaCounter), lock_tranche);
 }
 
 /* Attached until the process exits. */
@@ -117,15 +93,9 @@ static dshash_table *
 table(void)
 {
 	static dshash_table *attached = NULL;
-	dshash_parameters parameters;
-	MemoryContext before;
 
-	if (attached != NULL)
-		return attached;
-	before = MemoryContextSwitchTo(TopMemoryContext);
-	parameters = table_parameters();
-	attached = dshash_attach(pgnet_area(), &parameters, quotas->table, NULL);
-	MemoryContextSwitchTo(before);
+	if (attached == NULL)
+		attached = pgnet_area_table_attach(&quotas->table);
 	return attached;
 }
 
