@@ -500,7 +500,7 @@ COMMENT ON FUNCTION net._is_base_url(text) IS
 CREATE TABLE net.endpoint (
   name text CONSTRAINT endpoint_pkey PRIMARY KEY
     CONSTRAINT endpoint_name_check
-    CHECK (name ~ '^[a-z0-9]([a-z0-9_.-]*[a-z0-9])?$'),
+    CHECK (name ~ '^[a-z0-9]([a-z0-9_.-]{0,198}[a-z0-9])?$'),
   url text NOT NULL
     CONSTRAINT endpoint_url_check CHECK (net._is_base_url(url)),
   roles name[] NOT NULL DEFAULT '{}'
@@ -543,6 +543,9 @@ CREATE TABLE net.endpoint (
     CONSTRAINT endpoint_connect_to_check
     CHECK (connect_to ~ '^(unix:/[^\n]+|([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?)$'),
   paused boolean NOT NULL DEFAULT false,
+  pause_after interval
+    CONSTRAINT endpoint_pause_after_check CHECK (pause_after > '0'),
+  pause_reason text,
   CONSTRAINT endpoint_signed_check CHECK ((signing IS NULL) = (signing_secrets IS NULL))
 );
 COMMENT ON TABLE net.endpoint IS
@@ -588,6 +591,9 @@ COMMENT ON COLUMN net.endpoint.ca_certificates IS
 COMMENT ON COLUMN net.endpoint.connect_to IS
   'Where to connect instead, past any proxy: host, host:port or unix:/path; without a port, that of url';
 COMMENT ON COLUMN net.endpoint.paused IS 'Whether its requests wait';
+COMMENT ON COLUMN net.endpoint.pause_after IS
+  'Pause it when nothing has succeeded for so long, or after a 410 to net://name; null: never';
+COMMENT ON COLUMN net.endpoint.pause_reason IS 'Why pg_net paused it last';
 SELECT pg_extension_config_dump('net.endpoint', '');
 
 -- No policy, as on net.secret.

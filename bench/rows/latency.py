@@ -28,7 +28,8 @@ def one_at_a_time(bench):
     what = f"{count:,} GETs, one at a time"
     pairs = bench.alternate(what, lambda: stored(bench.ours), bare,
                             sides=("pg_net", "bare"))
-    old = bench.on_baseline(what, lambda it: stored(it, BASELINE_COUNT))
+    old = bench.on_baseline(what, lambda it: stored(
+        it, BASELINE_COUNT if it.version().startswith("0.") else count))
     bench.series["latency"] = {
         "pg_net": all_times(pairs.ours), "bare": all_times(pairs.beside),
         "baseline": old["times_us"] if old else []}

@@ -26,6 +26,7 @@
 #include "utils/timestamp.h"
 
 #include "backoff.h"
+#include "callbacks/pausing.h"
 #include "callbacks/turn.h"
 #include "clock.h"
 #include "compat.h"
@@ -33,6 +34,7 @@
 #include "shared/callback_state.h"
 #include "shared/inbox.h"
 #include "shared/launcher_state.h"
+#include "shared/pauses.h"
 #include "tables/callbacks/call.h"
 #include "tables/callbacks/waiting_calls.h"
 #include "tables/catalog.h"
@@ -94,6 +96,8 @@ typedef struct Turn
 	TimestampTz called_at;
 	const char *failure;		/* is to be written */
 
+	Pausing		pausing;		/* of the endpoint that is to be paused */
+
 	Oid			next_role;		/* whose turn is next; before, after whom */
 	bool		next_role_found;
 } Turn;
@@ -114,6 +118,11 @@ static CallResult call_next(Turn *turn);
 static void try_call(Turn *turn);
 static bool must_write_down(Turn *turn);
 static void enter_function(Turn *turn);
+static bool pause_next(Turn *turn);
+static void try_pause(Turn *turn);
+static void begin_bounded(Turn *turn, const char *what);
+static void end_bounded(void);
+static Oid	owner_to_pause(const Turn *turn, bool now);
 static TimestampTz stuck_at(int timeout_ms);
 static void describe_call(void *turn);
 static CallResult deal_with_error(Turn *turn, const ErrorData *error);
@@ -144,7 +153,7 @@ pgnet_turn_run(DatabaseState *database, Oid role)
 
 		pgnet_callbacks_take(database);
 		if (OidIsValid(role) && role != pgnet_callbacks_stuck_role(database))
-			result = call_next(&turn);
+			result = pause_next(&turn) ? CALL_DONE : call_next(&turn);
 		if (result == CALL_DONE)
 			turn.idle_since = 0;
 		if (result == CALL_NONE ||
@@ -348,24 +357,79 @@ enter_function(Turn *turn)
 		.callback = describe_call,
 		.arg = turn
 	};
-	int			timeout_ms = pgnet_setting_callback_timeout;
 	Oid			type;
 	Datum		row;
 
 	turn->called = turn->called_any = true;
-	turn->called_at = pgnet_clock_now();
 	row = pgnet_waiting_call_row(&turn->call, &type);
 	error_context_stack = &context;
-	pgstat_report_activity(STATE_RUNNING, turn->call.callback);
+	begin_bounded(turn, turn->call.callback);
+	pgnet_function_call(turn->call.callback, row, type);
+	turn->returned = true;
+	end_bounded();
+	error_context_stack = context.previous;
+}
+
+/* Code of users runs from here on, for a limited time. */
+static void
+begin_bounded(Turn *turn, const char *what)
+{
+	int			timeout_ms = pgnet_setting_callback_timeout;
+
+	turn->called_at = pgnet_clock_now();
+	pgstat_report_activity(STATE_RUNNING, what);
 	pgnet_callbacks_begin_call(turn->database, stuck_at(timeout_ms));
 	calling = true;
 	enable_timeout_after(STATEMENT_TIMEOUT, timeout_ms);
 	enable_timeout_after(end_timeout, timeout_ms + END_AFTER_CANCEL_MS);
-	pgnet_function_call(turn->call.callback, row, type);
-	turn->returned = true;
+}
+
+static void
+end_bounded(void)
+{
 	disable_timeout(end_timeout, false);
 	pgnet_transaction_allow(SAY_SECONDS);
-	error_context_stack = context.previous;
+}
+
+/* In the turn of the owner: pause an endpoint, if one is to be paused now. */
+static bool
+pause_next(Turn *turn)
+{
+	ErrorData  *error;
+
+	if (turn->role != owner_to_pause(turn, true) ||
+		!pgnet_pauses_next(&turn->pausing.pause))
+		return false;
+	MemoryContextReset(turn->call_context);
+	turn->called_any = true;
+	error = run(turn, try_pause);
+	pgnet_callbacks_end_call(turn->database);
+	pgnet_session_discard();
+	pgnet_pausing_end(&turn->pausing, error);
+	return true;
+}
+
+/* TurnWork: pause it; triggers of users fire. */
+static void
+try_pause(Turn *turn)
+{
+	begin_bounded(turn, "pausing an endpoint");
+	pgnet_pausing_try(&turn->pausing);
+	end_bounded();
+}
+
+/*
+ * The owner of the tables, if an endpoint is to be paused, now or at all;
+ * otherwise InvalidOid.
+ */
+static Oid
+owner_to_pause(const Turn *turn, bool now)
+{
+	bool		due;
+
+	if (!pgnet_pauses_exist(&due) || (now && !due))
+		return InvalidOid;
+	return pgnet_database_snapshot(turn->database).callbacks.owner;
 }
 
 /* When a call is not over although its process was to be ended. */
@@ -551,7 +615,8 @@ find_next_role(Turn *turn)
 
 /*
  * TurnWork: find the next role that exists.  Rows of those that do not are
- * given up on the way.
+ * given up on the way.  The owner comes first while an endpoint is to be
+ * paused, and stays if one is to be paused later.
  */
 static void
 look_for_role(Turn *turn)
@@ -560,7 +625,11 @@ look_for_role(Turn *turn)
 	Oid			stuck = pgnet_callbacks_stuck_role(turn->database);
 	bool		skipped_stuck = false;
 
-	turn->next_role_found = false;
+	turn->next_role = owner_to_pause(turn, true);
+	turn->next_role_found = OidIsValid(turn->next_role) &&
+		turn->next_role != stuck;
+	if (turn->next_role_found)
+		return;
 	while (pgnet_catalog_installed() &&
 		   pgnet_waiting_calls_next_role(after, &turn->next_role))
 	{
@@ -576,8 +645,11 @@ look_for_role(Turn *turn)
 		turn->next_role_found = role_exists(turn->next_role);
 		if (turn->next_role_found ||
 			pgnet_waiting_calls_give_up(turn->next_role))
-			break;
+			return;
 	}
+	turn->next_role = owner_to_pause(turn, false);
+	turn->next_role_found = OidIsValid(turn->next_role) &&
+		turn->next_role != stuck;
 }
 
 /* Have the worker remove rows that were spared because they waited. */

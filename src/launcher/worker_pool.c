@@ -20,6 +20,7 @@
 #include "launcher/worker_pool.h"
 #include "shared/lane_holds.h"
 #include "shared/launcher_state.h"
+#include "shared/pauses.h"
 #include "shared/quota.h"
 #include "shared/registry.h"
 
@@ -405,6 +406,7 @@ release(WorkerPool *pool, int index)
 {
 	pgnet_quota_forget(pool->entries[index].database);
 	pgnet_lane_holds_forget(pool->entries[index].database);
+	pgnet_pauses_forget(pool->entries[index].database);
 	pgnet_registry_release(pgnet_registry_at(index), true);
 }
 

@@ -16,7 +16,9 @@ typedef struct LanePolicy
 	int			max_in_flight;	/* 0: as the setting says */
 	bool		ordered;		/* those without an ordering key share one */
 	bool		backs_off;		/* hold a role's requests while they fail */
+	bool		retry_all;		/* all but 2xx is a failure */
 	bool		paused;
+	int64		pause_after_us; /* without a success; 0: never */
 	int			counted_timeout_ms; /* a shorter timeout is no failure of it */
 	uint64		version;		/* another one when the row was changed */
 } LanePolicy;

@@ -16,6 +16,7 @@
 #include "shared/lane_holds.h"
 #include "shared/launcher_state.h"
 #include "shared/memory.h"
+#include "shared/pauses.h"
 #include "shared/prepared.h"
 #include "shared/quota.h"
 #include "shared/registry.h"
@@ -32,6 +33,7 @@ static const struct
 	{pgnet_inflight_ids_memory_size, pgnet_inflight_ids_memory_init},
 	{pgnet_area_memory_size, pgnet_area_memory_init},
 	{pgnet_lane_holds_memory_size, pgnet_lane_holds_memory_init},
+	{pgnet_pauses_memory_size, pgnet_pauses_memory_init},
 	{pgnet_quota_memory_size, pgnet_quota_memory_init},
 	{pgnet_prepared_memory_size, pgnet_prepared_memory_init},
 };

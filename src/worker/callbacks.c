@@ -1,5 +1,5 @@
 /*
- * callbacks.c -- telling who calls functions with responses that some wait.
+ * callbacks.c -- telling the process of the callbacks that it is needed.
  *
  * Runs in: workers.
  */
@@ -30,6 +30,15 @@ pgnet_callbacks_note_recorded(WorkerState *worker, const Job *job)
 		job->delivery.disposition != PGNET_AGAIN)
 		pgnet_callbacks_announce(pgnet_worker_database(worker), job->role,
 								 pgnet_catalog_last_owner());
+}
+
+/* That is done as the owner of the tables. */
+void
+pgnet_callbacks_note_pause(WorkerState *worker)
+{
+	Oid			owner = pgnet_catalog_last_owner();
+
+	pgnet_callbacks_announce(pgnet_worker_database(worker), owner, owner);
 }
 
 TimestampTz

@@ -1,5 +1,5 @@
 /*
- * callbacks.h -- telling who calls functions with responses that some wait.
+ * callbacks.h -- telling the process of the callbacks that it is needed.
  *
  * Runs in: workers.
  */
@@ -22,6 +22,9 @@ typedef struct CallbackLook
 
 /* A job is recorded, by a transaction that is committed. */
 extern void pgnet_callbacks_note_recorded(WorkerState *worker, const Job *job);
+
+/* An endpoint is to be paused. */
+extern void pgnet_callbacks_note_pause(WorkerState *worker);
 
 /* When to look for rows that wait since before this worker; DT_NOEND: never. */
 extern TimestampTz pgnet_callbacks_look_due(const CallbackLook *look,

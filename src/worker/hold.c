@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "policy/retry.h"
 #include "worker/hold.h"
+#include "worker/pause.h"
 
 /* This many failures in a row begin a pause. */
 #define FAILURES_TO_BACK_OFF 5
@@ -23,6 +24,8 @@
 
 static double interval_us(const LanePolicy *policy);
 static void limit_tat(Lane *lane);
+static void note_for_back_off(LaneQueue *queue, const Job *job, bool failed,
+							  TimestampTz now);
 static bool is_failure(const Lane *lane, const HttpOutcome *outcome,
 					   int timeout_ms);
 static void put_lane(Lane *lane);
@@ -47,6 +50,11 @@ pgnet_hold_set_policy(Lane *lane, const LanePolicy *policy)
 			continue;
 		queue->hold = (LaneHold) {0};
 		put_queue(queue);
+	}
+	if (changed && lane->hold.failing_since != 0)
+	{
+		lane->hold.failing_since = lane->hold.failed_at = 0;
+		put_lane(lane);
 	}
 	lane->policy = *policy;
 	if (policy->rate > 0)
@@ -122,15 +130,32 @@ pgnet_hold_note_sent(LaneQueue *queue, TimestampTz now)
 	put_lane(lane);
 }
 
-void
+bool
 pgnet_hold_note_outcome(LaneQueue *queue, const Job *job, TimestampTz now)
+{
+	Lane	   *lane = queue->lane;
+	bool		failed;
+
+	if (lane->policy.version == 0 || job->metrics.attempts == 0)
+		return false;
+	failed = is_failure(lane, &job->outcome, job->request.timeout_ms);
+	if (lane->policy.backs_off)
+		note_for_back_off(queue, job, failed, now);
+	if (lane->policy.retry_all &&
+		job->outcome.kind == PGNET_OUTCOME_ANSWERED)
+		failed = !pgnet_is_success(&job->outcome);
+	return pgnet_pause_note_outcome(lane, job, failed, now);
+}
+
+/* A role is to be held after some failures. */
+static void
+note_for_back_off(LaneQueue *queue, const Job *job, bool failed,
+				  TimestampTz now)
 {
 	LaneHold   *hold = &queue->hold;
 	int64		wait_us;
 
-	if (!queue->lane->policy.backs_off || job->metrics.attempts == 0)
-		return;
-	if (!is_failure(queue->lane, &job->outcome, job->request.timeout_ms))
+	if (!failed)
 	{
 		if (hold->failures > 0)
 		{

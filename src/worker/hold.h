@@ -46,9 +46,12 @@ extern int	pgnet_hold_lane_limit(const Lane *lane, int limit);
 /* Is the next request of the lane queue to be sent alone, as a probe? */
 extern bool pgnet_hold_is_probing(const LaneQueue *queue);
 
-/* A request was given to the engine; it has its outcome. */
+/*
+ * A request was given to the engine; it has its outcome, and true means that
+ * the endpoint is to be paused for it (pause.h).
+ */
 extern void pgnet_hold_note_sent(LaneQueue *queue, TimestampTz now);
-extern void pgnet_hold_note_outcome(LaneQueue *queue, const Job *job,
+extern bool pgnet_hold_note_outcome(LaneQueue *queue, const Job *job,
 									TimestampTz now);
 
 #endif							/* PGNET_HOLD_H */

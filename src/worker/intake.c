@@ -723,6 +723,6 @@ take_loaded(Intake *intake, Rows *rows, TimestampTz now)
 static void
 take_refused(Intake *intake, Job *job, TimestampTz now)
 {
-	pgnet_lanes_finished(intake->lanes, job);
+	(void) pgnet_lanes_finished(intake->lanes, job);
 	pgnet_recorder_add(intake->recorder, job, now);
 }

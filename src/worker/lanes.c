@@ -318,12 +318,15 @@ pgnet_lanes_postpone(Lanes *lanes)
 	pgnet_dispatch_update(&lanes->dispatch, queue);
 }
 
-void
+bool
 pgnet_lanes_finished(Lanes *lanes, Job *job)
 {
+	bool		pauses;
+
 	pgnet_job_move(lanes->jobs, job, PGNET_JOB_FINISHED);
-	pgnet_hold_note_outcome(queue_of(job), job, lanes->dispatch.now);
+	pauses = pgnet_hold_note_outcome(queue_of(job), job, lanes->dispatch.now);
 	pgnet_dispatch_update_lane(&lanes->dispatch, queue_of(job)->lane);
+	return pauses;
 }
 
 void

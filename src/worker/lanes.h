@@ -94,8 +94,11 @@ extern void pgnet_lanes_loaded(Lanes *lanes, int nids, dlist_head *jobs);
 /* The first of those ids cannot be loaded now: it waits behind all others. */
 extern void pgnet_lanes_postpone(Lanes *lanes);
 
-/* A job that was in flight is finished. */
-extern void pgnet_lanes_finished(Lanes *lanes, Job *job);
+/*
+ * A job that was in flight is finished; true: its endpoint is to be paused, and
+ * the process of the callbacks has to be told.
+ */
+extern bool pgnet_lanes_finished(Lanes *lanes, Job *job);
 
 /* A job in flight was not sent after all: it waits again, where it did. */
 extern void pgnet_lanes_put_back(Lanes *lanes, Job *job);

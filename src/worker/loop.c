@@ -312,7 +312,8 @@ collect_finished(Loop *loop)
 		Job		   *job = pgnet_job_pop(&finished);
 
 		pgnet_quarantine_finished(loop->quarantine, job);
-		pgnet_lanes_finished(loop->lanes, job);
+		if (pgnet_lanes_finished(loop->lanes, job))
+			pgnet_callbacks_note_pause(loop->worker);
 		pgnet_storage_judge(&loop->storage, job);
 		pgnet_recorder_add(&loop->recorder, job, loop->now);
 	}

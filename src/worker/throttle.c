@@ -76,7 +76,7 @@ take_back(Throttle *throttle, dlist_head *unsent, Oid queue, TimestampTz now)
 			pgnet_lanes_discard(throttle->lanes, job);
 		else if (is_hopeless(job, alone))
 		{
-			pgnet_lanes_finished(throttle->lanes, job);
+			(void) pgnet_lanes_finished(throttle->lanes, job);
 			pgnet_quarantine_finished(throttle->quarantine, job);
 			pgnet_recorder_add(throttle->recorder, job, now);
 		}

@@ -58,7 +58,8 @@ my %checks = (
 		my ($printed) = @_;
 		like($printed, qr/^1\|gave up after 2 attempts: 503\n/, 'a request is given up');
 		like($printed, qr/^\Qnet:\/\/ops\/failed|{"id": 1, "url": "net:\/\/shop", "context": null, "error_msg": "gave up after 2 attempts: 503"}\E$/m, 'which is an alert');
-		like($printed, qr/^\Qnet:\/\/ops\/paused|{"name": "shop"}\E$/m, 'and so is a pause');
+		like($printed, qr/^\Qnet:\/\/ops\/paused|{"name": "stock", "pause_reason": "no success since \E.*: 503"\}$/m, 'and so is a pause');
+		like($printed, qr/^200\z/m, 'what waited is sent when it is over');
 	},
 	'daily_digest.sql' => sub {
 		my ($printed) = @_;

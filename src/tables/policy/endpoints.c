@@ -58,6 +58,7 @@ enum
 	ENDPOINT_ORDERED,
 	ENDPOINT_BACK_OFF,
 	ENDPOINT_PAUSED,
+	ENDPOINT_PAUSE_AFTER,
 	ENDPOINT_VERSION
 };
 
@@ -67,7 +68,7 @@ static PreparedStatement find_endpoint = {
 		   " e.keep_bytes, e.client_certificate, e.ca_certificates,"
 		   " e.connect_to, e.signing, e.signing_secrets,"
 		   " e.rate, e.burst, e.max_in_flight, e.ordered, e.back_off, e.paused,"
-		   " e.xmin"
+		   " e.pause_after, e.xmin"
 		   " FROM net.endpoint AS e WHERE e.name OPERATOR(pg_catalog.=) $1",
 	.nparams = 1,
 	.param_types = {TEXTOID}
@@ -75,6 +76,9 @@ static PreparedStatement find_endpoint = {
 
 /* A request of a shorter timeout of its own says nothing of the endpoint. */
 #define COUNTED_TIMEOUT_MS 2000
+
+/* As far as a time may be away. */
+#define LONGEST_US 4.0e18
 
 /* A row of net.endpoint. */
 typedef struct Endpoint
@@ -401,7 +405,12 @@ copy_limits(const StatementSession *session, Endpoint *endpoint)
 												  ENDPOINT_MAX_IN_FLIGHT, 0);
 	limits->backs_off = endpoint->ndelays > 0 &&
 		pgnet_statement_bool(session, 0, ENDPOINT_BACK_OFF, true);
+	limits->retry_all = endpoint->ndelays > 0 && endpoint->retry_all;
 	limits->paused = pgnet_statement_bool(session, 0, ENDPOINT_PAUSED, false);
+	value = pgnet_statement_datum(session, 0, ENDPOINT_PAUSE_AFTER, &null);
+	if (!null)
+		limits->pause_after_us =
+			(int64) Min(interval_us(DatumGetIntervalP(value)), LONGEST_US);
 	limits->counted_timeout_ms = endpoint->timeout_ms > 0 ?
 		endpoint->timeout_ms :
 		COUNTED_TIMEOUT_MS;
