@@ -348,6 +348,7 @@ forget_recorded(Loop *loop)
 
 		give_quota(&given, job);
 		pgnet_storage_note(&loop->storage, job);
+		pgnet_given_up_note(&loop->given_up, job);
 		if (job->delivery.next_due != 0)
 			pgnet_intake_note_due(&loop->intake, job->delivery.next_due);
 		if (known)
@@ -411,6 +412,10 @@ do_duties(Loop *loop)
 		pgnet_storage_due(&loop->storage, &loop->guard, loop->busy) <=
 			loop->now)
 		pgnet_storage_run(&loop->storage, &loop->guard);
+	if (!loop->guard.changed &&
+		pgnet_given_up_due(&loop->given_up, &loop->guard, loop->busy) <=
+			loop->now)
+		pgnet_given_up_run(&loop->given_up, &loop->guard);
 }
 
 /* The extension was dropped or created again: forget everything. */
@@ -430,6 +435,7 @@ follow_tables(Loop *loop)
 		pgnet_lanes_end(loop->lanes, pgnet_job_pop(&loop->recorder.recorded),
 						false);
 	pgnet_storage_forget(&loop->storage);
+	pgnet_given_up_forget(&loop->given_up);
 	loop->recount.wanted = OidIsValid(loop->guard.queue);
 	if (!loop->recount.wanted)
 		pgnet_quota_keep_only(NULL, 0);
@@ -484,6 +490,7 @@ next_due(Loop *loop)
 	due = Min(due, pgnet_recount_due(&loop->recount, &loop->guard));
 	due = Min(due, pgnet_callbacks_look_due(&loop->callbacks, &loop->guard));
 	due = Min(due, pgnet_storage_due(&loop->storage, &loop->guard, false));
+	due = Min(due, pgnet_given_up_due(&loop->given_up, &loop->guard, false));
 	due = Min(due, pgnet_quarantine_due(loop->quarantine, loop->now));
 	due = Min(due, pgnet_throttle_due(&loop->throttle));
 	if (loop->jobs.nlookups > 0)

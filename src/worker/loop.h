@@ -13,6 +13,7 @@
 #include "worker/activity.h"
 #include "worker/callbacks.h"
 #include "worker/expiry.h"
+#include "worker/given_up.h"
 #include "worker/intake.h"
 #include "worker/lanes.h"
 #include "worker/lifetime.h"
@@ -42,6 +43,7 @@ typedef struct Loop
 	Expiry		expiry;
 	Recount		recount;
 	Storage		storage;
+	GivenUp		given_up;
 	CallbackLook callbacks;
 	Activity	activity;
 	Lifetime	lifetime;

@@ -21,21 +21,9 @@
 #include "tables/queue/queue_row.h"
 #include "tables/statement.h"
 
-/*
- * As pgnet_queue_row_stored_size(), except that jsonb and arrays count as they
- * are stored.
- */
 static PreparedStatement count_rows = {
 	.sql = "SELECT q.role::pg_catalog.oid, pg_catalog.count(*),"
-		   " pg_catalog.sum(pg_catalog.octet_length(q.url)"
-		   " OPERATOR(pg_catalog.+) COALESCE(pg_catalog.pg_column_size(q.headers), 0)"
-		   " OPERATOR(pg_catalog.+) COALESCE(pg_catalog.octet_length(q.body), 0)"
-		   " OPERATOR(pg_catalog.+)"
-		   " COALESCE(pg_catalog.pg_column_size(q.same_origin_headers), 0)"
-		   " OPERATOR(pg_catalog.+) COALESCE(pg_catalog.pg_column_size(q.failures), 0)"
-		   " OPERATOR(pg_catalog.+)"
-		   " COALESCE(pg_catalog.octet_length(q.ordering_key), 0)"
-		   " OPERATOR(pg_catalog.+) COALESCE(pg_catalog.pg_column_size(q.context), 0))"
+		   " pg_catalog.sum(" PGNET_QUEUE_STORED_SIZE ")"
 		   " FROM net.http_request_queue AS q WHERE q.gave_up IS NULL"
 		   " GROUP BY q.role",
 };

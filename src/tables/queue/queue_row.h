@@ -77,6 +77,18 @@ extern size_t pgnet_queue_row_size(const QueueRow *row);
 extern size_t pgnet_queue_row_stored_size(const Datum *values,
 										  const bool *nulls);
 
+/* The same in SQL, but for how jsonb and arrays count: as they are stored. */
+#define PGNET_QUEUE_STORED_SIZE \
+	"pg_catalog.octet_length(q.url)" \
+	" OPERATOR(pg_catalog.+) COALESCE(pg_catalog.pg_column_size(q.headers), 0)" \
+	" OPERATOR(pg_catalog.+) COALESCE(pg_catalog.octet_length(q.body), 0)" \
+	" OPERATOR(pg_catalog.+)" \
+	" COALESCE(pg_catalog.pg_column_size(q.same_origin_headers), 0)" \
+	" OPERATOR(pg_catalog.+) COALESCE(pg_catalog.pg_column_size(q.failures), 0)" \
+	" OPERATOR(pg_catalog.+)" \
+	" COALESCE(pg_catalog.octet_length(q.ordering_key), 0)" \
+	" OPERATOR(pg_catalog.+) COALESCE(pg_catalog.pg_column_size(q.context), 0)"
+
 /* Of one column of variable length; 0 for null. */
 extern size_t pgnet_queue_column_size(const Datum *values, const bool *nulls,
 									  int column);
