@@ -21,6 +21,13 @@
 #define MAX_LOOKUPS 200
 
 /*
+ * The most holders that are remembered.  When there are more, those that wait
+ * for their next attempt are forgotten: from then on it is looked up whether a
+ * key has one.
+ */
+#define MAX_HOLDERS 50000
+
+/*
  * The least pause between two checks of all holders, as a multiple of how long
  * the last one took.
  */
@@ -59,6 +66,7 @@ struct Order
 	HTAB	   *holders;		/* OrderHolder */
 	dlist_head	free;			/* OrderKey, to look up */
 	bool		begun;			/* see pgnet_order_begin() */
+	bool		forgot;			/* some holders are not here */
 	bool		checks;			/* holders are to be checked */
 	TimestampTz check_after;	/* but not before */
 	uint64		asked[MAX_LOOKUPS]; /* the keys that are looked up */
@@ -71,9 +79,16 @@ static bool has_key(const Job *job);
 static OrderKey *find_of(const Order *order, const Job *job);
 static OrderKey *find(const Order *order, uint64 key);
 static OrderKey *held_by(const Order *order, const OrderHolder *holder);
+static int	list_free_keys(Order *order, int most, Oid *roles, char **texts,
+						   int64 *after);
+static int	forget_held(Order *order, const Oid *roles, char *const *texts,
+						int count);
+static bool is_asked(const Order *order, const OrderKey *key, int count);
+static OrderKey *make_of(Order *order, const Job *job);
 static OrderKey *make(Order *order, uint64 key, Oid role, const char *text);
 static void hold(Order *order, OrderKey *key, int64 id);
 static void let_go(Order *order, OrderKey *key);
+static void release(Order *order, OrderKey *key);
 static void forget(Order *order, OrderKey *key);
 static void check_holders(Order *order);
 static int	list_retrying(const Order *order, int64 **ids);
@@ -120,18 +135,21 @@ pgnet_order_clear(Order *order)
 	order->holders = hash_create("pg_net holders of keys", 64, &holders,
 								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	dlist_init(&order->free);
-	order->begun = order->checks = false;
+	order->begun = order->checks = order->forgot = false;
 	order->nasked = 0;
 }
 
 void
 pgnet_order_begin(Order *order)
 {
+	List	   *held;
 	ListCell   *cell;
 
 	if (order->begun)
 		return;
-	foreach(cell, pgnet_ordered_rows_held())
+	held = pgnet_ordered_rows_held(MAX_HOLDERS);
+	order->forgot = list_length(held) == MAX_HOLDERS;
+	foreach(cell, held)
 	{
 		const HeldRow *row = lfirst(cell);
 		uint64		hash = key_of(row->role, pgnet_url_host_key(row->url),
@@ -154,9 +172,12 @@ pgnet_order_admits(Order *order, const Job *job, bool looked_up)
 {
 	OrderKey   *key = find_of(order, job);
 
-	if (key == NULL)
+	if (key == NULL && (!order->forgot || !has_key(job)))
 		return true;
-	if (key->is_free ? looked_up : key->holder == job->id)
+	/* its holder may be one that was forgotten */
+	if (key == NULL)
+		key = make_of(order, job);
+	else if (key->is_free ? looked_up : key->holder == job->id)
 		return true;
 	key->more = true;
 	key->after = Min(key->after, job->id - 1);
@@ -172,9 +193,7 @@ pgnet_order_hold(Order *order, const Job *job)
 	if (!has_key(job))
 		return;
 	if (key == NULL)
-		key = make(order,
-				   key_of(job->role, job->lane_key, job->ordering_key),
-				   job->role, job->ordering_key);
+		key = make_of(order, job);
 	key->retries = false;
 	if (key->is_free || key->holder != job->id)
 		hold(order, key, job->id);
@@ -203,10 +222,16 @@ pgnet_order_end(Order *order, const Job *job)
 	if (holder == NULL)
 		return;
 	key = held_by(order, holder);
-	if (job->delivery.disposition == PGNET_AGAIN)
+	if (job->delivery.disposition != PGNET_AGAIN)
+		let_go(order, key);
+	else if (hash_get_num_entries(order->holders) <= MAX_HOLDERS)
 		key->retries = true;
 	else
-		let_go(order, key);
+	{
+		order->forgot = true;
+		release(order, key);
+		forget(order, key);
+	}
 }
 
 void
@@ -229,22 +254,16 @@ pgnet_order_find_next(Order *order, int64 **ids)
 	Oid			roles[MAX_LOOKUPS];
 	char	   *texts[MAX_LOOKUPS];
 	int64		after[MAX_LOOKUPS];
-	int			count = 0;
-	dlist_iter	iter;
+	int			count;
 
 	if (order->checks && pgnet_clock_now() >= order->check_after)
 		check_holders(order);
-	dlist_foreach(iter, &order->free)
-	{
-		OrderKey   *key = dlist_container(OrderKey, node, iter.cur);
-
-		if (count == MAX_LOOKUPS)
-			break;
-		roles[count] = key->role;
-		texts[count] = key->text;
-		after[count] = key->after;
-		order->asked[count++] = key->key;
-	}
+	count = list_free_keys(order, MAX_LOOKUPS, roles, texts, after);
+	/* what is left has been checked: the list keeps its order */
+	if (order->forgot && count > 0)
+		count = list_free_keys(order,
+							   count - forget_held(order, roles, texts, count),
+							   roles, texts, after);
 	order->nasked = count;
 	return count > 0 ? pgnet_ordered_rows_next(roles, texts, after, count, ids,
 											   order->last_ids) :
@@ -273,6 +292,63 @@ pgnet_order_found(Order *order)
 			forget(order, key);
 	}
 	order->nasked = 0;
+}
+
+/* The first of the keys that are free; how many. */
+static int
+list_free_keys(Order *order, int most, Oid *roles, char **texts, int64 *after)
+{
+	int			count = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &order->free)
+	{
+		OrderKey   *key = dlist_container(OrderKey, node, iter.cur);
+
+		if (count == most)
+			break;
+		roles[count] = key->role;
+		texts[count] = key->text;
+		after[count] = key->after;
+		order->asked[count++] = key->key;
+	}
+	return count;
+}
+
+/*
+ * Forget those of these keys that are not free after all, because a holder that
+ * was forgotten waits for its next attempt; how many.
+ */
+static int
+forget_held(Order *order, const Oid *roles, char *const *texts, int count)
+{
+	int			nheld = 0;
+	ListCell   *cell;
+
+	foreach(cell, pgnet_ordered_rows_held_of(roles, texts, count))
+	{
+		const HeldRow *row = lfirst(cell);
+		OrderKey   *key = find(order,
+							   key_of(row->role, pgnet_url_host_key(row->url),
+									  row->key));
+
+		/* another lane may have the same text, and a key beyond these */
+		if (key == NULL || !key->is_free || !is_asked(order, key, count))
+			continue;
+		forget(order, key);
+		nheld++;
+	}
+	return nheld;
+}
+
+/* Is it among the first keys that are asked for? */
+static bool
+is_asked(const Order *order, const OrderKey *key, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (order->asked[i] == key->key)
+			return true;
+	return false;
 }
 
 static uint64
@@ -318,6 +394,14 @@ held_by(const Order *order, const OrderHolder *holder)
 	return key;
 }
 
+/* Make an entry for the key of a job, which is free. */
+static OrderKey *
+make_of(Order *order, const Job *job)
+{
+	return make(order, key_of(job->role, job->lane_key, job->ordering_key),
+				job->role, job->ordering_key);
+}
+
 /* Make an entry for a key that is free. */
 static OrderKey *
 make(Order *order, uint64 hash, Oid role, const char *text)
@@ -357,18 +441,25 @@ hold(Order *order, OrderKey *key, int64 id)
 	holder->key = key->key;
 }
 
-/* Take a key from its holder. */
+/* Take a key from its holder, and look its next row up, if there may be one. */
 static void
 let_go(Order *order, OrderKey *key)
+{
+	release(order, key);
+	if (!key->more && !order->forgot)
+		forget(order, key);
+	else
+		key->more = false;
+}
+
+/* Take a key from its holder. */
+static void
+release(Order *order, OrderKey *key)
 {
 	hash_search(order->holders, &key->holder, HASH_REMOVE, NULL);
 	key->is_free = true;
 	key->retries = false;
 	dlist_push_tail(&order->free, &key->node);
-	if (!key->more)
-		forget(order, key);
-	else
-		key->more = false;
 }
 
 /* Remove the entry of a key that is free, and for which no row waits. */

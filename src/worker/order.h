@@ -8,6 +8,9 @@
  * next attempt; this request is its holder.  Others with a busy key stay in the
  * table only; when the key is free again, the one with the lowest id is looked
  * up there.
+ *
+ * Many holders may wait for their next attempt.  So many are remembered; of
+ * others it is looked up in the table that they hold their keys.
  */
 #ifndef PGNET_ORDER_H
 #define PGNET_ORDER_H

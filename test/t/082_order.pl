@@ -149,4 +149,47 @@ subtest 'more than a worker remembers' => sub {
 
 like(failure("select net.http_request('GET', '$base/', ordering_key := repeat('x', 1001))"), qr/22023: +ordering key is longer than 1000 bytes/, 'a long key');
 
+# The worker remembers 50,000 holders of keys that wait for their next attempt.
+subtest 'very many keys' => sub {
+	my $many = 50100;
+	my $worker = current_worker($node);
+	my $insert = qq(insert into net.http_request_queue (method, url, timeout_milliseconds, role, ordering_key, due, retry, failures)
+		select 'GET', format('$base/echo/held-%s', n), 10000, current_user::regrole, 'many' || n, now() + interval '1 hour', '{1h,1h}',
+			'[{"due": null, "at": "2026-01-01T00:00:00Z", "ms": 1, "status": 503, "error": null}]'
+		from generate_series(1, $many) n);
+	sql($insert);
+	sql('select net.worker_restart()');
+	next_worker($node, $worker);
+
+	# some of them are not remembered, wherever they are
+	my @keys = (1, 2, 300, 25000, 49990, 50001, 50050, 50099, 50100);
+	my %behind = map { $_ => sql("select net.http_request('GET', '$base/echo/behind-$_', ordering_key := 'many$_')") } @keys;
+	my $free = sql("select net.http_request('GET', '$base/echo/free', ordering_key := 'none of them')");
+	my $elsewhere = sql("select net.http_request('GET', '" . $two->url . "/echo/elsewhere', ordering_key := 'many50100')");
+	is(wait_response($node, $_)->{status_code}, 200, 'a key without a holder') for $free, $elsewhere;
+	my $plain = sql("select net.http_get('$base/echo/plain')");
+	wait_response($node, $plain);
+	is(join(' ', map { $_->[2] } $server->arrivals_of(qr/behind-\d/)), '', 'those with a holder wait');
+
+	my $held = "(select id from net.http_request_queue where url = '$base/echo/held-%s')";
+	sql(sprintf "select net.cancel($held)", $_) for 1, 300, 50100;
+	wait_response($node, $behind{$_}) for 1, 300, 50100;
+	pass('until it is cancelled');
+	sql(sprintf "select net.resend($held)", $_) for 2, 25000, 50099;
+	wait_response($node, $behind{$_}) for 2, 25000, 50099;
+	is(join(' ', map { my $n = $_; scalar grep { $_->[2] =~ /held-$n$/ } $server->arrivals_of(qr/held-/) } 2, 25000, 50099), '1 1 1', 'which goes');
+	for my $n (2, 25000, 50099)
+	{
+		my @paths = map { $_->[2] } $server->arrivals_of(qr/-$n$/);
+		like("@paths", qr/held-$n \S*behind-$n/, "before the one behind it: $n");
+	}
+	is(scalar $server->arrivals_of(qr/behind-/), 6, 'the others still wait');
+
+	# one more is held while there are so many
+	my ($first) = split /,/, queue('late', '/flaky/late%s-%s?fails=1', 2, 3, q(, retry := '{300ms}'));
+	wait_sql(q(select count(*) from net._http_response where url ~ 'late'), 6);
+	is(in_order(qr/late(\d+)-(\d+)/), 'in order', 'new ones are in order, too');
+	sql('truncate net.http_request_queue');
+};
+
 done_testing();

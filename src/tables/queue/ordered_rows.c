@@ -26,7 +26,27 @@
 
 static PreparedStatement held_rows = {
 	.sql = "SELECT q.id, q.role::pg_catalog.oid, q.url, q.ordering_key"
-		   " FROM net.http_request_queue AS q WHERE " IS_HELD,
+		   " FROM ONLY net.http_request_queue AS q WHERE " IS_HELD " LIMIT $1",
+	.nparams = 1,
+	.param_types = {INT8OID}
+};
+
+/*
+ * A text may be in use in so many lanes; if it is in more, one of their holders
+ * may be missed.
+ */
+#define MOST_LANES 100
+
+static PreparedStatement held_rows_of = {
+	.sql = "SELECT h.id, k.role, h.url, k.key"
+		   " FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2))"
+		   " AS k (key, role), LATERAL (SELECT q.id, q.url"
+		   " FROM ONLY net.http_request_queue AS q"
+		   " WHERE q.ordering_key OPERATOR(pg_catalog.=) k.key"
+		   " AND q.role OPERATOR(pg_catalog.=) k.role"
+		   " AND " IS_HELD " LIMIT $3) AS h",
+	.nparams = 3,
+	.param_types = {TEXTARRAYOID, OIDARRAYOID, INT8OID}
 };
 
 /* DISTINCT: tables that inherit from the queue may repeat an id. */
@@ -59,8 +79,32 @@ static PreparedStatement next_rows = {
 	.param_types = {TEXTARRAYOID, OIDARRAYOID, INT8ARRAYOID, INT8OID}
 };
 
+static List *held_by(PreparedStatement *statement, Datum *values);
+static Datum text_array(char *const *texts, int count);
+static Datum oid_array(const Oid *oids, int count);
+
 List *
-pgnet_ordered_rows_held(void)
+pgnet_ordered_rows_held(int most)
+{
+	Datum		value = Int64GetDatum(most);
+
+	return held_by(&held_rows, &value);
+}
+
+List *
+pgnet_ordered_rows_held_of(const Oid *roles, char *const *keys, int nkeys)
+{
+	Datum		values[3];
+
+	values[0] = text_array(keys, nkeys);
+	values[1] = oid_array(roles, nkeys);
+	values[2] = Int64GetDatum(MOST_LANES);
+	return held_by(&held_rows_of, values);
+}
+
+/* The HeldRows that a statement finds. */
+static List *
+held_by(PreparedStatement *statement, Datum *values)
 {
 	MemoryContext context = CurrentMemoryContext;
 	StatementSession session;
@@ -68,7 +112,7 @@ pgnet_ordered_rows_held(void)
 	int			count;
 
 	pgnet_statement_begin(&session, PGNET_AS_OWNER);
-	count = pgnet_statement_run(&session, &held_rows, NULL, NULL);
+	count = pgnet_statement_run(&session, statement, values, NULL);
 	for (int i = 0; i < count; i++)
 	{
 		MemoryContext before = MemoryContextSwitchTo(context);
@@ -110,24 +154,15 @@ pgnet_ordered_rows_next(const Oid *roles, char *const *keys,
 						int64 *last_ids)
 {
 	MemoryContext context = CurrentMemoryContext;
-	Datum	   *key_datums = palloc(sizeof(Datum) * nkeys);
-	Datum	   *role_datums = palloc(sizeof(Datum) * nkeys);
 	Datum		values[4];
 	StatementSession session;
 	int		   *found = palloc0(sizeof(int) * nkeys);
 	int			count;
 
 	for (int i = 0; i < nkeys; i++)
-	{
 		last_ids[i] = PG_INT64_MAX;
-		key_datums[i] = CStringGetTextDatum(keys[i]);
-		role_datums[i] = ObjectIdGetDatum(roles[i]);
-	}
-	values[0] = PointerGetDatum(construct_array(key_datums, nkeys, TEXTOID, -1,
-												false, TYPALIGN_INT));
-	values[1] = PointerGetDatum(construct_array(role_datums, nkeys, OIDOID,
-												sizeof(Oid), true,
-												TYPALIGN_INT));
+	values[0] = text_array(keys, nkeys);
+	values[1] = oid_array(roles, nkeys);
 	values[2] = pgnet_ids_array(after, nkeys);
 	values[3] = Int64GetDatum(ROWS_OF_KEY);
 	pgnet_statement_begin(&session, PGNET_AS_OWNER);
@@ -143,4 +178,26 @@ pgnet_ordered_rows_next(const Oid *roles, char *const *keys,
 	}
 	pgnet_statement_end(&session);
 	return count;
+}
+
+static Datum
+text_array(char *const *texts, int count)
+{
+	Datum	   *datums = palloc(sizeof(Datum) * count);
+
+	for (int i = 0; i < count; i++)
+		datums[i] = CStringGetTextDatum(texts[i]);
+	return PointerGetDatum(construct_array(datums, count, TEXTOID, -1, false,
+										   TYPALIGN_INT));
+}
+
+static Datum
+oid_array(const Oid *oids, int count)
+{
+	Datum	   *datums = palloc(sizeof(Datum) * count);
+
+	for (int i = 0; i < count; i++)
+		datums[i] = ObjectIdGetDatum(oids[i]);
+	return PointerGetDatum(construct_array(datums, count, OIDOID, sizeof(Oid),
+										   true, TYPALIGN_INT));
 }

@@ -22,8 +22,13 @@ typedef struct HeldRow
 	char	   *key;
 } HeldRow;
 
-/* All such rows: a list of HeldRow in the current memory context. */
-extern List *pgnet_ordered_rows_held(void);
+/*
+ * Such rows, at most so many; or those of nkeys pairs of role and key.  Lists
+ * of HeldRow in the current memory context.
+ */
+extern List *pgnet_ordered_rows_held(int most);
+extern List *pgnet_ordered_rows_held_of(const Oid *roles, char *const *keys,
+										int nkeys);
 
 /*
  * Which of these ids are of such rows?  They are put first, sorted; returns how
