@@ -14,6 +14,7 @@
 #include "shared/database_ddl.h"
 #include "shared/memory.h"
 #include "shared/prepared.h"
+#include "url_target.h"
 
 PGNET_MODULE_MAGIC();
 
@@ -30,6 +31,7 @@ _PG_init(void)
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	pgnet_settings_init();
+	pgnet_url_target_init();
 	pgnet_memory_init();
 	pgnet_prepared_init();
 	pgnet_database_ddl_init();

@@ -2,7 +2,7 @@
  * url_target.c -- where a URL leads.
  *
  * Runs in: client backends and workers.  Nothing here throws, but for
- * pgnet_url_masked().
+ * pgnet_url_masked() and pgnet_url_target_init().
  */
 #include "postgres.h"
 
@@ -24,14 +24,28 @@
 /* How much of a host an error message shows. */
 #define SHOWN_HOST_BYTES 200
 
-/* Of the hash of an endpoint's name, another one than for hosts. */
-#define ENDPOINT_SEED 1
+/*
+ * Of the hashes of hosts and of the names of endpoints: the same in all
+ * processes of a server, which the postmaster forks, and known to nobody.
+ */
+static uint64 host_seed = 0;
+static uint64 endpoint_seed = 1;
 
 static bool copy_part(CURLU *handle, CURLUPart part, char *place, size_t size);
 static bool normalize_host(char *host);
 static size_t add_default_port(char *key, size_t length);
 static bool is_in_one_form(const char *key);
 static bool password_has_slash(const char *authority);
+
+void
+pgnet_url_target_init(void)
+{
+	if (!pg_strong_random(&host_seed, sizeof(host_seed)) ||
+		!pg_strong_random(&endpoint_seed, sizeof(endpoint_seed)))
+		ereport(ERROR,
+				errcode(ERRCODE_INTERNAL_ERROR),
+				errmsg("could not generate random values"));
+}
 
 bool
 pgnet_url_target(const char *url, UrlTarget *target)
@@ -100,7 +114,7 @@ pgnet_url_host_key(const char *url)
 		return hash_bytes_extended((const unsigned char *) url +
 									   strlen(PGNET_ENDPOINT_SCHEME),
 								   (int) (end - strlen(PGNET_ENDPOINT_SCHEME)),
-								   ENDPOINT_SEED);
+								   endpoint_seed);
 	for (size_t i = 0; i < end; i++)
 	{
 		/* user and password are not part of the target */
@@ -115,7 +129,7 @@ pgnet_url_host_key(const char *url)
 		length = snprintf(key, sizeof(key), "%s://%s:%d", target.scheme,
 						  target.host, target.port);
 	return hash_bytes_extended((unsigned char *) key,
-							   (int) Min(length, sizeof(key) - 1), 0);
+							   (int) Min(length, sizeof(key) - 1), host_seed);
 }
 
 /* Add the port to a key that ends with a host name.  Returns its length. */

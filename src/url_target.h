@@ -8,6 +8,9 @@
 
 #include "postgres.h"
 
+/* For _PG_init(), in the postmaster. */
+extern void pgnet_url_target_init(void);
+
 /* Scheme, host and port, in one form however they are written. */
 typedef struct UrlTarget
 {
@@ -24,8 +27,9 @@ typedef struct UrlTarget
 extern bool pgnet_url_target(const char *url, UrlTarget *target);
 
 /*
- * A hash of scheme, host and port, or of the name of an endpoint, to share
- * limits fairly, not for trust.
+ * A hash of scheme, host and port, or of the name of an endpoint.  Nobody can
+ * make two that are the same on purpose, and it is another one after a restart
+ * of the server.
  */
 extern uint64 pgnet_url_host_key(const char *url);
 

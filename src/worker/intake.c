@@ -617,8 +617,11 @@ static void
 take_row(Intake *intake, Job *job, ReadKind kind)
 {
 	bool		admitted;
+	OrderRead	how = kind == READ_ORDERED ? PGNET_ORDER_NEXT :
+		kind == READ_DUE				 ? PGNET_ORDER_BY_DUE :
+										   PGNET_ORDER_BY_ID;
 
-	if (!pgnet_order_admits(intake->order, job, kind == READ_ORDERED))
+	if (!pgnet_order_admits(intake->order, job, how))
 	{
 		intake->left_out = true;
 		pgnet_job_free(job);

@@ -168,16 +168,17 @@ pgnet_order_begin(Order *order)
 
 /* A free key is for a row that was looked up: others may be before this one. */
 bool
-pgnet_order_admits(Order *order, const Job *job, bool looked_up)
+pgnet_order_admits(Order *order, const Job *job, OrderRead how)
 {
 	OrderKey   *key = find_of(order, job);
 
-	if (key == NULL && (!order->forgot || !has_key(job)))
+	if (!has_key(job) ||
+		(key == NULL && how == PGNET_ORDER_BY_ID && !order->forgot))
 		return true;
 	/* its holder may be one that was forgotten */
 	if (key == NULL)
 		key = make_of(order, job);
-	else if (key->is_free ? looked_up : key->holder == job->id)
+	else if (key->is_free ? how == PGNET_ORDER_NEXT : key->holder == job->id)
 		return true;
 	key->more = true;
 	key->after = Min(key->after, job->id - 1);

@@ -24,6 +24,14 @@
 
 typedef struct Order Order;
 
+/* How a row was read. */
+typedef enum OrderRead
+{
+	PGNET_ORDER_BY_ID,			/* after those with a lower id */
+	PGNET_ORDER_BY_DUE,			/* those with a lower id may be due, too */
+	PGNET_ORDER_NEXT			/* found by pgnet_order_find_next() */
+} OrderRead;
+
 extern Order *pgnet_order_create(MemoryContext parent, Lanes *lanes);
 
 /* The tables were replaced: forget all keys. */
@@ -37,14 +45,14 @@ extern void pgnet_order_begin(Order *order);
 
 /*
  * May a job that was read go to its lane?  Yes if it has no key.  False if the
- * key is busy; when it is free, it will be looked up.  looked_up: the job was
- * found by pgnet_order_find_next().
+ * key is busy, or if another row with it may come before this one: when it is
+ * free, the next row is looked up.
  *
  * If so, one of the others follows: _hold() if the lane took the job, which is
  * now the holder of its key; _refused() if there was no room for it, so that it
  * will be read again, with all rows after it.
  */
-extern bool pgnet_order_admits(Order *order, const Job *job, bool looked_up);
+extern bool pgnet_order_admits(Order *order, const Job *job, OrderRead how);
 extern void pgnet_order_hold(Order *order, const Job *job);
 extern void pgnet_order_refused(Order *order, const Job *job);
 

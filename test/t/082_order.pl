@@ -149,6 +149,23 @@ subtest 'more than a worker remembers' => sub {
 
 like(failure("select net.http_request('GET', '$base/', ordering_key := repeat('x', 1001))"), qr/22023: +ordering key is longer than 1000 bytes/, 'a long key');
 
+# They are read by time.
+subtest 'due at times in another order' => sub {
+	sql('alter system set pg_net.batch_size = 1');
+	sql('select pg_reload_conf()');
+	is_served($server, 'a worker that knows it');
+	my $worker = current_worker($node);
+	queue('w', '/echo/w%s-%s', 6, 1, ", due := now() + interval '1500 ms' - n * interval '100 ms'");
+	is_served($server, 'and has seen them');
+	kill 'STOP', $worker;
+	sleep 2;
+	kill 'CONT', $worker;
+	wait_queue_empty();
+	is(join(' ', map { $_->[2] =~ /w1-(\d)/ } $server->arrivals_of(qr/w1-/)), '1 2 3 4 5 6', 'of those that are due the one with the lowest id goes next');
+	sql('alter system reset pg_net.batch_size');
+	sql('select pg_reload_conf()');
+};
+
 # The worker remembers 50,000 holders of keys that wait for their next attempt.
 subtest 'very many keys' => sub {
 	my $many = 50100;
