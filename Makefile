@@ -33,8 +33,11 @@ EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" '$(here)pg_net
 
 MODULE_big = pg_net
 OBJS := $(patsubst $(here)%.c,%.o,$(sort $(wildcard $(here)src/*.c $(here)src/*/*.c $(here)src/*/*/*.c)))
-DATA_built = sql/pg_net--$(EXTVERSION).sql
-DATA = $(patsubst $(here)%,%,$(filter-out $(here)$(DATA_built),$(wildcard $(here)sql/pg_net--*--*.sql)))
+DATA_built = sql/pg_net--$(EXTVERSION).sql $(UPDATES)
+# versions of the public pg_net that are updated from where they are
+OLD_VERSIONS = 0.14.0 $(addprefix 0.19.,0 1 2 3 4 5 6 7) $(addprefix 0.20.,0 1 2 3 4 5)
+UPDATES = $(OLD_VERSIONS:%=sql/pg_net--%--$(EXTVERSION).sql)
+DATA = $(patsubst $(here)%,%,$(filter-out $(addprefix $(here),$(DATA_built)),$(wildcard $(here)sql/pg_net--*--*.sql)))
 EXTRA_CLEAN = $(DATA_built) $(OBJS:.o=.d) tmp_check test/results output_iso
 
 # What a compiler or a tool is missing is said when it is needed, not by make.
@@ -87,8 +90,13 @@ $(OBJS) $(OBJS:.o=.bc) $(DATA_built): | $(build_dirs)
 $(build_dirs):
 	@mkdir -p $@
 
-$(DATA_built): sql/pg_net.sql
-	cp $< $@
+# pg_net.sql says what the marks in it mean
+sql/pg_net--$(EXTVERSION).sql: sql/pg_net.sql
+	sed -e '/^-- \[update\]/,/^-- \[\(create\|end\)\]/d' -e '/^-- \[\(create\|end\)\]/d' $< >$@
+$(UPDATES): sql/pg_net.sql
+	sed -e '/^-- \[create\]/,/^-- \[\(update\|end\)\]/d' -e '/^-- \[\(update\|end\)\]/d' \
+		-e '/^CREATE FUNCTION net\.http_\(get\|post\|delete\)(/,/^)/s/DEFAULT 2000/DEFAULT 5000/' \
+		-e 's/^CREATE FUNCTION/CREATE OR REPLACE FUNCTION/' $< >$@
 
 # Not with PGXS's DOCS: that puts a README.md where every extension's would go,
 # and without the folder its links lead to.

@@ -67,7 +67,7 @@ source_files() {
 }
 
 # The install script that make assembles: a build product beside real files.
-built_sql() { sed -n "s/^default_version = '\(.*\)'/pg_net--\1.sql/p" pg_net.control; }
+built_sql() { sed -n "s/^default_version = '\(.*\)'/pg_net--*\1.sql/p" pg_net.control; }
 
 # copy_tree DIR: a clean copy of the sources, owned by the unprivileged user.
 copy_tree() {

@@ -3,32 +3,81 @@
 -- The whole SQL surface, in the order data flows: the queue, the responses,
 -- the functions that fill the one and read the other, the worker.
 
+-- make assembles two scripts of this file: what CREATE EXTENSION runs, and what
+-- ALTER EXTENSION ... UPDATE runs from 0.20 of the public pg_net, and from those
+-- before it that have the same catalog. From a line "-- [create]" on, what
+-- follows is for the former alone, from "-- [update]" on for the latter, and
+-- from "-- [end]" on for both. In the latter, CREATE OR REPLACE FUNCTION takes
+-- the place of CREATE FUNCTION, and the timeouts of http_get, http_post and
+-- http_delete are those that they had.
+
 -- complain if the script is sourced in psql, rather than through CREATE EXTENSION
+-- [create]
 \echo Use "CREATE EXTENSION pg_net" to load this file. \quit
+-- [update]
+\echo Use "ALTER EXTENSION pg_net UPDATE" to load this file. \quit
+-- [end]
 
 -- Resolve names in this script in pg_catalog: without this they could resolve
 -- to a function that somebody created in the schema of the session.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+-- [update]
+-- What CREATE OR REPLACE FUNCTION resets, and DROP FUNCTION loses, to be put
+-- back at the end. Privileges of the others stay.
+DO $$
+BEGIN
+  PERFORM set_config('pg_net_update.functions', coalesce((
+    SELECT json_agg(json_build_object(
+      'signature', p.oid::regprocedure, 'definer', p.prosecdef, 'config', p.proconfig,
+      'dropped', pronargs = 4 AND proname = 'http_delete',
+      'acl', (SELECT json_agg(json_build_object(
+                'grantee', CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+                'grantable', a.is_grantable))
+              FROM aclexplode(p.proacl) AS a)))
+    FROM pg_depend AS d JOIN pg_proc AS p ON p.oid = d.objid
+    WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
+      AND d.refclassid = 'pg_extension'::regclass
+      AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pg_net'))::text, '[]'), true);
+  -- that of 0.14, without a body
+  DROP FUNCTION IF EXISTS net.http_delete(text, jsonb, jsonb, integer);
+END
+$$;
+-- [create]
 -- Not IF NOT EXISTS: an existing schema of that name is not ours, and its owner
 -- could change the objects that we create in it.
 CREATE SCHEMA net;
+-- [end]
 COMMENT ON SCHEMA net IS
   'pg_net: asynchronous HTTP and HTTPS requests from SQL. A server crash empties the queue and the responses, unless net.set_durable(true) made them durable';
+-- [create]
 GRANT USAGE ON SCHEMA net TO PUBLIC;
+-- [end]
 
 --
 -- The queue
 --
 
+-- [create]
 CREATE DOMAIN net.http_method AS text
   CHECK (VALUE OPERATOR(pg_catalog.~) '^[A-Za-z0-9!#$%&''*+.^_`|~-]+$');
+-- [update]
+ALTER DOMAIN net.http_method DROP CONSTRAINT http_method_check;
+ALTER DOMAIN net.http_method ADD CONSTRAINT http_method_check
+  CHECK (VALUE OPERATOR(pg_catalog.~) '^[A-Za-z0-9!#$%&''*+.^_`|~-]+$');
+-- [end]
 COMMENT ON DOMAIN net.http_method IS
   'The method of a request, a token such as GET or POST (RFC 9110, section 9.1)';
 
 -- Logged, and not owned by the table: ids are never reused, not even after a
 -- crash, a failover or TRUNCATE ... RESTART IDENTITY. See net._installation.
+-- [create]
 CREATE SEQUENCE net.http_request_queue_id_seq;
+-- [update]
+ALTER SEQUENCE net.http_request_queue_id_seq OWNED BY NONE;
+ALTER SEQUENCE net.http_request_queue_id_seq SET LOGGED;
+REVOKE ALL ON SEQUENCE net.http_request_queue_id_seq FROM PUBLIC;
+-- [end]
 COMMENT ON SEQUENCE net.http_request_queue_id_seq IS
   'Ids of requests, never reused; after a crash or a failover they continue 1048576 higher';
 
@@ -54,6 +103,7 @@ COMMENT ON COLUMN net._installation.uncharged IS
 INSERT INTO net._installation (timeline)
 VALUES (('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::integer);
 
+-- [create]
 CREATE UNLOGGED TABLE net.http_request_queue (
   id bigint NOT NULL DEFAULT nextval('net.http_request_queue_id_seq'::regclass)
     CONSTRAINT http_request_queue_pkey PRIMARY KEY,
@@ -80,6 +130,63 @@ CREATE UNLOGGED TABLE net.http_request_queue (
   keep boolean,
   deaths integer
 );
+-- [update]
+-- Nothing kept ids apart, or users from making indexes of these names.
+DO $$
+DECLARE
+  name text;
+  changed bigint;
+BEGIN
+  FOREACH name IN ARRAY ARRAY['http_request_queue_due_idx', 'http_request_queue_ordering_key_idx',
+                              '_http_response_id_idx', '_http_response_callback_idx'] LOOP
+    IF to_regclass('net.' || name) IS NOT NULL THEN
+      EXECUTE format('ALTER INDEX net.%I RENAME TO %I', name, name || '_before_update');
+      RAISE NOTICE 'index net.% is called net.%_before_update from now on', name, name;
+    END IF;
+  END LOOP;
+  WITH again AS (
+    SELECT ctid, row_number() OVER (PARTITION BY id ORDER BY ctid) AS number
+    FROM net.http_request_queue
+  )
+  UPDATE net.http_request_queue AS q
+  SET id = nextval('net.http_request_queue_id_seq')
+  FROM again WHERE again.ctid = q.ctid AND again.number > 1;
+  GET DIAGNOSTICS changed = ROW_COUNT;
+  IF changed > 0 THEN
+    RAISE WARNING '% rows of net.http_request_queue had the id of another row and have a new one now', changed;
+  END IF;
+  SELECT conname INTO name FROM pg_constraint
+  WHERE conrelid = 'net.http_request_queue'::regclass AND contype = 'p';
+  IF name IS NULL THEN
+    ALTER TABLE net.http_request_queue ADD CONSTRAINT http_request_queue_pkey PRIMARY KEY (id);
+  ELSIF name <> 'http_request_queue_pkey' THEN
+    EXECUTE format('ALTER TABLE net.http_request_queue RENAME CONSTRAINT %I TO http_request_queue_pkey', name);
+  END IF;
+END
+$$;
+-- Whoever queued the rows that are there is not known: they have no role.
+ALTER TABLE net.http_request_queue
+  ALTER COLUMN headers DROP NOT NULL,
+  ADD COLUMN role regrole,
+  ADD COLUMN connect_timeout_milliseconds integer,
+  ADD COLUMN max_redirects integer,
+  ADD COLUMN max_response_bytes bigint,
+  ADD COLUMN decompress boolean,
+  ADD COLUMN http_version text,
+  ADD COLUMN same_origin_headers text[],
+  ADD COLUMN queued timestamptz NOT NULL DEFAULT now(),
+  ADD COLUMN due timestamptz,
+  ADD COLUMN gave_up timestamptz,
+  ADD COLUMN retry interval[],
+  ADD COLUMN failures jsonb,
+  ADD COLUMN ordering_key text,
+  ADD COLUMN callback text,
+  ADD COLUMN context jsonb,
+  ADD COLUMN keep boolean,
+  ADD COLUMN deaths integer;
+ALTER TABLE net.http_request_queue
+  ALTER COLUMN role SET DEFAULT (quote_ident(CURRENT_USER::text))::regrole;
+-- [end]
 CREATE INDEX http_request_queue_due_idx ON net.http_request_queue (due, id)
   WHERE due IS NOT NULL;
 CREATE INDEX http_request_queue_ordering_key_idx
@@ -170,6 +277,7 @@ COMMENT ON TRIGGER queue_insert ON net.http_request_queue IS
 -- The responses
 --
 
+-- [create]
 CREATE UNLOGGED TABLE net._http_response (
   id bigint,
   status_code integer,
@@ -205,6 +313,36 @@ CREATE UNLOGGED TABLE net._http_response (
   callback_deaths integer,
   keep boolean
 );
+-- [update]
+ALTER TABLE net._http_response
+  ADD COLUMN content_bytes bytea,
+  ADD COLUMN role regrole,
+  ADD COLUMN method text,
+  ADD COLUMN url text,
+  ADD COLUMN final_url text,
+  ADD COLUMN attempts integer,
+  ADD COLUMN started timestamptz,
+  ADD COLUMN duration_ms double precision,
+  ADD COLUMN dns_ms double precision,
+  ADD COLUMN connect_ms double precision,
+  ADD COLUMN tls_ms double precision,
+  ADD COLUMN first_byte_ms double precision,
+  ADD COLUMN request_bytes bigint,
+  ADD COLUMN response_bytes bigint,
+  ADD COLUMN http_version text,
+  ADD COLUMN remote_address inet,
+  ADD COLUMN remote_port integer,
+  ADD COLUMN queued timestamptz,
+  ADD COLUMN failures jsonb,
+  ADD COLUMN context jsonb,
+  ADD COLUMN callback text,
+  ADD COLUMN called timestamptz,
+  ADD COLUMN callback_error text,
+  ADD COLUMN callback_deaths integer,
+  ADD COLUMN keep boolean;
+ALTER TABLE net._http_response
+  ALTER COLUMN role SET DEFAULT (quote_ident(CURRENT_USER::text))::regrole;
+-- [end]
 -- lz4 is six times as fast as pglz on JSON, and the worker waits for it. A
 -- server built without lz4 keeps pglz.
 DO $$
@@ -217,7 +355,11 @@ EXCEPTION WHEN feature_not_supported THEN
 END
 $$;
 CREATE INDEX _http_response_id_idx ON net._http_response (id);
+-- [create]
 CREATE INDEX _http_response_created_idx ON net._http_response (created);
+-- [update]
+CREATE INDEX IF NOT EXISTS _http_response_created_idx ON net._http_response (created);
+-- [end]
 CREATE INDEX _http_response_callback_idx ON net._http_response (role, id)
   WHERE callback IS NOT NULL AND called IS NULL;
 -- Without a replica identity, no row could be deleted while the table is in a
@@ -363,6 +505,15 @@ CREATE POLICY all_requests ON net.http_request_queue FOR SELECT
 CREATE POLICY all_responses ON net._http_response FOR SELECT
   USING ((SELECT pg_catalog.pg_has_role('pg_read_all_data', 'USAGE')));
 CREATE POLICY no_crash ON net._no_crash FOR SELECT USING (true);
+-- [update]
+-- There were no such rights: what is there without a role, everybody could read.
+CREATE POLICY earlier_requests ON net.http_request_queue FOR SELECT USING (role IS NULL);
+CREATE POLICY earlier_responses ON net._http_response FOR SELECT USING (role IS NULL);
+COMMENT ON POLICY earlier_requests ON net.http_request_queue IS
+  'Requests from before the update have no role, and everybody can read them';
+COMMENT ON POLICY earlier_responses ON net._http_response IS
+  'Responses from before the update have no role, and everybody can read them';
+-- [end]
 COMMENT ON POLICY own_requests ON net.http_request_queue IS
   'A role can access only its own requests';
 COMMENT ON POLICY own_responses ON net._http_response IS
@@ -374,7 +525,21 @@ COMMENT ON POLICY all_responses ON net._http_response IS
 COMMENT ON POLICY no_crash ON net._no_crash IS
   'Whoever may read the table can read all rows; only the owner can write';
 
+-- [create]
 GRANT SELECT ON net.http_request_queue, net._http_response TO PUBLIC;
+-- [update]
+-- Everybody had all of them. With TRIGGER one could run code as the owner, and
+-- with INSERT send in the name of another role. Grants to named roles stay.
+REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER
+  ON net.http_request_queue, net._http_response FROM PUBLIC;
+DO $$
+BEGIN
+  IF current_setting('server_version_num')::integer >= 170000 THEN
+    EXECUTE 'REVOKE MAINTAIN ON net.http_request_queue, net._http_response FROM PUBLIC';
+  END IF;
+END
+$$;
+-- [end]
 
 --
 -- Who may send what to where
@@ -890,22 +1055,28 @@ COMMENT ON FUNCTION net.cancel(bigint) IS
 -- Waiting for responses
 --
 
+-- [create]
 CREATE TYPE net.request_status AS ENUM ('PENDING', 'SUCCESS', 'ERROR');
+-- [end]
 COMMENT ON TYPE net.request_status IS
   'Status of a request: queued or in flight, successful, or failed';
 
+-- [create]
 CREATE TYPE net.http_response AS (
   status_code integer,
   headers jsonb,
   body text
 );
+-- [end]
 COMMENT ON TYPE net.http_response IS 'An HTTP response';
 
+-- [create]
 CREATE TYPE net.http_response_result AS (
   status net.request_status,
   message text,
   response net.http_response
 );
+-- [end]
 COMMENT ON TYPE net.http_response_result IS
   'Status and response of a request, as returned by net._http_collect_response()';
 
@@ -982,7 +1153,9 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pgnet_worker_restart';
 COMMENT ON FUNCTION net.worker_restart() IS
   'Reload the server configuration and restart the worker of this database';
+-- [create]
 REVOKE ALL ON FUNCTION net.worker_restart() FROM PUBLIC;
+-- [end]
 
 CREATE FUNCTION net.wait_until_running()
 RETURNS void
@@ -1005,6 +1178,98 @@ AS 'MODULE_PATHNAME', 'pgnet_set_durable';
 COMMENT ON FUNCTION net.set_durable(boolean) IS
   'Make the queue and the responses logged, so that they survive crashes and failovers, or unlogged, which is faster and the default; for the owner of the tables';
 REVOKE ALL ON FUNCTION net.set_durable(boolean) FROM PUBLIC;
+
+-- [update]
+--
+-- What users had changed
+--
+
+DO $$
+DECLARE
+  f record;
+  setting text;
+  name text;
+  value text;
+  grantee json;
+BEGIN
+  FOR f IN SELECT * FROM json_to_recordset(current_setting('pg_net_update.functions')::json)
+           AS x (signature text, definer boolean, config text[], dropped boolean, acl json) LOOP
+    IF f.dropped THEN
+      f.signature := 'net.http_delete(text,jsonb,jsonb,integer,jsonb)';
+      IF f.acl IS NOT NULL THEN
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f.signature);
+        FOR grantee IN SELECT json_array_elements(f.acl) LOOP
+          EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s%s', f.signature, grantee->>'grantee',
+                         CASE WHEN grantee->>'grantee' <> 'PUBLIC' AND (grantee->>'grantable')::boolean
+                              THEN ' WITH GRANT OPTION' ELSE '' END);
+        END LOOP;
+      END IF;
+    END IF;
+    IF f.definer THEN
+      EXECUTE format('ALTER FUNCTION %s SECURITY DEFINER', f.signature);
+    END IF;
+    FOREACH setting IN ARRAY coalesce(f.config, '{}') LOOP
+      name := split_part(setting, '=', 1);
+      value := current_setting(name, true);
+      PERFORM set_config(name, substr(setting, strpos(setting, '=') + 1), true);
+      EXECUTE format('ALTER FUNCTION %s SET %s FROM CURRENT', f.signature, name);
+      PERFORM set_config(name, value, true);
+    END LOOP;
+  END LOOP;
+END
+$$;
+
+-- Who updates may be another one than who created the extension.
+DO $$
+DECLARE
+  owner name := (SELECT pg_get_userbyid(relowner) FROM pg_class
+                 WHERE oid = 'net.http_request_queue'::regclass);
+  object record;
+BEGIN
+  IF owner = current_user THEN
+    RETURN;
+  END IF;
+  FOR object IN
+    SELECT CASE WHEN c.relkind = 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, c.oid::regclass::text AS name
+    FROM pg_depend AS d JOIN pg_class AS c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
+    WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass AND c.relkind IN ('r', 'S')
+      AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pg_net') AND c.relowner <> owner::regrole
+    UNION ALL
+    SELECT 'FUNCTION', p.oid::regprocedure::text
+    FROM pg_depend AS d JOIN pg_proc AS p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
+    WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
+      AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pg_net') AND p.proowner <> owner::regrole
+    UNION ALL
+    SELECT 'TYPE', t.oid::regtype::text
+    FROM pg_depend AS d JOIN pg_type AS t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid
+    WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass AND t.typtype IN ('b', 'd', 'e')
+      AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pg_net') AND t.typowner <> owner::regrole
+  LOOP
+    EXECUTE format('ALTER %s %s OWNER TO %I', object.kind, object.name, owner);
+  END LOOP;
+END
+$$;
+
+-- The worker fires triggers with a search_path of its own.
+DO $$
+DECLARE
+  t record;
+  path text := (SELECT reset_val FROM pg_settings WHERE name = 'search_path');
+BEGIN
+  FOR t IN
+    SELECT g.tgname AS name, g.tgrelid::regclass AS relation, p.oid::regprocedure AS function
+    FROM pg_trigger AS g JOIN pg_proc AS p ON p.oid = g.tgfoid JOIN pg_language AS l ON l.oid = p.prolang
+    WHERE g.tgrelid IN ('net.http_request_queue'::regclass, 'net._http_response'::regclass)
+      AND NOT g.tgisinternal AND l.lanname NOT IN ('c', 'internal') AND p.prosqlbody IS NULL
+      AND NOT EXISTS (SELECT FROM unnest(p.proconfig) AS s WHERE s LIKE 'search_path=%')
+  LOOP
+    RAISE WARNING 'trigger "%" on % runs with search_path = pg_catalog, pg_temp from now on', t.name, t.relation
+      USING DETAIL = format('If its function %s does not qualify all names, it fails, and its effect is lost.', t.function),
+            HINT = format('ALTER FUNCTION %s SET search_path = %s, pg_temp', t.function, path);
+  END LOOP;
+END
+$$;
+-- [end]
 
 -- The worker may wait for this.
 SELECT net.wake();
