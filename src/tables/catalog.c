@@ -58,6 +58,7 @@ static uint64 endpoint_changes = 1;
 
 static bool callback_registered = false;
 
+static void become(Oid owner, int security_context);
 static bool learn(void);
 static bool read_catalogs(Knowledge *read);
 static void find_unusable(Knowledge *read, TupleDesc queue, TupleDesc log);
@@ -113,12 +114,29 @@ pgnet_catalog_become_owner(void)
 				errmsg("the tables of extension \"pg_net\" are missing"),
 				errhint("Run DROP EXTENSION pg_net and CREATE EXTENSION pg_net to recreate them."));
 	GetUserIdAndSecContext(&before.user, &before.security_context);
-	SetUserIdAndSecContext(known.owner,
-						   before.security_context |
-							   SECURITY_LOCAL_USERID_CHANGE |
+	become(known.owner, before.security_context);
+	return before;
+}
+
+static void
+become(Oid owner, int security_context)
+{
+	SetUserIdAndSecContext(owner,
+						   security_context | SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_RESTRICTED_OPERATION |
 							   SECURITY_NOFORCE_RLS);
-	return before;
+}
+
+void
+pgnet_catalog_become_owner_of(Oid table)
+{
+	Relation	relation = table_open(table, NoLock);
+	Oid			owner = relation->rd_rel->relowner;
+	CatalogUser before;
+
+	table_close(relation, NoLock);
+	GetUserIdAndSecContext(&before.user, &before.security_context);
+	become(owner, before.security_context);
 }
 
 void

@@ -52,6 +52,9 @@ extern const char *pgnet_catalog_unusable_column(const char **table);
 extern CatalogUser pgnet_catalog_become_owner(void);
 extern void pgnet_catalog_become(CatalogUser user);
 
+/* The same for the owner of a table, until the transaction ends. */
+extern void pgnet_catalog_become_owner_of(Oid table);
+
 /* The OID of the domain net.http_method, if pg_net is installed. */
 extern Oid	pgnet_catalog_method_type(void);
 

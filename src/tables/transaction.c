@@ -67,6 +67,11 @@ pgnet_transaction_prepare_session(void)
 #endif
 	};
 
+	static bool prepared = false;
+
+	if (prepared)
+		return;
+	prepared = true;
 	settle_timeout = RegisterTimeout(USER_TIMEOUT, settled);
 	for (int i = 0; i < (int) lengthof(fixed); i++)
 		SetConfigOption(fixed[i][0], fixed[i][1], PGC_SUSET, PGC_S_OVERRIDE);

@@ -12,8 +12,8 @@
 #include "utils/timestamp.h"
 
 /*
- * Set what the server's configuration must not decide for the worker.  Called
- * once, before the first transaction.
+ * Set what the server's configuration must not decide for the worker, before
+ * its first transaction.  A second call does nothing.
  */
 extern void pgnet_transaction_prepare_session(void);
 

@@ -21,6 +21,7 @@
 #include "shared/registry.h"
 #include "shared/worker_state.h"
 #include "worker/loop.h"
+#include "worker/old_loop.h"
 #include "worker/probe.h"
 #include "worker/worker.h"
 
@@ -29,7 +30,10 @@ static WorkerState *begin(Oid database);
 void
 pgnet_worker_main(Datum database)
 {
-	pgnet_loop_run(begin(DatumGetObjectId(database)));
+	WorkerState *worker = begin(DatumGetObjectId(database));
+
+	if (!pgnet_old_loop_run(worker))
+		pgnet_loop_run(worker);
 	proc_exit(0);
 }
 

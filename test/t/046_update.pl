@@ -117,6 +117,43 @@ END
 	is_deeply([ grep { !/earlier_|see|note text|_before_update/ } @more ], [], '... and nothing more is there');
 }
 
+# Between the restart with the new library and the update: calls work, what is
+# queued is sent, by the application's triggers, too; and the log says what to do.
+for my $version (qw(0.20.4 0.14.0))
+{
+	(my $database = "with_$version") =~ s/\./_/g;
+	old_database($version, $database);
+	sql_in($database, "insert into net.http_request_queue (method, url, headers, timeout_milliseconds) select 'GET', '$url/echo/waits', '{}', 1000 from generate_series(1, 3)");
+	my $offset = -s $node->logfile;
+	$node->restart;
+	wait_queue_empty($database);
+	is(count($database, 'net._http_response where id > 5 and status_code = 200'), 3, "$version, not updated: what waited is sent");
+	wait_for('the log', sub { log_contains($node, qr/WARNING:  pg_net is \Q$version\E in database "$database", and 1.0.0 on the server\n.*\n.*HINT:  Run ALTER EXTENSION pg_net UPDATE in that database/, $offset) });
+	is(sql_in($database, "set role app; insert into public.orders values (1, 'new') returning id"), 1, '... the application goes on');
+	wait_queue_empty($database);
+	is(sql_in($database, 'select status_code, (content::jsonb->>\'body\')::jsonb from net._http_response order by id desc limit 1'), '200|{"id": 1, "status": "new"}', '... and its request is sent');
+	is(sql_in($database, 'select string_agg(id::text, \',\' order by id) from seen'), '-9,-8,-7,-6,6,7,8,9', '... triggers on the responses fire as they did');
+	is(sql_in($database, "set role app; select status, message from net._http_collect_response(9)"), 'SUCCESS|ok', '... responses are found');
+	my $id = sql_in($database, "select net.http_get('$url/wait?file=never', timeout_milliseconds := 100)");
+	wait_queue_empty($database);
+	like(sql_in($database, "select timed_out, error_msg from net._http_response where id = $id"), qr/^t\|Timeout of 100 ms reached/, '... so is a failure');
+	is(sql_in($database, 'select net.check_worker_is_up() is not null'), 't', '... there is a worker');
+	is(sql_in($database, 'select net.worker_restart()'), 't', '... which can be restarted');
+	is(sql_in($database, "select net._urlencode_string('a b'), net._urlencode_string(null) is null"), 'a%20b|t', '... functions work');
+	sql_in($database, "update net._http_response set created = now() - interval '1 day' where id = 1");
+	$node->restart;
+	wait_sql('select count(*) from net._http_response where id = 1', 0, $database);
+	pass('... responses expire');
+
+	my @ids = split /\n/, sql_in($database, "select net.http_get('$url/delay/0.2?$version-flight-' || n, timeout_milliseconds := 10000) from generate_series(1, 50) n");
+	sql_in($database, 'alter extension pg_net update');
+	wait_queue_empty($database);
+	is(count($database, 'net._http_response where status_code = 200 and role is null and id in (' . join(',', @ids) . ')'), 50, '... an update with requests in flight loses none');
+	is(scalar $server->arrivals_of(qr/delay.0\.2.$version-flight/), 50, '... and each was sent once');
+	is(sql_in($database, "select net.http_request('GET', '$url/echo/new') is not null"), 't', '... what is new works then');
+	wait_queue_empty($database);
+}
+
 # Whoever is too old is told so.
 like(failure(q(alter extension pg_net update to '0.18.0')), qr/no update path/, 'no way back');
 
