@@ -48,6 +48,7 @@ int			pgnet_setting_batch_size;
 char	   *pgnet_setting_ca_directory;
 char	   *pgnet_setting_ca_file;
 int			pgnet_setting_callback_timeout;
+bool		pgnet_setting_enabled;
 int			pgnet_setting_connect_timeout;
 char	   *pgnet_setting_database_name;
 bool		pgnet_setting_decompress;
@@ -174,6 +175,14 @@ pgnet_settings_init(void)
 							   PGC_SUSET, GUC_LIST_INPUT,
 							   check_denied_networks, assign_denied_networks,
 							   NULL);
+
+	DefineCustomBoolVariable("pg_net.enabled",
+							 "Sends requests.",
+							 "If off, calls queue their requests, and nothing is sent.",
+							 &pgnet_setting_enabled,
+							 true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+
 	DefineCustomStringVariable("pg_net.failed_ttl",
 							   "Sets how long requests are kept that were given up.",
 							   "An interval, such as '7 days'. Until then net.resend() sends them again.",

@@ -15,6 +15,7 @@
 
 extern int	pgnet_setting_batch_size;	/* rows a read of the queue takes */
 extern int	pgnet_setting_callback_timeout; /* ms */
+extern bool pgnet_setting_enabled;
 extern char *pgnet_setting_ca_file; /* "" = the system's authorities */
 extern char *pgnet_setting_ca_directory;	/* likewise */
 extern int	pgnet_setting_connect_timeout;	/* ms; 0 = the whole timeout */

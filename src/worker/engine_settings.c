@@ -58,3 +58,19 @@ read_settings(void)
 		.no_proxy = pstrdup(pgnet_setting_no_proxy)
 	};
 }
+
+void
+pgnet_engine_settings_say_disabled(void)
+{
+	static bool said_off = false;
+
+	if (pgnet_setting_enabled == !said_off)
+		return;
+	said_off = !pgnet_setting_enabled;
+	if (said_off)
+		ereport(LOG,
+				errmsg("pg_net sends nothing: \"pg_net.enabled\" is off"),
+				errdetail("Requests are queued, and sent when it is on again."));
+	else
+		ereport(LOG, errmsg("pg_net sends requests again"));
+}

@@ -209,6 +209,7 @@ apply_settings(Loop *loop)
 	pgnet_lanes_set_limits(loop->lanes, limits);
 	pgnet_expiry_look_now(&loop->expiry);
 	pgnet_storage_forget(&loop->storage);
+	pgnet_engine_settings_say_disabled();
 }
 
 /* What is not sent yet has to be loaded again: its row may have changed. */
@@ -291,7 +292,7 @@ send_requests(Loop *loop)
 static bool
 sends_more(const Loop *loop)
 {
-	return !loop->lifetime.finishing &&
+	return pgnet_setting_enabled && !loop->lifetime.finishing &&
 		!pgnet_quarantine_holds_up(loop->quarantine, loop->now);
 }
 

@@ -175,6 +175,7 @@ apply_settings(OldLoop *loop)
 	pgnet_engine_settings_apply(loop->engine);
 	pgnet_engine_set_max_in_flight(loop->engine, limits.in_flight);
 	pgnet_lanes_set_limits(loop->lanes, limits);
+	pgnet_engine_settings_say_disabled();
 }
 
 static void
@@ -259,7 +260,7 @@ send_requests(OldLoop *loop)
 {
 	Job		   *job;
 
-	while (!loop->lifetime.finishing &&
+	while (pgnet_setting_enabled && !loop->lifetime.finishing &&
 		   (job = pgnet_lanes_next(loop->lanes, loop->now)) != NULL)
 	{
 		pgnet_job_move(&loop->jobs, job, PGNET_JOB_IN_FLIGHT);
@@ -394,7 +395,8 @@ rest(OldLoop *loop)
 
 	pgnet_activity_show(&loop->activity, !quiet);
 	pgnet_inflight_settle(loop->worker);
-	if (loop->busy || pgnet_lanes_have_ready(loop->lanes))
+	if (loop->busy ||
+		(pgnet_setting_enabled && pgnet_lanes_have_ready(loop->lanes)))
 		return;
 	if (!dlist_is_empty(&loop->finished) || loop->more)
 		due = Min(due, pgnet_backoff_after(&loop->backoff, DT_NOBEGIN));

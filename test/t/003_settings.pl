@@ -4,6 +4,7 @@ use strict;
 use warnings;
 
 use PgNetTest;
+use POSIX ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -12,6 +13,13 @@ my $url = $server->url;
 
 my $node = new_node('settings', conf => 'log_timezone = UTC');
 my $pid = current_worker($node);
+
+# What a process has used so far.
+sub cpu_seconds
+{
+	my @stat = split ' ', slurp_file("/proc/$_[0]/stat") =~ s/.*\) //r;
+	return ($stat[11] + $stat[12]) / POSIX::sysconf(POSIX::_SC_CLK_TCK());
+}
 
 # Call net.worker_restart(), and wait for the worker to be another.
 sub restart_worker
@@ -138,6 +146,30 @@ subtest 'an invalid value is refused' => sub {
 	is( sql("select count(*) from pg_db_role_setting s, unnest(setconfig) c where c like 'pg_net%'"),
 		'0', 'nothing is set for the role');
 	is(current_worker($node), $pid, 'the worker is the same');
+};
+
+subtest 'nothing is sent while that is off' => sub {
+	my $gate = PostgreSQL::Test::Utils::tempdir() . '/gate';
+	my $in_flight = sql("select net.http_get('$url/wait?file=$gate&off', timeout_milliseconds := 60000)");
+	$server->wait_arrivals(qr/&off/, 1);
+	my $offset = -s $node->logfile;
+	sql('alter system set pg_net.enabled = off');
+	reload('pg_net.enabled', 'off');
+	wait_for('the log', sub { log_contains($node, qr/LOG:  pg_net sends nothing: "pg_net.enabled" is off/, $offset) });
+	append_to_file($gate, '');
+	is(wait_response($node, $in_flight)->{status_code}, 200, 'what is in flight ends normally');
+	my @ids = split /\n/, sql("select net.http_get('$url/echo/while-off') from generate_series(1, 3)");
+	my $due = sql("select net.http_request('GET', '$url/echo/while-off', due := now() + interval '100 ms')");
+	restart_worker();
+	my $used = cpu_seconds(current_worker($node));
+	sleep 1;
+	cmp_ok(cpu_seconds(current_worker($node)) - $used, '<', 0.1, 'a worker that may not send waits');
+	is(scalar $server->arrivals_of(qr/while-off/), 0, 'calls queue their requests');
+	is(sql("select status from net._http_collect_response($ids[0])"), 'PENDING', '... which are pending');
+	sql('alter system reset pg_net.enabled');
+	reload('pg_net.enabled', 'on');
+	is(wait_response($node, $_)->{status_code}, 200, '... and sent when it is on again') for @ids, $due;
+	wait_for('the log', sub { log_contains($node, qr/LOG:  pg_net sends requests again/, $offset) });
 };
 
 subtest 'only a superuser changes settings' => sub {
