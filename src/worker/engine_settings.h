@@ -13,7 +13,7 @@
 /* Give the engine copies of the current settings. */
 extern void pgnet_engine_settings_apply(HttpEngine *engine);
 
-/* Say in the log that nothing is sent because of pg_net.enabled, or again is. */
+/* Log that nothing is sent because of pg_net.enabled, or that it is again. */
 extern void pgnet_engine_settings_say_disabled(void);
 
 #endif							/* PGNET_ENGINE_SETTINGS_H */

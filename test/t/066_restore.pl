@@ -131,6 +131,24 @@ subtest 'a role that was dropped' => sub {
 	}
 };
 
+# What a dump does not have, as the documentation says.
+subtest 'what users add' => sub {
+	make('changed', 'select net.set_durable(true)', 'alter table net._http_response add column note text', 'create index mine on net.http_request_queue (queued)',
+		'create function public.look() returns trigger language plpgsql as $$ begin return new; end $$',
+		'create trigger look after insert on net._http_response for each row execute function public.look()',
+		'create policy mine on net._http_response for select using (true)', 'grant delete on net._http_response to pg_monitor');
+	my %restored = restore('changed');
+	for my $way (sort keys %restored)
+	{
+		is(sql_in($target, $restored{$way}, q(select (select count(*) from pg_class where relname = 'mine'),
+				(select count(*) from pg_trigger where tgname = 'look'), (select count(*) from pg_policy where polname = 'mine'),
+				(select count(*) from pg_attribute where attrelid = 'net._http_response'::regclass and attname = 'note'),
+				(select string_agg(relpersistence, '') from pg_class where relname in ('_http_response', 'http_request_queue')),
+				has_table_privilege('pg_monitor', 'net._http_response', 'delete'))),
+			'0|0|0|0|uu|t', "$way: indexes, triggers, policies, columns and durability are not dumped, grants are");
+	}
+};
+
 subtest 'endpoints' => sub {
 	sql_in($source, 'postgres', 'create role billing');
 	make('endpoints', q(insert into net.endpoint (name, url, roles) values ('pay', 'http://api.test', '{billing}'), ('any', 'http://api.test/', '{public}'), ('ours', 'http://api.test', '{}')));
