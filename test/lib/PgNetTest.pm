@@ -430,7 +430,7 @@ END
 package PgNetTest::HttpServer;
 
 # The requests that have arrived, in order, each as
-# [unix time, method, target, X-Request-Id or '-'].
+# [unix time, method, target, X-Request-Id, Idempotency-Key or '-'].
 sub arrivals
 {
 	my ($self) = @_;
