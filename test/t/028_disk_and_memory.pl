@@ -52,6 +52,18 @@ sub small_disk
 	return $dir;
 }
 
+# Put the tables and their indexes on it.
+sub move_tables
+{
+	my ($disk) = @_;
+
+	sql("create tablespace small location '$disk'");
+	sql("alter table net.$_ set tablespace small") for 'http_request_queue', '_http_response';
+	sql("alter index net.$_ set tablespace small")
+	  for split /\n/, sql("select indexrelid::regclass from pg_index where indrelid in ('net.http_request_queue'::regclass, 'net._http_response'::regclass)") =~ s/^net\.//gmr;
+	return;
+}
+
 # Leave no room on it.
 sub fill
 {
@@ -83,17 +95,14 @@ sub all_answered
 }
 
 SKIP: {
-	skip 'no namespaces here', 2 unless $ENV{PGNET_NAMESPACES};
+	skip 'no namespaces here', 3 unless $ENV{PGNET_NAMESPACES};
 
 	subtest 'no room for the tables' => sub {
 		my $disk = small_disk('tablespace', 16);
 		my $gate = PostgreSQL::Test::Utils::tempdir('gate') . '/open';
 
 		$node = new_node('full', conf => 'autovacuum = off');
-		sql("create tablespace small location '$disk'");
-		sql("alter table net.$_ set tablespace small") for 'http_request_queue', '_http_response';
-		sql("alter index net.$_ set tablespace small")
-		  for 'http_request_queue_pkey', '_http_response_id_idx', '_http_response_created_idx';
+		move_tables($disk);
 		my $worker = current_worker($node);
 		my $start = -s $node->logfile;
 
@@ -123,6 +132,47 @@ SKIP: {
 		is(scalar(() = slurp_file($node->logfile, $start) =~ /could not record responses/g), 1, 'one line in the log');
 		is(scalar $server->arrivals_of("/wait?file=$gate"), 50, 'each was sent once');
 		is(scalar $server->arrivals_of(qr{^/echo/full/}), $count - 50, 'those that were queued meanwhile, too');
+		is(current_worker($node), $worker, 'by one worker');
+		$node->stop;
+	};
+
+	subtest 'no room for failures' => sub {
+		my $disk = small_disk('failures', 16);
+		my $gate = PostgreSQL::Test::Utils::tempdir('gate') . '/open';
+		my $body = 'x' x 900;
+
+		$node = new_node('failures', conf => 'autovacuum = off');
+		sql('select net.set_durable(true)');
+		move_tables($disk);
+		my $worker = current_worker($node);
+		my $start = -s $node->logfile;
+
+		# half of them succeed the second time, half are given up
+		my @ids = split /\n/, sql("select net.http_request('GET', '$url/flaky/' || n || '?file=$gate&body=$body&fails=' || 1 + n % 2,"
+			  . " retry := '{100ms}', timeout_milliseconds := @{[LONG_MS]}) from generate_series(1, 50) as n");
+		my $list = join ',', @ids;
+		$server->wait_arrivals(qr/^\/flaky/, 50);
+		fill($disk);
+		append_to_file($gate, '');
+		wait_for('the worker to find no room', sub {
+			log_contains($node, qr/WARNING:  pg_net could not record responses: .*No space left on device/, $start);
+		});
+		cmp_ok(sql("select count(*) from net.http_request_queue where failures is null"), '>', 25, 'no room for most failures');
+		my $refused = failure("select net.http_request('GET', '$url/echo', context := to_jsonb(repeat('x', 1000))) from generate_series(1, 200)");
+		like($refused, qr/No space left on device/, 'nor for more requests');
+		is(sql("select count(*) from (select id from net.http_request_queue union select id from net._http_response) as known where id in ($list)"), 50, 'nothing is lost');
+
+		unlink "$disk/filler";
+		wait_sql("select count(*) from net._http_response where id in ($list)", 50);
+		is(sql("select count(distinct id) from net._http_response where id in ($list)"), 50, 'with room again, each has one response');
+		is(sql('select status_code, attempts, error_msg, jsonb_array_length(failures), count(*) from net._http_response group by 1, 2, 3, 4 order by 1'),
+			"200|2||1|25\n503|2|gave up after 2 attempts: 503|2|25", 'after as many attempts as there should be');
+		is(sql('select count(*) from net.http_request_queue where gave_up is not null'), 25, 'those that were given up can be sent again');
+		is(scalar $server->arrivals_of(qr/^\/flaky/), 100, 'no attempt was made again');
+		is(sql("select count(*) from net.http_request_queue where gave_up is null"), 0, 'nothing waits');
+		is(scalar(() = slurp_file($node->logfile, $start) =~ /could not record responses/g), 1, 'one line in the log');
+		is(sql("select count(net.resend(id)) from net.http_request_queue"), 25, 'resend');
+		wait_sql("select count(*) from net._http_response where id in ($list) and status_code = 200", 50);
 		is(current_worker($node), $worker, 'by one worker');
 		$node->stop;
 	};
