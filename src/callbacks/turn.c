@@ -11,7 +11,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
@@ -39,6 +38,7 @@
 #include "tables/callbacks/waiting_calls.h"
 #include "tables/catalog.h"
 #include "tables/transaction.h"
+#include "text/convert.h"
 
 /* How long a turn is while others wait. */
 #define TURN_MS 1000
@@ -544,7 +544,7 @@ cut(const char *text)
 	int			length = text ? (int) strlen(text) : 0;
 
 	return pnstrdup(text ? text : "",
-					pg_mbcharcliplen(text, length, MAX_ERROR_CHARACTERS));
+					pgnet_text_clip(text, length, MAX_ERROR_CHARACTERS));
 }
 
 /* TurnWork: say in the row that the call failed for good. */

@@ -27,6 +27,7 @@
 /* Of a character, in any encoding that is converted. */
 #define MAX_CHAR_BYTES 4
 
+static size_t without_cut_character(const char *text, size_t length);
 static text *text_of_body(const char *body, size_t length, int encoding,
 						  struct varlena *in_place);
 static text *text_from_utf16(const char *bytes, size_t length,
@@ -82,7 +83,24 @@ pgnet_text_from_body(const char *body, size_t length, const char *content_type,
 						in_place);
 }
 
-/* Where the bytes that are looked at end within a character, leave that out. */
+text *
+pgnet_text_from_cut_body(const char *body, size_t length,
+						 const char *content_type, struct varlena *in_place)
+{
+	text	   *result = NULL;
+
+	if (GetDatabaseEncoding() == PG_SQL_ASCII)
+		length = without_cut_character(body, length);
+	for (size_t cut = 0; cut == 0 || cut < Min(length, MAX_CHAR_BYTES); cut++)
+	{
+		result = pgnet_text_from_body(body, length - cut, content_type,
+									  in_place);
+		if (result != NULL)
+			break;
+	}
+	return result;
+}
+
 text *
 pgnet_text_beginning(const char *body, size_t length, const char *content_type,
 					 int max_chars, bool is_cut)
@@ -91,18 +109,46 @@ pgnet_text_beginning(const char *body, size_t length, const char *content_type,
 	text	   *beginning;
 	int			bytes;
 
-	beginning = pgnet_text_from_body(body, piece, content_type, NULL);
-	for (int cut = 1; beginning == NULL && (piece < length || is_cut) &&
-		 cut < (int) Min(piece + 1, MAX_CHAR_BYTES);
-		 cut++)
-		beginning = pgnet_text_from_body(body, piece - cut, content_type,
-										 NULL);
+	if (piece < length || is_cut)
+		beginning = pgnet_text_from_cut_body(body, piece, content_type, NULL);
+	else
+		beginning = pgnet_text_from_body(body, length, content_type, NULL);
 	if (beginning == NULL)
 		return NULL;
-	bytes = VARSIZE(beginning) - VARHDRSZ;
-	bytes = pg_mbcharcliplen(VARDATA(beginning), bytes, max_chars);
+	bytes = pgnet_text_clip(VARDATA(beginning), VARSIZE(beginning) - VARHDRSZ,
+							max_chars);
 	SET_VARSIZE(beginning, VARHDRSZ + bytes);
 	return beginning;
+}
+
+int
+pgnet_text_clip(const char *text, int length, int max_chars)
+{
+	int			clipped = pg_mbcharcliplen(text, length, max_chars);
+
+	if (clipped < length && GetDatabaseEncoding() == PG_SQL_ASCII)
+		clipped = (int) without_cut_character(text, clipped);
+	return clipped;
+}
+
+/*
+ * The length without the beginning of a character at the end.  In a database
+ * without an encoding every byte is a character; most text there is UTF-8.
+ */
+static size_t
+without_cut_character(const char *text, size_t length)
+{
+	for (size_t back = 1; back < Min(length + 1, MAX_CHAR_BYTES); back++)
+	{
+		unsigned char byte = (unsigned char) text[length - back];
+
+		if ((byte & 0xC0) == 0x80)
+			continue;
+		if (pg_utf_mblen(&byte) > (int) back)
+			return length - back;
+		break;
+	}
+	return length;
 }
 
 /* Make a bytea; it is the same bytes behind the same header as a text. */

@@ -22,13 +22,27 @@ extern text *pgnet_text_from_body(const char *body, size_t length,
 								  struct varlena *in_place);
 
 /*
- * The same of its beginning: at most so many characters.  is_cut: there was
- * more of it, so that its last bytes may be the beginning of a character, which
- * is left out.
+ * The same of a body of which there was more: its last bytes may be the
+ * beginning of a character, which is left out.
+ */
+extern text *pgnet_text_from_cut_body(const char *body, size_t length,
+									  const char *content_type,
+									  struct varlena *in_place);
+
+/*
+ * The same of the beginning of a body: at most so many characters.  is_cut:
+ * there was more of it.
  */
 extern text *pgnet_text_beginning(const char *body, size_t length,
 								  const char *content_type, int max_chars,
 								  bool is_cut);
+
+/*
+ * The bytes of at most so many characters of text of the database.  Where the
+ * database has no encoding these are bytes, but none of a character of UTF-8
+ * that is cut.
+ */
+extern int	pgnet_text_clip(const char *text, int length, int max_chars);
 
 /* Bytes as a bytea. */
 extern Datum pgnet_bytes_datum(const char *bytes, size_t length);

@@ -5,7 +5,6 @@
  */
 #include "postgres.h"
 
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
@@ -327,9 +326,9 @@ static void
 clip(JsonbValue *value)
 {
 	if (value->type == jbvString)
-		value->val.string.len = pg_mbcharcliplen(value->val.string.val,
-												 value->val.string.len,
-												 MAX_BODY_CHARS);
+		value->val.string.len = pgnet_text_clip(value->val.string.val,
+												value->val.string.len,
+												MAX_BODY_CHARS);
 }
 
 /* AddEntry of pgnet_attempt_log_add(). */
@@ -401,7 +400,8 @@ add_resend(PgnetJsonbState *state, const void *arg)
 	pgnet_jsonb_push(state, WJB_BEGIN_OBJECT, NULL);
 	push_time(state, KEY_RESENT, resend->now);
 	push_time(state, KEY_DUE, resend->due);
-	push_text(state, KEY_ROLE, resend->role);
+	/* as it was given, maybe in a database of another encoding */
+	push_text(state, KEY_ROLE, pgnet_text_from_header(resend->role));
 	pgnet_jsonb_push(state, WJB_END_OBJECT, NULL);
 }
 

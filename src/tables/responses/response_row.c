@@ -64,9 +64,6 @@ const ShapeColumn pgnet_outcome_rows_shape[RESPONSE_COLUMNS] = {
 /* Larger values are not stored where the body is not. */
 #define SMALL_BYTES 1024
 
-/* Of a character, in any encoding that is converted. */
-#define MAX_CHAR_BYTES 4
-
 static void fill_answer(OutcomeRows *rows, const HttpOutcome *outcome);
 static void fill_error(OutcomeRows *rows, const Job *job, bool left_out);
 static text *text_of(const HttpOutcome *outcome);
@@ -163,28 +160,16 @@ fill_error(OutcomeRows *rows, const Job *job, bool left_out)
 		set(rows, RESPONSE_ERROR_MSG, CStringGetTextDatum(error));
 }
 
-/*
- * The body as text, NULL if it is none.  One that was cut may end within a
- * character, which is left out.
- */
+/* The body as text, NULL if it is none. */
 static text *
 text_of(const HttpOutcome *outcome)
 {
-	text	   *content = NULL;
-	size_t		most = outcome->content_is_cut ? MAX_CHAR_BYTES - 1 : 0;
-
-	for (size_t less = 0; less <= most; less++)
-	{
-		if (less > 0 && less >= outcome->content_len)
-			break;
-		content = pgnet_text_from_body(outcome->content,
-									   outcome->content_len - less,
-									   outcome->content_type,
-									   outcome->content_datum);
-		if (content != NULL)
-			break;
-	}
-	return content;
+	if (outcome->content_is_cut)
+		return pgnet_text_from_cut_body(outcome->content, outcome->content_len,
+										outcome->content_type,
+										outcome->content_datum);
+	return pgnet_text_from_body(outcome->content, outcome->content_len,
+								outcome->content_type, outcome->content_datum);
 }
 
 /* The body as a bytea, without a copy if that is possible. */
