@@ -1,7 +1,7 @@
 /*
- * clock.c -- the time a worker's pauses and deadlines go by.
+ * clock.c -- the time that pauses and deadlines go by.
  *
- * Runs in: workers and the launcher.
+ * Runs in: every process.
  *
  * Somebody sets the wall clock back by an hour: nothing may wait an hour for
  * that, not even a server that stops.
@@ -12,19 +12,25 @@
 
 #include "clock.h"
 
+/* Inherited from the postmaster. */
+static TimestampTz start_wall = 0;
+static instr_time start;
+
+void
+pgnet_clock_init(void)
+{
+	INSTR_TIME_SET_CURRENT(start);
+	start_wall = GetCurrentTimestamp();
+}
+
 TimestampTz
 pgnet_clock_now(void)
 {
-	static TimestampTz first_asked = 0;
-	static instr_time start;
 	instr_time	passed;
 
+	if (start_wall == 0)
+		pgnet_clock_init();
 	INSTR_TIME_SET_CURRENT(passed);
-	if (first_asked == 0)
-	{
-		first_asked = GetCurrentTimestamp();
-		start = passed;
-	}
 	INSTR_TIME_SUBTRACT(passed, start);
-	return first_asked + (TimestampTz) INSTR_TIME_GET_MICROSEC(passed);
+	return start_wall + (TimestampTz) INSTR_TIME_GET_MICROSEC(passed);
 }

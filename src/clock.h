@@ -1,7 +1,7 @@
 /*
- * clock.h -- the time a worker's pauses and deadlines go by.
+ * clock.h -- the time that pauses and deadlines go by.
  *
- * Runs in: workers and the launcher.
+ * Runs in: every process.
  */
 #ifndef PGNET_CLOCK_H
 #define PGNET_CLOCK_H
@@ -10,10 +10,14 @@
 
 #include "utils/timestamp.h"
 
+/* Begin to count.  Runs in: the postmaster. */
+extern void pgnet_clock_init(void);
+
 /*
  * The time that is no matter who sets the clock: the wall clock's when the
- * worker first asked, plus what went by since.  For what is in tables, such
- * as the age of a response, there is GetCurrentTimestamp().
+ * server started, plus what went by since.  All processes of a server have the
+ * same, so it can be in shared memory.  For what is in tables, such as the age
+ * of a response, there is GetCurrentTimestamp().
  */
 extern TimestampTz pgnet_clock_now(void);
 

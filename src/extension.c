@@ -8,6 +8,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
+#include "clock.h"
 #include "compat.h"
 #include "launcher/launcher.h"
 #include "settings.h"
@@ -30,6 +31,7 @@ _PG_init(void)
 {
 	if (!process_shared_preload_libraries_in_progress)
 		return;
+	pgnet_clock_init();
 	pgnet_settings_init();
 	pgnet_url_target_init();
 	pgnet_memory_init();

@@ -13,6 +13,7 @@
 
 #include "api/support.h"
 #include "tables/recovery/durability.h"
+#include "clock.h"
 #include "settings.h"
 #include "shared/launcher_state.h"
 #include "tables/catalog.h"
@@ -95,7 +96,7 @@ pgnet_require_worker(void)
 	if (now.worker.ready)
 		return;
 	if (pgnet_launcher_is_up() && !is_named_database() &&
-		!TimestampDifferenceExceeds(now.start_requested, GetCurrentTimestamp(),
+		!TimestampDifferenceExceeds(now.start_requested, pgnet_clock_now(),
 									PATIENCE_MS))
 		return;
 	ereport(ERROR,

@@ -436,7 +436,7 @@ owner_to_pause(const Turn *turn, bool now)
 static TimestampTz
 stuck_at(int timeout_ms)
 {
-	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+	return TimestampTzPlusMilliseconds(pgnet_clock_now(),
 									   (int64) timeout_ms +
 										   END_AFTER_CANCEL_MS +
 										   STUCK_AFTER_END_MS);

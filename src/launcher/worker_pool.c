@@ -234,8 +234,9 @@ review(WorkerPool *pool, int index, TimestampTz now, TimestampTz wall,
 }
 
 /*
- * What a process is needed for, and *since when, by the wall clock.  If for
- * nothing, *since is when one will be needed, DT_NOEND if that is not known.
+ * What a process is needed for, and *since when: for rows that are due by the
+ * wall clock.  If for nothing, *since is when one will be needed for those,
+ * DT_NOEND if that is not known.
  */
 static Need
 need_of(const DatabaseSnapshot *snapshot, TimestampTz wall, TimestampTz *since)

@@ -11,6 +11,7 @@
 #include "storage/proc.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "compat.h"
 #include "shared/callback_state.h"
 #include "shared/launcher_state.h"
@@ -39,7 +40,8 @@ static void
 announce(DatabaseState *database, Oid role, Oid owner, bool found)
 {
 	CallbackStatus *status = &database->callbacks;
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = pgnet_clock_now();
+	TimestampTz wall = GetCurrentTimestamp();
 
 	SpinLockAcquire(&database->mutex);
 	status->owner = owner;
@@ -50,7 +52,7 @@ announce(DatabaseState *database, Oid role, Oid owner, bool found)
 			status->role = role;
 	}
 	if (found && !status->looked)
-		status->careful_until = now;
+		status->careful_until = wall;
 	SpinLockRelease(&database->mutex);
 	if (pgnet_callbacks_wake(database) == 0)
 		pgnet_launcher_wake();
@@ -106,7 +108,8 @@ release(int code, Datum arg)
 {
 	DatabaseState *database = (DatabaseState *) DatumGetPointer(arg);
 	CallbackStatus *status = &database->callbacks;
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = pgnet_clock_now();
+	TimestampTz wall = GetCurrentTimestamp();
 
 	(void) code;
 	if (!claimed)
@@ -132,7 +135,7 @@ release(int code, Datum arg)
 		status->role = InvalidOid;
 		/* who is asked to leave for a change of the database did not crash */
 		if (database->blockers == 0)
-			status->careful_until = now;
+			status->careful_until = wall;
 	}
 	SpinLockRelease(&database->mutex);
 	pgnet_database_broadcast(database);
@@ -200,7 +203,8 @@ pid_t
 pgnet_callbacks_give_up_on(DatabaseState *database)
 {
 	CallbackStatus *status = &database->callbacks;
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = pgnet_clock_now();
+	TimestampTz wall = GetCurrentTimestamp();
 	pid_t		pid = 0;
 
 	SpinLockAcquire(&database->mutex);
@@ -209,7 +213,7 @@ pgnet_callbacks_give_up_on(DatabaseState *database)
 	{
 		pid = status->stuck_pid = status->pid;
 		status->stuck_role = status->served = status->role;
-		status->careful_until = now;
+		status->careful_until = wall;
 		status->pid = 0;
 		status->calling = false;
 		status->role = InvalidOid;
@@ -230,7 +234,7 @@ void
 pgnet_callbacks_hand_over(DatabaseState *database, Oid role)
 {
 	CallbackStatus *status = &database->callbacks;
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = pgnet_clock_now();
 
 	SpinLockAcquire(&database->mutex);
 	if (OidIsValid(status->role))

@@ -28,6 +28,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "compat.h"
 #include "shared/callback_state.h"
 #include "shared/database_ddl.h"
@@ -248,7 +249,7 @@ static void
 wait_for_worker(DatabaseState *state)
 {
 	static uint32 wait_event = 0;
-	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+	TimestampTz end = TimestampTzPlusMilliseconds(pgnet_clock_now(),
 												  LONGEST_WAIT_MS);
 	pid_t		pid = pgnet_database_snapshot(state).worker.pid;
 	pid_t		callbacks = pgnet_callbacks_wake(state);
@@ -263,7 +264,7 @@ wait_for_worker(DatabaseState *state)
 		ConditionVariableTimedSleep(&state->changed, left_ms,
 									pgnet_wait_event(&wait_event,
 													 "PgNetWorkerExit"));
-		left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
+		left_ms = TimestampDifferenceMilliseconds(pgnet_clock_now(), end);
 	}
 	ConditionVariableCancelSleep();
 	for (int i = 0; i < LAST_MOMENT_MS; i++)

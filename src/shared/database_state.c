@@ -11,6 +11,7 @@
 #include "storage/proc.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "compat.h"
 #include "shared/database_state.h"
 #include "shared/launcher_state.h"
@@ -100,6 +101,7 @@ pgnet_database_request_start(DatabaseState *database)
 static void
 wake_worker(DatabaseState *database, bool request_start)
 {
+	TimestampTz now = pgnet_clock_now();
 	int			proc = -1;
 	bool		is_new = false;
 
@@ -108,7 +110,7 @@ wake_worker(DatabaseState *database, bool request_start)
 		proc = database->worker.status.proc;
 	else if (request_start && database->start_requested == DT_NOEND)
 	{
-		database->start_requested = GetCurrentStatementStartTimestamp();
+		database->start_requested = now;
 		is_new = true;
 	}
 	SpinLockRelease(&database->mutex);

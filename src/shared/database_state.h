@@ -61,7 +61,8 @@ typedef struct CallbackStatus
 	Oid			served;			/* the role before; see callback_state.h */
 	Oid			owner;			/* of the tables; InvalidOid: unknown */
 	TimestampTz requested;		/* rows wait, since then; DT_NOEND: none */
-	TimestampTz careful_until;	/* a process died: of rows made before then */
+	TimestampTz careful_until; /* a process died: of rows made before then,
+								* by the wall clock */
 	bool		looked;			/* a worker looked for rows that wait */
 	bool		calling;		/* it is in a function */
 	TimestampTz stuck_at;		/* if it is in that still */
@@ -85,7 +86,8 @@ typedef struct DatabaseState
 	int			blockers;		/* processes that keep workers out */
 	bool		keep_alive;		/* pg_net.database_name names the database */
 	TimestampTz start_requested;	/* since when; DT_NOEND: not requested */
-	TimestampTz next_due;		/* if there is no worker; DT_NOEND: none */
+	TimestampTz next_due; /* if there is no worker, by the wall clock;
+						   * DT_NOEND: none */
 	TransactionId copied;		/* see DatabaseSnapshot */
 	uint32		starts;			/* how often a worker became ready */
 	WorkerState worker;

@@ -10,6 +10,7 @@
 #include "port/atomics.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "shared/area.h"
 #include "shared/pauses.h"
 
@@ -105,7 +106,7 @@ pgnet_pauses_remove(uint64 lane)
 bool
 pgnet_pauses_exist(bool *due)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = pgnet_clock_now();
 	bool		any = false;
 	dshash_seq_status scan;
 	const PauseEntry *entry;
@@ -128,7 +129,7 @@ pgnet_pauses_exist(bool *due)
 bool
 pgnet_pauses_next(Pause *pause)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = pgnet_clock_now();
 	bool		found = false;
 	dshash_seq_status scan;
 	const PauseEntry *entry;
@@ -154,7 +155,7 @@ pgnet_pauses_postpone(uint64 lane, int ms)
 
 	if (entry == NULL)
 		return;
-	entry->due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+	entry->due = TimestampTzPlusMilliseconds(pgnet_clock_now(), ms);
 	dshash_release_lock(table(), entry);
 }
 

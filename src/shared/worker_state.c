@@ -9,6 +9,7 @@
 #include "storage/ipc.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "compat.h"
 #include "shared/inbox.h"
 #include "shared/launcher_state.h"
@@ -50,7 +51,7 @@ release(int code, Datum arg)
 {
 	DatabaseState *database = (DatabaseState *) DatumGetPointer(arg);
 	WorkerState *worker = mine;
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = pgnet_clock_now();
 
 	(void) code;
 	if (worker == NULL)

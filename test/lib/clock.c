@@ -3,16 +3,26 @@
  *
  * Seconds are in the file that PGNET_TEST_CLOCK names, an int64 that may
  * change any time.  Clocks that nobody can set are as they are.
+ *
+ * A timer of the wall clock never expires, but is cancelled when that file is
+ * written to, as the kernel's are when the clock is set (timerfd_settime(2),
+ * TFD_TIMER_CANCEL_ON_SET).  A process may have one.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
+
+/* The descriptor that stands for the timer: it watches the file. */
+static int	timer = -1;
 
 /* How far off the clock is. */
 static int64_t
@@ -73,4 +83,50 @@ time(time_t *copy)
 	if (copy != NULL)
 		*copy = now.tv_sec;
 	return now.tv_sec;
+}
+
+int
+timerfd_create(clockid_t which, int flags)
+{
+	const char *path = getenv("PGNET_TEST_CLOCK");
+	int			(*real) (clockid_t, int) = dlsym(RTLD_NEXT, "timerfd_create");
+
+	if (which != CLOCK_REALTIME || path == NULL)
+		return real(which, flags);
+	timer = inotify_init1(((flags & TFD_NONBLOCK) ? IN_NONBLOCK : 0) |
+						  ((flags & TFD_CLOEXEC) ? IN_CLOEXEC : 0));
+	if (timer >= 0 && inotify_add_watch(timer, path, IN_MODIFY) < 0)
+	{
+		close(timer);
+		timer = -1;
+	}
+	return timer;
+}
+
+int
+timerfd_settime(int fd, int flags, const struct itimerspec *time,
+				struct itimerspec *before)
+{
+	int			(*real) (int, int, const struct itimerspec *,
+						 struct itimerspec *);
+
+	if (fd >= 0 && fd == timer)
+		return 0;
+	real = dlsym(RTLD_NEXT, "timerfd_settime");
+	return real(fd, flags, time, before);
+}
+
+ssize_t
+read(int fd, void *buffer, size_t size)
+{
+	static ssize_t (*real) (int, void *, size_t);
+	char		events[4096];
+
+	if (real == NULL)
+		real = dlsym(RTLD_NEXT, "read");
+	if (fd < 0 || fd != timer)
+		return real(fd, buffer, size);
+	if (real(fd, events, sizeof(events)) > 0)
+		errno = ECANCELED;
+	return -1;
 }
