@@ -1242,8 +1242,9 @@ BEGIN
     UNION ALL
     SELECT 'TYPE', t.oid::regtype::text
     FROM pg_depend AS d JOIN pg_type AS t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid
-    WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass AND t.typtype IN ('b', 'd', 'e')
+    WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
       AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pg_net') AND t.typowner <> owner::regrole
+      AND (t.typtype IN ('b', 'd', 'e') OR EXISTS (SELECT FROM pg_class WHERE oid = t.typrelid AND relkind = 'c'))
   LOOP
     EXECUTE format('ALTER %s %s OWNER TO %I', object.kind, object.name, owner);
   END LOOP;

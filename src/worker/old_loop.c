@@ -38,6 +38,10 @@
 /* What was in flight when the worker is to leave may take so long. */
 #define LEAVE_MS 1000
 
+/* How often it tries to store their responses then, and the pause between. */
+#define LEAVE_TRIES 10
+#define LEAVE_PAUSE_US 100000
+
 typedef struct OldLoop
 {
 	WorkerState *worker;
@@ -429,6 +433,14 @@ leave(OldLoop *loop)
 	}
 	begin_cycle(loop);
 	collect(loop);
-	record(loop);
+	/* an update that is being committed holds the tables locked */
+	for (int i = 0; i < LEAVE_TRIES && !dlist_is_empty(&loop->finished); i++)
+	{
+		if (i > 0)
+			pg_usleep(LEAVE_PAUSE_US);
+		begin_cycle(loop);
+		pgnet_backoff_succeeded(&loop->backoff);
+		record(loop);
+	}
 	pgnet_worker_set_clean_exit(pgnet_worker_database(loop->worker));
 }

@@ -117,6 +117,58 @@ END
 	is_deeply([ grep { !/earlier_|see|note text|_before_update/ } @more ], [], '... and nothing more is there');
 }
 
+# What administrators do to it.
+subtest 'a changed catalog' => sub {
+	old_database('0.20.4', 'changed');
+	sql_in('changed', <<"END");
+create role admin superuser;
+do \$\$ declare o text; begin
+  for o in select format('alter %s %s owner to admin', case relkind when 'S' then 'sequence' else 'table' end, oid::regclass) from pg_class
+    where relnamespace = 'net'::regnamespace and relkind = 'r' loop execute o; end loop; end \$\$;
+alter table net.http_request_queue add constraint mine primary key (id);
+create index http_request_queue_due_idx on net.http_request_queue (url);
+create view waiting as select id, url from net.http_request_queue;
+create policy mine on net._http_response for select to clerk using (true);
+alter table net._http_response set logged;
+grant insert on net.http_request_queue to clerk;
+revoke select on net._http_response from public;
+create function grant_net() returns event_trigger language plpgsql as \$\$ begin grant usage on schema net to app; end \$\$;
+create event trigger grant_net on ddl_command_end when tag in ('CREATE EXTENSION') execute function grant_net();
+END
+	sql_in('changed', 'alter extension pg_net update');
+	is(sql_in('changed', q(select string_agg(distinct pg_get_userbyid(relowner), ',') from pg_class where relnamespace = 'net'::regnamespace)), 'admin', 'all tables have one owner');
+	is(sql_in('changed', q(select conname, pg_get_constraintdef(oid) from pg_constraint where conrelid = 'net.http_request_queue'::regclass and contype = 'p')),
+		'http_request_queue_pkey|PRIMARY KEY (id)', 'the primary key is used');
+	is(sql_in('changed', q(select string_agg(indexdef, E'\n' order by indexdef) from pg_indexes where indexname like 'http_request_queue_due_idx%')),
+		"CREATE INDEX http_request_queue_due_idx ON net.http_request_queue USING btree (due, id) WHERE (due IS NOT NULL)\n"
+		  . 'CREATE INDEX http_request_queue_due_idx_before_update ON net.http_request_queue USING btree (url)', 'an index of the same name has another one');
+	is(sql_in('changed', q(select relpersistence from pg_class where oid = 'net._http_response'::regclass)), 'p', 'a logged table stays logged');
+	like(failure('set role app; select from net._http_response', 'changed'), qr/42501/, 'what PUBLIC could not read it still cannot');
+	is(sql_in('changed', 'set role clerk; select count(*) from net._http_response'), 5, 'policies and grants of users hold');
+	is(sql_in('changed', q(set role clerk; select has_table_privilege('net.http_request_queue', 'insert'))), 't', 'so do others');
+	my $id = sql_in('changed', "select net.http_get('$url/echo/changed')");
+	wait_queue_empty('changed');
+	is(sql_in('changed', "select status_code from net._http_response where id = $id"), 200, 'and requests are sent');
+	is(sql_in('changed', 'select count(*) from waiting'), 0, 'a view works');
+	is(sql_in('changed', "insert into net.endpoint (name, url) values ('here', '$url'); select net.http_get('net://here/echo/endpoint') is not null"), 't', 'endpoints, too');
+	wait_queue_empty('changed');
+};
+
+# What stands in the way is said, and nothing is changed.
+subtest 'refused' => sub {
+	old_database('0.20.4', 'refused');
+	sql_in('refused', 'alter table net._http_response add column method text');
+	like(failure('alter extension pg_net update', 'refused'), qr/column "method" of relation "_http_response" already exists/, 'a column of that name');
+	is(sql_in('refused', q(select extversion, (select count(*) from pg_policies where schemaname = 'net') from pg_extension where extname = 'pg_net')), '0.20.4|0', 'nothing is changed');
+	sql_in('refused', 'alter table net._http_response rename method to my_method');
+	sql_in('refused', 'alter extension pg_net update');
+	pass('until it has another one');
+
+	old_database('0.14.0', 'in_use');
+	sql_in('in_use', "create view deletes as select net.http_delete('$url/echo/x') as id");
+	like(failure('alter extension pg_net update', 'in_use'), qr/view public\.deletes depends on function net\.http_delete/, 'a view of a function that has another argument');
+};
+
 # Between the restart with the new library and the update: calls work, what is
 # queued is sent, by the application's triggers, too; and the log says what to do.
 for my $version (qw(0.20.4 0.14.0))
