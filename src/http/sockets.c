@@ -9,8 +9,9 @@
  * registered, a change that changes nothing is skipped, and only the close
  * ends it (the kernel then forgets the descriptor by itself).  An event of a
  * socket nobody watches ends the registration; mostly it is that the server
- * has closed the connection.  Whatever it is, no other request may go out
- * there, so we shut it down, and libcurl finds it dead.
+ * has closed the connection.  Whatever it is, but that there is room to send,
+ * no other request may go out there, so we shut it down, and libcurl finds it
+ * dead.
  *
  * That holds for the sockets of connections, whose close we see.  Others
  * libcurl closes behind our back, so they are removed at once: those of name
@@ -496,7 +497,9 @@ let_go(Sockets *sockets, curl_socket_t fd)
 }
 
 /*
- * Something came on a socket nobody watches.  Over HTTP/2 servers say things
+ * An event of a socket nobody watches.  There is room to send: libcurl had
+ * waited for that last, and then found the whole response there.  From now on
+ * watch for what comes.  Else something came.  Over HTTP/2 servers say things
  * at any time: watch for the end alone.  What belongs to a transfer that pauses
  * stays; libcurl will have it watched again.  One without a port is never used
  * for another request, so no other can be harmed.
@@ -507,6 +510,11 @@ look_at_idle(Sockets *sockets, curl_socket_t fd, uint32 events)
 	WatchedSocket *socket = &sockets->by_fd[fd];
 	struct epoll_event end = {.events = EPOLLRDHUP, .data.fd = fd};
 
+	if (events == EPOLLOUT)
+	{
+		register_socket(sockets, fd, CURL_POLL_IN);
+		return;
+	}
 	if (socket->connected && socket->shared &&
 		!(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
 	{

@@ -80,6 +80,20 @@ foreach my $scheme (sort keys %servers)
 	is_deeply([ map { $_->{connect_ms} ? 'new' : 'kept' } @rows[ 1, 2 ] ], [ 'kept', 'kept' ], 'a quiet connection is kept');
 }
 
+# So it is if the response was there while libcurl still waited for room to send,
+# or to connect: nothing came since.
+{
+	my $url = start_http_server()->url;
+
+	is(send_as('a', 'GET', "$url/early-on-reuse")->{status_code}, 200, 'a connection to be kept');
+	my $row = request($node, "select net.http_request('POST', '$url/target/large', body := repeat('x', 16000000)::net.http_body,"
+		  . " timeout_milliseconds := @{[LONG_MS]})");
+	is($row->{content}, "early\n", 'a response before the end of the request') or diag($row->{error_msg});
+	$row = send_as('a', 'POST', "$url/target/after");
+	is($row->{content}, '/target/after', 'the next request');
+	is($row->{connect_ms}, undef, '... goes out on the same connection');
+}
+
 # What is sent once more has the whole time to connect again.
 {
 	my $url = start_http_server()->url;
