@@ -32,6 +32,21 @@ pgnet_words(CURLcode code)
 	}
 }
 
+/*
+ * Name an error of a transfer, with its detail.  libcurl 8.23 calls a client's
+ * certificate without a key a bad argument.
+ */
+const char *
+pgnet_words_of_failure(CURLcode code, const char *detail)
+{
+	const char *no_key = "unable to set private key";
+
+	if (code == CURLE_BAD_FUNCTION_ARGUMENT &&
+		strncmp(detail, no_key, strlen(no_key)) == 0)
+		code = CURLE_SSL_CERTPROBLEM;
+	return pgnet_words(code);
+}
+
 /* Name an error of the URL parser. */
 const char *
 pgnet_words_of_url(CURLUcode code, const char *url)

@@ -13,8 +13,11 @@
 
 #include <curl/curl.h>
 
-/* Why a transfer failed. */
+/* Why an option was refused, or a transfer failed. */
 extern const char *pgnet_words(CURLcode code);
+
+/* Why it did, with what libcurl says of it in detail, which may be empty. */
+extern const char *pgnet_words_of_failure(CURLcode code, const char *detail);
 
 /* Why url, or a redirect to url, is not a URL. */
 extern const char *pgnet_words_of_url(CURLUcode code, const char *url);

@@ -121,7 +121,7 @@ void
 pgnet_outcome_error(Job *job, CURL *easy, CURLcode result,
 					const char *detail)
 {
-	const char *words = pgnet_words(result);
+	const char *words = pgnet_words_of_failure(result, detail);
 	const char *colon = ": ";
 	char	   *url = NULL;
 	const char *host;
