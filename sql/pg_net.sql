@@ -146,9 +146,9 @@ BEGIN
   END LOOP;
   WITH again AS (
     SELECT ctid, row_number() OVER (PARTITION BY id ORDER BY ctid) AS number
-    FROM net.http_request_queue
+    FROM ONLY net.http_request_queue
   )
-  UPDATE net.http_request_queue AS q
+  UPDATE ONLY net.http_request_queue AS q
   SET id = nextval('net.http_request_queue_id_seq')
   FROM again WHERE again.ctid = q.ctid AND again.number > 1;
   GET DIAGNOSTICS changed = ROW_COUNT;

@@ -35,7 +35,7 @@ static PreparedStatement find_version = {
 static PreparedStatement read_rows = {
 	.sql = "SELECT q.id, q.method::pg_catalog.text, q.url, q.headers, q.body,"
 		   " q.timeout_milliseconds, q.ctid"
-		   " FROM net.http_request_queue AS q"
+		   " FROM ONLY net.http_request_queue AS q"
 		   " WHERE q.id OPERATOR(pg_catalog.>) $1 ORDER BY q.id LIMIT $2",
 	.nparams = 2,
 	.param_types = {INT8OID, INT8OID}
@@ -62,7 +62,7 @@ static PreparedStatement insert_updated = {
 
 /* A row that was changed is another request. */
 static PreparedStatement delete_row = {
-	.sql = "DELETE FROM net.http_request_queue AS q"
+	.sql = "DELETE FROM ONLY net.http_request_queue AS q"
 		   " WHERE q.ctid OPERATOR(pg_catalog.=) $1"
 		   " AND q.id OPERATOR(pg_catalog.=) $2",
 	.nparams = 2,
@@ -70,7 +70,7 @@ static PreparedStatement delete_row = {
 };
 
 static PreparedStatement expire_responses = {
-	.sql = "DELETE FROM net._http_response AS r"
+	.sql = "DELETE FROM ONLY net._http_response AS r"
 		   " WHERE r.created OPERATOR(pg_catalog.<) $1",
 	.nparams = 1,
 	.param_types = {TIMESTAMPTZOID}

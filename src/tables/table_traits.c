@@ -12,7 +12,6 @@
 #include "access/genam.h"
 #include "access/transam.h"
 #include "catalog/pg_am.h"
-#include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -57,10 +56,9 @@ pgnet_table_traits_examine(Relation table, const ShapeColumn *columns,
 	if (table->rd_rel->relkind != RELKIND_RELATION ||
 		!has_our_columns(desc, columns, ncolumns, text_domain))
 		return traits;
-	/* pg_class may still say so after the last rule or child was dropped */
-	traits.readable = !table->rd_rel->relhassubclass ||
-		find_inheritance_children(RelationGetRelid(table), NoLock) == NIL;
-	traits.removable = traits.readable && table->rd_rules == NULL;
+	traits.readable = true;
+	/* pg_class may still say so after the last rule was dropped */
+	traits.removable = table->rd_rules == NULL;
 	traits.writable = table->rd_rules == NULL && !has_domain(desc, ncolumns);
 	traits.runs_user_code = table->rd_rel->relispartition;
 	traits.keeps_writer = true;

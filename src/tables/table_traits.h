@@ -28,7 +28,7 @@ typedef struct TableTraits
 {
 	/*
 	 * The table can be read without a plan: our columns come first, in order
-	 * and of their types, and no rows are in child tables.
+	 * and of their types.
 	 */
 	bool		readable;
 	Oid			primary_key;	/* its index, if it is on id alone */

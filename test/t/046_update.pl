@@ -65,6 +65,7 @@ for my $version (qw(0.20.4 0.19.5 0.14.0))
 	$lock->query_safe("insert into net.http_request_queue (id, method, url, headers, timeout_milliseconds) values (6, 'get', '$url/echo/twice', '{}', 1000)");
 	my @waiting = split /\n/, $lock->query_safe('select id from net.http_request_queue order by ctid');
 	is("@waiting", '6 6', "$version: two rows wait");
+	$lock->query_safe('create table copies () inherits (net.http_request_queue); insert into copies select * from net.http_request_queue');
 	$lock->query('alter extension pg_net update');
 	my $warnings = $lock->{stderr};
 	$lock->{stderr} = '';
@@ -77,8 +78,9 @@ for my $version (qw(0.20.4 0.19.5 0.14.0))
 	unlike($warnings, qr/trigger "see" /, '... which another one has');
 
 	is(sql_in($database, "select extversion from pg_extension where extname = 'pg_net'"), '1.0.0', '... it is the new version');
-	wait_queue_empty($database);
+	wait_sql('select count(*) from only net.http_request_queue', 0, $database);
 	is(sql_in($database, 'select string_agg(format(\'%s %s\', id, status_code), \',\' order by id) from net._http_response where id > 5'), '6 200,7 200', '... what waited was sent');
+	is(sql_in($database, 'select string_agg(id::text, \',\') from copies'), '6,6', '... a table that inherits from the queue has its rows');
 	is(sql_in($database, 'select string_agg(id::text, \',\' order by id) from seen'), '-7,-6,6,7', '... triggers of the user fired');
 	is(sql_in($database, 'set role app; select count(*) from net._http_response where id <= 5'), 5, '... a role sees what it saw');
 	is(sql_in($database, 'set role app; select status, message, (response).body from net._http_collect_response(3)'), 'SUCCESS|ok|old 3', '... also by its id');

@@ -154,16 +154,17 @@ subtest 'cancelled' => sub {
 	is(sql("select count(*) from net.await(array[$id])"), 1, 'and can ask again');
 };
 
-# A table that inherits from the queue has rows of its own, with any ids.
+# Without the primary key, rows may have any ids.
 subtest 'many rows with one id' => sub {
 	my ($name, $id) = closed();
 	my ($other_name, $other_id) = closed();
-	sql('create table child () inherits (net.http_request_queue)');
-	sql("insert into child select q.* from net.http_request_queue as q, generate_series(1, 100000) where id = $id");
+	sql('alter table net.http_request_queue drop constraint http_request_queue_pkey');
+	sql("insert into net.http_request_queue select q.* from net.http_request_queue as q, generate_series(1, 100000) where id = $id");
 	my $waiter = waiter("array[$id, $other_id], 1");
 	open_gate($other_name);
 	is(result($waiter), $other_id, 'they count as one request');
-	sql('drop table child');
+	sql("delete from net.http_request_queue where ctid <> (select min(ctid) from net.http_request_queue where id = $id)");
+	sql('alter table net.http_request_queue add primary key (id)');
 	open_gate($name);
 	is(sql("select count(*) from net.await(array[$id, $other_id])"), 2, 'and when they are gone, it is over');
 };

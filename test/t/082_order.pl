@@ -82,18 +82,18 @@ subtest 'until it is given up, or cancelled, or due' => sub {
 	sql("select net.cancel($first)");
 };
 
-# A table that inherits from the queue has rows of its own, with any ids.
+# Without the primary key, rows may have any ids.
 subtest 'many rows with the id of a holder' => sub {
 	my $id = sql("select net.http_request('GET', '$base/status/503', ordering_key := 'held', retry := '{1h}')");
 	wait_sql("select failures is not null from net.http_request_queue where id = $id");
-	sql('create table child () inherits (net.http_request_queue)');
-	sql("insert into child select q.* from net.http_request_queue as q, generate_series(1, 100000) where id = $id");
+	sql('alter table net.http_request_queue drop constraint http_request_queue_pkey');
+	sql("insert into net.http_request_queue select q.* from net.http_request_queue as q, generate_series(1, 100000) where id = $id");
 	my $worker = current_worker($node);
-	sql('delete from only net.http_request_queue where id = 0');
+	sql('delete from net.http_request_queue where id = 0');
 	wait_response($node, sql("select net.http_request('GET', '$base/echo/held', ordering_key := 'another')"));
-	sql('drop table child');
 	is(current_worker($node), $worker, 'the worker lives');
 	sql("delete from net.http_request_queue where id = $id");
+	sql('alter table net.http_request_queue add primary key (id)');
 };
 
 subtest 'within a role and an origin' => sub {

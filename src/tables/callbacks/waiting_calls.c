@@ -24,7 +24,7 @@
 /* In order of the index on (role, id), from where the last call was on. */
 static PreparedStatement lock_oldest = {
 	.sql = "SELECT r.ctid, r.id, r.created, r.callback, r.callback_deaths,"
-		   " r.keep FROM net._http_response AS r WHERE " WAITS
+		   " r.keep FROM ONLY net._http_response AS r WHERE " WAITS
 		   " AND r.role OPERATOR(pg_catalog.=) $1"
 		   " AND r.id OPERATOR(pg_catalog.>) $2"
 		   " AND (r.callback_deaths IS NOT NULL) OPERATOR(pg_catalog.=) $3"
@@ -45,7 +45,7 @@ enum
 };
 
 static PreparedStatement read_row = {
-	.sql = "SELECT r FROM net._http_response AS r"
+	.sql = "SELECT r FROM ONLY net._http_response AS r"
 		   " WHERE r.ctid OPERATOR(pg_catalog.=) $1",
 	.nparams = 1,
 	.param_types = {TIDOID}
@@ -53,7 +53,7 @@ static PreparedStatement read_row = {
 
 /* One that the function has changed itself. */
 static PreparedStatement find_changed = {
-	.sql = "SELECT r.ctid FROM net._http_response AS r WHERE " WAITS
+	.sql = "SELECT r.ctid FROM ONLY net._http_response AS r WHERE " WAITS
 		   " AND r.id OPERATOR(pg_catalog.=) $1"
 		   " AND r.created OPERATOR(pg_catalog.=) $2 LIMIT 1",
 	.nparams = 2,
@@ -61,14 +61,14 @@ static PreparedStatement find_changed = {
 };
 
 static PreparedStatement next_role = {
-	.sql = "SELECT r.role FROM net._http_response AS r WHERE " WAITS
+	.sql = "SELECT r.role FROM ONLY net._http_response AS r WHERE " WAITS
 		   " AND r.role OPERATOR(pg_catalog.>) $1 ORDER BY r.role, r.id LIMIT 1",
 	.nparams = 1,
 	.param_types = {OIDOID}
 };
 
 static PreparedStatement first_role = {
-	.sql = "SELECT r.role FROM net._http_response AS r WHERE " WAITS
+	.sql = "SELECT r.role FROM ONLY net._http_response AS r WHERE " WAITS
 		   " ORDER BY r.role, r.id LIMIT 1",
 };
 
@@ -76,7 +76,7 @@ static PreparedStatement first_role = {
 #define GIVE_UP_ROWS 1000
 
 static PreparedStatement find_of_role = {
-	.sql = "SELECT r.ctid FROM net._http_response AS r WHERE " WAITS
+	.sql = "SELECT r.ctid FROM ONLY net._http_response AS r WHERE " WAITS
 		   " AND r.role OPERATOR(pg_catalog.=) $1"
 		   " ORDER BY r.role, r.id LIMIT $2 FOR UPDATE SKIP LOCKED",
 	.nparams = 2,
@@ -84,14 +84,14 @@ static PreparedStatement find_of_role = {
 };
 
 static PreparedStatement find_of_nobody = {
-	.sql = "SELECT r.ctid FROM net._http_response AS r WHERE " WAITS
+	.sql = "SELECT r.ctid FROM ONLY net._http_response AS r WHERE " WAITS
 		   " AND r.role IS NULL LIMIT $2 FOR UPDATE SKIP LOCKED",
 	.nparams = 2,
 	.param_types = {OIDOID, INT8OID}
 };
 
 static PreparedStatement give_up_copied = {
-	.sql = "UPDATE net._http_response AS r"
+	.sql = "UPDATE ONLY net._http_response AS r"
 		   " SET called = pg_catalog.now(), callback_error = 'not called in a"
 		   " copy of the database'"
 		   " WHERE " WAITS " AND pg_catalog.age(r.xmin)"

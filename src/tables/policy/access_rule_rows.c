@@ -43,7 +43,7 @@ static PreparedStatement find_rules = {
 	.sql = "SELECT r.position, r.allow, r.role::pg_catalog.text, r.scheme,"
 		   " r.host,"
 		   " pg_catalog.lower(r.ports), pg_catalog.upper(r.ports), r.methods"
-		   " FROM net.access_rule AS r ORDER BY r.position",
+		   " FROM ONLY net.access_rule AS r ORDER BY r.position",
 };
 
 /*

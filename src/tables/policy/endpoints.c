@@ -69,7 +69,7 @@ static PreparedStatement find_endpoint = {
 		   " e.connect_to, e.signing, e.signing_secrets,"
 		   " e.rate, e.burst, e.max_in_flight, e.ordered, e.back_off, e.paused,"
 		   " e.pause_after, e.xmin"
-		   " FROM net.endpoint AS e WHERE e.name OPERATOR(pg_catalog.=) $1",
+		   " FROM ONLY net.endpoint AS e WHERE e.name OPERATOR(pg_catalog.=) $1",
 	.nparams = 1,
 	.param_types = {TEXTOID}
 };

@@ -24,7 +24,7 @@
 static PreparedStatement count_rows = {
 	.sql = "SELECT q.role::pg_catalog.oid, pg_catalog.count(*),"
 		   " pg_catalog.sum(" PGNET_QUEUE_STORED_SIZE ")"
-		   " FROM net.http_request_queue AS q WHERE q.gave_up IS NULL"
+		   " FROM ONLY net.http_request_queue AS q WHERE q.gave_up IS NULL"
 		   " GROUP BY q.role",
 };
 

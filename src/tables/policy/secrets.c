@@ -48,7 +48,7 @@ enum
 
 static PreparedStatement find_secret = {
 	.sql = "SELECT s.value, s.roles, s.host, s.port, s.allow_http"
-		   " FROM net.secret AS s WHERE s.name OPERATOR(pg_catalog.=) $1",
+		   " FROM ONLY net.secret AS s WHERE s.name OPERATOR(pg_catalog.=) $1",
 	.nparams = 1,
 	.param_types = {TEXTOID}
 };

@@ -15,7 +15,7 @@
 
 /* The worker survived the attempt: deaths is reset. */
 static PreparedStatement keep_rows = {
-	.sql = "UPDATE net.http_request_queue AS q"
+	.sql = "UPDATE ONLY net.http_request_queue AS q"
 		   " SET due = k.due, gave_up = k.gave_up, failures = k.failures,"
 		   " deaths = NULL"
 		   " FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2),"
@@ -28,7 +28,7 @@ static PreparedStatement keep_rows = {
 };
 
 static PreparedStatement existing_rows = {
-	.sql = "SELECT q.id FROM net.http_request_queue AS q"
+	.sql = "SELECT q.id FROM ONLY net.http_request_queue AS q"
 		   " WHERE q.id OPERATOR(pg_catalog.=) ANY ($1)",
 	.nparams = 1,
 	.param_types = {INT8ARRAYOID}

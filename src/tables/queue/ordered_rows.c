@@ -49,9 +49,9 @@ static PreparedStatement held_rows_of = {
 	.param_types = {TEXTARRAYOID, OIDARRAYOID, INT8OID}
 };
 
-/* DISTINCT: tables that inherit from the queue may repeat an id. */
+/* DISTINCT: an id may be repeated if users dropped the primary key. */
 static PreparedStatement still_held = {
-	.sql = "SELECT DISTINCT q.id FROM net.http_request_queue AS q"
+	.sql = "SELECT DISTINCT q.id FROM ONLY net.http_request_queue AS q"
 		   " WHERE q.id OPERATOR(pg_catalog.=) ANY ($1) AND " IS_HELD,
 	.nparams = 1,
 	.param_types = {INT8ARRAYOID}
@@ -67,7 +67,7 @@ static PreparedStatement next_rows = {
 	.sql = "SELECT n.id, k.number FROM ROWS FROM (pg_catalog.unnest($1),"
 		   " pg_catalog.unnest($2), pg_catalog.unnest($3))"
 		   " WITH ORDINALITY AS k (key, role, after, number), LATERAL (SELECT q.id"
-		   " FROM net.http_request_queue AS q"
+		   " FROM ONLY net.http_request_queue AS q"
 		   " WHERE q.ordering_key OPERATOR(pg_catalog.=) k.key"
 		   " AND q.id OPERATOR(pg_catalog.>) k.after"
 		   " AND q.role OPERATOR(pg_catalog.=) k.role"

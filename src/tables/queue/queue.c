@@ -57,7 +57,7 @@ typedef struct Row
 	" q.callback::pg_catalog.text," \
 	" q.context::pg_catalog.jsonb," \
 	" q.keep::pg_catalog.bool, q.deaths::pg_catalog.int4, q.ctid" \
-	" FROM net.http_request_queue AS q"
+	" FROM ONLY net.http_request_queue AS q"
 
 static PreparedStatement insert_row;
 static PreparedStatement insert_row_with_id;
@@ -88,7 +88,7 @@ static PreparedStatement load_rows = {
 /* In order of the index on (due, id). */
 static PreparedStatement find_due = {
 	.sql = "SELECT q.id::pg_catalog.int8, q.due::pg_catalog.timestamptz,"
-		   " q.gave_up IS NOT NULL FROM net.http_request_queue AS q"
+		   " q.gave_up IS NOT NULL FROM ONLY net.http_request_queue AS q"
 		   " WHERE q.due OPERATOR(pg_catalog.<=) $1"
 		   " AND (q.due, q.id) OPERATOR(pg_catalog.>) ($2, $3)"
 		   " ORDER BY q.due, q.id LIMIT $4",
@@ -98,7 +98,7 @@ static PreparedStatement find_due = {
 
 static PreparedStatement find_next_due = {
 	.sql = "SELECT q.due::pg_catalog.timestamptz"
-		   " FROM net.http_request_queue AS q"
+		   " FROM ONLY net.http_request_queue AS q"
 		   " WHERE q.due OPERATOR(pg_catalog.>) $1"
 		   " ORDER BY q.due, q.id LIMIT 1",
 	.nparams = 1,
@@ -106,9 +106,9 @@ static PreparedStatement find_next_due = {
 };
 
 static PreparedStatement remove_given_up = {
-	.sql = "DELETE FROM net.http_request_queue AS q"
+	.sql = "DELETE FROM ONLY net.http_request_queue AS q"
 		   " WHERE q.ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
-		   " SELECT g.ctid FROM net.http_request_queue AS g"
+		   " SELECT g.ctid FROM ONLY net.http_request_queue AS g"
 		   " WHERE g.id OPERATOR(pg_catalog.=) ANY ($1)"
 		   " AND g.gave_up IS NOT NULL"
 		   " AND g.due OPERATOR(pg_catalog.<=) $2 FOR UPDATE SKIP LOCKED))",

@@ -24,7 +24,7 @@
 /* Before the lock: a role must not lock rows that it may not control. */
 static PreparedStatement find_request = {
 	.sql = "SELECT q.role::pg_catalog.oid"
-		   " FROM net.http_request_queue AS q"
+		   " FROM ONLY net.http_request_queue AS q"
 		   " WHERE q.id OPERATOR(pg_catalog.=) $1",
 	.nparams = 1,
 	.param_types = {INT8OID}
@@ -32,21 +32,21 @@ static PreparedStatement find_request = {
 
 static PreparedStatement lock_request = {
 	.sql = "SELECT q.role::pg_catalog.oid, q.gave_up IS NOT NULL, q.failures"
-		   " FROM net.http_request_queue AS q"
+		   " FROM ONLY net.http_request_queue AS q"
 		   " WHERE q.id OPERATOR(pg_catalog.=) $1 FOR UPDATE",
 	.nparams = 1,
 	.param_types = {INT8OID}
 };
 
 static PreparedStatement set_due = {
-	.sql = "UPDATE net.http_request_queue AS q SET due = $2"
+	.sql = "UPDATE ONLY net.http_request_queue AS q SET due = $2"
 		   " WHERE q.id OPERATOR(pg_catalog.=) $1",
 	.nparams = 2,
 	.param_types = {INT8OID, TIMESTAMPTZOID}
 };
 
 static PreparedStatement begin_round = {
-	.sql = "UPDATE net.http_request_queue AS q"
+	.sql = "UPDATE ONLY net.http_request_queue AS q"
 		   " SET due = $2, gave_up = NULL, failures = $3"
 		   " WHERE q.id OPERATOR(pg_catalog.=) $1",
 	.nparams = 3,
@@ -54,14 +54,14 @@ static PreparedStatement begin_round = {
 };
 
 static PreparedStatement remove_responses = {
-	.sql = "DELETE FROM net._http_response AS r"
+	.sql = "DELETE FROM ONLY net._http_response AS r"
 		   " WHERE r.id OPERATOR(pg_catalog.=) $1",
 	.nparams = 1,
 	.param_types = {INT8OID}
 };
 
 static PreparedStatement remove_request = {
-	.sql = "DELETE FROM net.http_request_queue AS q"
+	.sql = "DELETE FROM ONLY net.http_request_queue AS q"
 		   " WHERE q.id OPERATOR(pg_catalog.=) $1",
 	.nparams = 1,
 	.param_types = {INT8OID}

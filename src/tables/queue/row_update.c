@@ -21,7 +21,7 @@ typedef struct Target
 } Target;
 
 static PreparedStatement lock_rows = {
-	.sql = "SELECT q.id, q.ctid FROM net.http_request_queue AS q"
+	.sql = "SELECT q.id, q.ctid FROM ONLY net.http_request_queue AS q"
 		   " WHERE q.id OPERATOR(pg_catalog.=) ANY ($1) FOR UPDATE SKIP LOCKED",
 	.nparams = 1,
 	.param_types = {INT8ARRAYOID}

@@ -26,7 +26,7 @@
 /* Columns of fixed length, which lie in the row itself. */
 #define SELECT_PLACES \
 	"SELECT q.id::pg_catalog.int8, q.ctid, q.role::pg_catalog.oid" \
-	" FROM net.http_request_queue AS q"
+	" FROM ONLY net.http_request_queue AS q"
 
 static PreparedStatement scan_places = {
 	.sql = SELECT_PLACES

@@ -18,7 +18,7 @@
 #include "tables/statement.h"
 
 static PreparedStatement find_no_crash = {
-	.sql = "SELECT FROM net._no_crash LIMIT 1",
+	.sql = "SELECT FROM ONLY net._no_crash LIMIT 1",
 };
 
 static PreparedStatement insert_no_crash = {
@@ -26,17 +26,17 @@ static PreparedStatement insert_no_crash = {
 };
 
 static PreparedStatement find_in_flight = {
-	.sql = "SELECT i.in_flight, i.uncharged FROM net._installation AS i",
+	.sql = "SELECT i.in_flight, i.uncharged FROM ONLY net._installation AS i",
 };
 
 static PreparedStatement write_in_flight = {
-	.sql = "UPDATE net._installation SET in_flight = $1, uncharged = $2",
+	.sql = "UPDATE ONLY net._installation SET in_flight = $1, uncharged = $2",
 	.nparams = 2,
 	.param_types = {INT8ARRAYOID, INT4OID}
 };
 
 static PreparedStatement charge = {
-	.sql = "UPDATE net.http_request_queue AS q"
+	.sql = "UPDATE ONLY net.http_request_queue AS q"
 		   " SET deaths = COALESCE(q.deaths, 0) OPERATOR(pg_catalog.+) 1"
 		   " WHERE q.ctid OPERATOR(pg_catalog.=) ANY ($1)",
 	.nparams = 1,
@@ -44,7 +44,7 @@ static PreparedStatement charge = {
 };
 
 static PreparedStatement find_last = {
-	.sql = "SELECT q.id FROM net.http_request_queue AS q"
+	.sql = "SELECT q.id FROM ONLY net.http_request_queue AS q"
 		   " ORDER BY q.id DESC LIMIT 1",
 };
 

@@ -28,17 +28,17 @@
 
 /* In the order in which the worker locks them, to avoid deadlocks. */
 #define LOCK_TABLES \
-	"LOCK TABLE net.http_request_queue, net._http_response" \
+	"LOCK TABLE ONLY net.http_request_queue, ONLY net._http_response" \
 	" IN ACCESS EXCLUSIVE MODE"
 
 static const char *const make_logged[] = {
-	"ALTER TABLE net.http_request_queue SET LOGGED",
-	"ALTER TABLE net._http_response SET LOGGED",
+	"ALTER TABLE ONLY net.http_request_queue SET LOGGED",
+	"ALTER TABLE ONLY net._http_response SET LOGGED",
 };
 
 static const char *const make_unlogged[] = {
-	"ALTER TABLE net.http_request_queue SET UNLOGGED",
-	"ALTER TABLE net._http_response SET UNLOGGED",
+	"ALTER TABLE ONLY net.http_request_queue SET UNLOGGED",
+	"ALTER TABLE ONLY net._http_response SET UNLOGGED",
 };
 
 static void lock_tables(void);

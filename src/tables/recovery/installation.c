@@ -34,12 +34,12 @@
 #define OUR_LOCK ShareUpdateExclusiveLock
 
 static PreparedStatement find_timeline = {
-	.sql = "SELECT i.timeline, EXISTS (SELECT FROM net._no_crash)"
-		   " FROM net._installation AS i",
+	.sql = "SELECT i.timeline, EXISTS (SELECT FROM ONLY net._no_crash)"
+		   " FROM ONLY net._installation AS i",
 };
 
 static PreparedStatement note_timeline = {
-	.sql = "UPDATE net._installation SET timeline = $1"
+	.sql = "UPDATE ONLY net._installation SET timeline = $1"
 		   " WHERE timeline IS DISTINCT FROM $1",
 	.nparams = 1,
 	.param_types = {INT4OID}

@@ -11,12 +11,12 @@
 #include "tables/statement.h"
 
 static PreparedStatement find_request = {
-	.sql = "SELECT FROM net.http_request_queue AS q WHERE q.due IS NULL"
+	.sql = "SELECT FROM ONLY net.http_request_queue AS q WHERE q.due IS NULL"
 		   " OR q.due OPERATOR(pg_catalog.<=) pg_catalog.now() LIMIT 1",
 };
 
 static PreparedStatement find_due = {
-	.sql = "SELECT pg_catalog.min(q.due) FROM net.http_request_queue AS q",
+	.sql = "SELECT pg_catalog.min(q.due) FROM ONLY net.http_request_queue AS q",
 };
 
 void

@@ -15,7 +15,7 @@
 #include "tables/statement.h"
 
 static PreparedStatement remove_older = {
-	.sql = "DELETE FROM net.http_request_queue AS q"
+	.sql = "DELETE FROM ONLY net.http_request_queue AS q"
 		   " WHERE pg_catalog.age(q.xmin)"
 		   " OPERATOR(pg_catalog.>) pg_catalog.age($1)",
 	.nparams = 1,

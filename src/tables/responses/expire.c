@@ -12,9 +12,9 @@
 #include "tables/subtransaction.h"
 
 static PreparedStatement expire_responses = {
-	.sql = "DELETE FROM net._http_response AS r"
+	.sql = "DELETE FROM ONLY net._http_response AS r"
 		   " WHERE r.ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
-		   " SELECT old.ctid FROM net._http_response AS old"
+		   " SELECT old.ctid FROM ONLY net._http_response AS old"
 		   " WHERE old.created OPERATOR(pg_catalog.<) $1"
 		   " AND (old.callback IS NULL OR old.called IS NOT NULL)"
 		   " ORDER BY old.created LIMIT $2 OFFSET $3 FOR UPDATE SKIP LOCKED))",
@@ -23,7 +23,7 @@ static PreparedStatement expire_responses = {
 };
 
 static PreparedStatement oldest_response = {
-	.sql = "SELECT r.created FROM net._http_response AS r"
+	.sql = "SELECT r.created FROM ONLY net._http_response AS r"
 		   " WHERE r.callback IS NULL OR r.called IS NOT NULL"
 		   " OR r.created OPERATOR(pg_catalog.>=) $1"
 		   " ORDER BY r.created LIMIT 1",

@@ -20,7 +20,7 @@
 
 static PreparedStatement find_response = {
 	.sql = "SELECT r.status_code, r.headers, r.content, r.error_msg"
-		   " FROM net._http_response AS r"
+		   " FROM ONLY net._http_response AS r"
 		   " WHERE r.id OPERATOR(pg_catalog.=) $1"
 		   " ORDER BY r.created DESC LIMIT 1",
 	.nparams = 1,
@@ -39,7 +39,7 @@ enum
 static PreparedStatement find_queued = {
 	.sql = "SELECT q.xmin, q.due, q.gave_up IS NOT NULL, q.retry, q.failures,"
 		   " q.url"
-		   " FROM net.http_request_queue AS q"
+		   " FROM ONLY net.http_request_queue AS q"
 		   " WHERE q.id OPERATOR(pg_catalog.=) $1",
 	.nparams = 1,
 	.param_types = {INT8OID}

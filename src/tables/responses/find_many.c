@@ -19,7 +19,7 @@
 /* A request that was given up is over, until somebody sends it again. */
 static PreparedStatement find_open = {
 	.sql = "SELECT q.id::pg_catalog.int8, q.xmin"
-		   " FROM net.http_request_queue AS q"
+		   " FROM ONLY net.http_request_queue AS q"
 		   " WHERE q.id OPERATOR(pg_catalog.=) ANY ($1)"
 		   " AND q.gave_up IS NULL",
 	.nparams = 1,
@@ -28,7 +28,7 @@ static PreparedStatement find_open = {
 
 /* One response at a time, as they may be large. */
 static PreparedStatement find_rows = {
-	.sql = "SELECT r FROM net._http_response AS r"
+	.sql = "SELECT r FROM ONLY net._http_response AS r"
 		   " WHERE r.id OPERATOR(pg_catalog.=) $1 ORDER BY r.created",
 	.nparams = 1,
 	.param_types = {INT8OID}
@@ -87,8 +87,8 @@ look(void *arg)
 }
 
 /*
- * Set requests->open to what find_open found.  If a table inherits from the
- * queue, there may be many rows with one id.
+ * Set requests->open to what find_open found.  If users dropped the primary
+ * key, there may be many rows with one id.
  */
 static void
 find_those_open(const StatementSession *session, ManyRequests *requests,

@@ -30,7 +30,7 @@ static PreparedStatement insert_response;
  * would read all of the queue when the planner takes that for empty.
  */
 static PreparedStatement delete_in_place = {
-	.sql = "DELETE FROM net.http_request_queue AS q"
+	.sql = "DELETE FROM ONLY net.http_request_queue AS q"
 		   " WHERE q.ctid OPERATOR(pg_catalog.=) ANY ($1)"
 		   " AND (q.id OPERATOR(pg_catalog.=) ANY"
 		   " (SELECT pg_catalog.unnest($2))) IS TRUE",
@@ -39,21 +39,21 @@ static PreparedStatement delete_in_place = {
 };
 
 static PreparedStatement delete_requests = {
-	.sql = "DELETE FROM net.http_request_queue AS q"
+	.sql = "DELETE FROM ONLY net.http_request_queue AS q"
 		   " WHERE q.id OPERATOR(pg_catalog.=) ANY ($1)",
 	.nparams = 1,
 	.param_types = {INT8ARRAYOID}
 };
 
 static PreparedStatement lock_requests = {
-	.sql = "SELECT q.id FROM net.http_request_queue AS q"
+	.sql = "SELECT q.id FROM ONLY net.http_request_queue AS q"
 		   " WHERE q.id OPERATOR(pg_catalog.=) ANY ($1) FOR UPDATE SKIP LOCKED",
 	.nparams = 1,
 	.param_types = {INT8ARRAYOID}
 };
 
 static PreparedStatement existing_requests = {
-	.sql = "SELECT q.id FROM net.http_request_queue AS q"
+	.sql = "SELECT q.id FROM ONLY net.http_request_queue AS q"
 		   " WHERE q.id OPERATOR(pg_catalog.=) ANY ($1)",
 	.nparams = 1,
 	.param_types = {INT8ARRAYOID}

@@ -25,7 +25,7 @@ static PreparedStatement count_rows = {
 		   " OPERATOR(pg_catalog.+) COALESCE(pg_catalog.pg_column_size(r.failures), 0)"
 		   " OPERATOR(pg_catalog.+) COALESCE(pg_catalog.pg_column_size(r.final_url), 0)"
 		   " OPERATOR(pg_catalog.+) $3)::pg_catalog.int8"
-		   " FROM net._http_response AS r"
+		   " FROM ONLY net._http_response AS r"
 		   " WHERE r.ctid OPERATOR(pg_catalog.>=) $1"
 		   " AND r.ctid OPERATOR(pg_catalog.<) $2 GROUP BY r.role",
 	.nparams = 3,
