@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
@@ -30,6 +31,7 @@
 #include "clock.h"
 #include "compat.h"
 #include "settings.h"
+#include "shared/call_tries.h"
 #include "shared/callback_state.h"
 #include "shared/inbox.h"
 #include "shared/launcher_state.h"
@@ -43,7 +45,7 @@
 /* How long a turn is while others wait. */
 #define TURN_MS 1000
 
-/* When to look again for rows that somebody holds locked. */
+/* When to look again for rows that somebody holds locked, at the latest. */
 #define LOCKED_MS 200
 
 /* How long the process stays when nothing waits: to start one takes time. */
@@ -61,14 +63,18 @@
 /* So much of an error is written down: a function can raise any. */
 #define MAX_ERROR_CHARACTERS 1000
 
-/* How often a call is tried that fails for others, with SQLSTATE class 40. */
+/*
+ * How often a call is tried that fails for others, with SQLSTATE class 40, and
+ * the least pauses between.  A random part is added, as long at most.
+ */
 #define MAX_TRIES 3
+static const int pauses_ms[MAX_TRIES - 1] = {50, 200};
 
 /* What came of looking for a row to call a function with. */
 typedef enum CallResult
 {
 	CALL_NONE,					/* there was none */
-	CALL_DONE,					/* one was called with, or given up */
+	CALL_DONE,					/* one was called with, given up, postponed */
 	CALL_AGAIN					/* it is to be tried again */
 } CallResult;
 
@@ -81,8 +87,8 @@ typedef struct Turn
 	MemoryContext call_context;
 	int64		after;			/* the last id */
 	bool		with_deaths;	/* these rows come last */
-	int64		tried_id;		/* a row that is tried again */
-	int			tries;
+	int			npostponed;		/* rows that are not to be tried yet */
+	long		rest_ms;		/* when to look again for what there is not */
 	int64		charged_id;		/* a row with this call's death written down */
 	bool		called_any;		/* in this process */
 	bool		expired;		/* a row that was called with was due to go */
@@ -116,6 +122,7 @@ static bool leave(Turn *turn);
 static bool role_exists(Oid role);
 static CallResult call_next(Turn *turn);
 static void try_call(Turn *turn);
+static bool lock_next(Turn *turn);
 static bool must_write_down(Turn *turn);
 static void enter_function(Turn *turn);
 static bool pause_next(Turn *turn);
@@ -126,7 +133,8 @@ static Oid	owner_to_pause(const Turn *turn, bool now);
 static TimestampTz stuck_at(int timeout_ms);
 static void describe_call(void *turn);
 static CallResult deal_with_error(Turn *turn, const ErrorData *error);
-static bool is_tried_again(Turn *turn, const ErrorData *error);
+static bool postpone(Turn *turn);
+static void take_back_death(Turn *turn);
 static bool is_class_40(const ErrorData *error);
 static char *explain(const Turn *turn, const ErrorData *error);
 static char *cut(const char *text);
@@ -188,9 +196,13 @@ let_others(Turn *turn, CallResult result)
 		turn->idle_since = now;
 	if (waits && turn->next_role != turn->role)
 	{
-		/* somebody holds its rows: not from process to process in a circle */
-		if (begins && !turn->called_any && OidIsValid(turn->role))
-			wait_for_news(turn, LOCKED_MS);
+		/* its rows cannot be had: not from process to process in a circle */
+		if (result == CALL_NONE && begins && !turn->called_any &&
+			OidIsValid(turn->role))
+		{
+			wait_for_news(turn, turn->rest_ms);
+			return false;
+		}
 		pgnet_callbacks_hand_over(turn->database, turn->next_role);
 		return true;
 	}
@@ -198,7 +210,7 @@ let_others(Turn *turn, CallResult result)
 	if (result == CALL_DONE)
 		return false;
 	if (waits)
-		wait_for_news(turn, LOCKED_MS);
+		wait_for_news(turn, turn->rest_ms);
 	else if (!OidIsValid(turn->role) ||
 			 now >= TimestampTzPlusMilliseconds(turn->idle_since, IDLE_MS))
 		return leave(turn);
@@ -234,7 +246,7 @@ begin_turn(Turn *turn, DatabaseState *database, Oid role)
 		.role = role,
 		.since = pgnet_clock_now(),
 		.after = PG_INT64_MIN,
-		.tried_id = PG_INT64_MIN,
+		.rest_ms = LOCKED_MS,
 		.charged_id = PG_INT64_MIN
 	};
 	turn->call_context = AllocSetContextCreate(TopMemoryContext,
@@ -280,6 +292,8 @@ call_next(Turn *turn)
 	pgnet_backoff_succeeded(&turn->backoff);
 	if (turn->called)
 		pgnet_session_discard();
+	if (turn->result == CALL_DONE)
+		pgnet_call_tries_remove(turn->call.id, turn->call.created);
 	if (turn->result == CALL_NONE &&
 		(turn->after != PG_INT64_MIN || !turn->with_deaths))
 	{
@@ -300,8 +314,7 @@ try_call(Turn *turn)
 	WaitingCall *call = &turn->call;
 
 	if (!pgnet_catalog_installed() || !role_exists(turn->role) ||
-		!pgnet_waiting_call_lock(turn->role, turn->after, turn->with_deaths,
-								 call))
+		!lock_next(turn))
 		return;
 	turn->result = CALL_DONE;
 	if (must_write_down(turn))
@@ -311,6 +324,23 @@ try_call(Turn *turn)
 	turn->after = call->id;
 	if (call->created < GetCurrentTimestamp() - pgnet_setting_ttl())
 		turn->expired = true;
+}
+
+/* Lock a row whose function may be called now; false: there is none. */
+static bool
+lock_next(Turn *turn)
+{
+	int			npostponed;
+	int64	   *postponed;
+
+	turn->rest_ms = LOCKED_MS;
+	postponed = pgnet_call_tries_waiting(&npostponed, &turn->rest_ms);
+	/* there is one less: it may be the oldest by now */
+	if (npostponed < turn->npostponed && !turn->with_deaths)
+		turn->after = PG_INT64_MIN;
+	turn->npostponed = npostponed;
+	return pgnet_waiting_call_lock(turn->role, turn->after, turn->with_deaths,
+								   postponed, npostponed, &turn->call);
 }
 
 /*
@@ -469,8 +499,8 @@ deal_with_error(Turn *turn, const ErrorData *error)
 {
 	ErrorData  *another;
 
-	if (turn->called && is_tried_again(turn, error))
-		return CALL_AGAIN;
+	if (turn->called && is_class_40(error) && postpone(turn))
+		return CALL_DONE;
 	if (turn->called &&
 		(!turn->returned || is_class_40(error) ||
 		 !pgnet_is_transient_error(error->sqlerrcode)))
@@ -487,6 +517,7 @@ deal_with_error(Turn *turn, const ErrorData *error)
 						   turn->call.callback, turn->call.id, turn->failure),
 					error->context ? errcontext("%s", cut(error->context)) : 0);
 			turn->after = turn->call.id;
+			pgnet_call_tries_remove(turn->call.id, turn->call.created);
 			return CALL_DONE;
 		}
 		error = another;
@@ -502,16 +533,36 @@ deal_with_error(Turn *turn, const ErrorData *error)
 	return CALL_AGAIN;
 }
 
-/* Did it fail for what others did at the same time, and not too often? */
+/*
+ * The call failed for what others did at the same time: it waits for another
+ * try, and others go first.  False: it had its tries.
+ */
 static bool
-is_tried_again(Turn *turn, const ErrorData *error)
+postpone(Turn *turn)
 {
-	if (!is_class_40(error))
+	const WaitingCall *call = &turn->call;
+	int			tries = pgnet_call_tries_get(call->id, call->created) + 1;
+	double		pause;
+
+	if (tries >= MAX_TRIES)
 		return false;
-	if (turn->call.id != turn->tried_id)
-		turn->tries = 0;
-	turn->tried_id = turn->call.id;
-	return ++turn->tries < MAX_TRIES;
+	if (call->id == turn->charged_id)
+	{
+		(void) run(turn, take_back_death);
+		turn->charged_id = PG_INT64_MIN;
+	}
+	pgnet_session_discard();
+	pause = pauses_ms[tries - 1] *
+		(1 + pg_prng_double(&pg_global_prng_state));
+	pgnet_call_tries_put(call->id, call->created, tries, (int) pause);
+	return true;
+}
+
+/* TurnWork: the call did not end the process. */
+static void
+take_back_death(Turn *turn)
+{
+	pgnet_waiting_call_set_deaths(&turn->call, turn->call.deaths);
 }
 
 /* A deadlock, a serialization failure and the like. */

@@ -18,6 +18,7 @@
 #include "backoff.h"
 #include "compat.h"
 #include "launcher/worker_pool.h"
+#include "shared/call_tries.h"
 #include "shared/lane_holds.h"
 #include "shared/launcher_state.h"
 #include "shared/pauses.h"
@@ -408,6 +409,7 @@ release(WorkerPool *pool, int index)
 	pgnet_quota_forget(pool->entries[index].database);
 	pgnet_lane_holds_forget(pool->entries[index].database);
 	pgnet_pauses_forget(pool->entries[index].database);
+	pgnet_call_tries_forget(pool->entries[index].database);
 	pgnet_registry_release(pgnet_registry_at(index), true);
 }
 

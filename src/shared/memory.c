@@ -11,6 +11,7 @@
 #include "storage/shmem.h"
 
 #include "shared/area.h"
+#include "shared/call_tries.h"
 #include "shared/inflight_global.h"
 #include "shared/inflight_ids.h"
 #include "shared/lane_holds.h"
@@ -34,6 +35,7 @@ static const struct
 	{pgnet_area_memory_size, pgnet_area_memory_init},
 	{pgnet_lane_holds_memory_size, pgnet_lane_holds_memory_init},
 	{pgnet_pauses_memory_size, pgnet_pauses_memory_init},
+	{pgnet_call_tries_memory_size, pgnet_call_tries_memory_init},
 	{pgnet_quota_memory_size, pgnet_quota_memory_init},
 	{pgnet_prepared_memory_size, pgnet_prepared_memory_init},
 };

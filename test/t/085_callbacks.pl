@@ -163,6 +163,31 @@ subtest 'errors' => sub {
 	like(wait_called(-3), qr/invalid name syntax/, 'an empty name');
 };
 
+# What others do at the same time passes; sequences see what is rolled back.
+subtest 'conflicts' => sub {
+	sql('create sequence begun minvalue 0; create sequence failed; grant all on sequence begun, failed to app, other');
+	callback('conflict', <<'END', 'now bigint := extract(epoch from clock_timestamp()) * 1000;');
+	if (select not is_called from begun) then perform setval('begun', now); end if;
+	if now < (select last_value from begun) + 240 then raise exception sqlstate '40P01'; end if;
+	insert into seen (id) values (r.id);
+END
+	my $id = call_as('app', 'conflict');
+	is(wait_called($id), 'ok', 'a conflict of a quarter of a second is over before the last try');
+
+	# in one transaction, so that all of them wait when the first is called
+	callback('never', q(perform nextval('failed'); raise exception 'never' using errcode = '40001';));
+	callback('last', q(perform nextval('failed'); if currval('failed') < 3 then raise exception sqlstate '40001'; end if; insert into seen (id, note) values (r.id, 'last');));
+	sql("insert into net._http_response (id, role, callback) values (-11, 'app'::regrole, 'public.last'), (-12, 'app'::regrole, 'public.note'), (-13, 'other'::regrole, 'public.note');", 'select net.wake()');
+	is(wait_called($_), 'ok', "called: $_") for -11, -12, -13;
+	is(sql("select string_agg(id::text, ' ' order by xmin::text::bigint) ~ '-11\$' from seen where id between -13 and -11"), 't', 'others go on meanwhile');
+
+	# roles take turns in between
+	sql("select setval('failed', 100); insert into net._http_response (id, role, callback) select -100 - n, (array['app', 'other'])[1 + n % 2]::regrole, 'public.never' from generate_series(1, 40) as n; select net.wake()");
+	wait_sql('select count(*) from net._http_response where id < -100 and called is null', 0);
+	is(sql('select last_value from failed'), 100 + 3 * 40, 'each is tried three times');
+	is(sql("select string_agg(distinct callback_error, ', ') from net._http_response where id < -100"), 'never', '... and then has failed');
+};
+
 subtest 'time' => sub {
 	my $id = call_as('app', callback('sleep', 'perform pg_sleep(60);'));
 	is(wait_called($id), 'canceled after 1000 ms (pg_net.callback_timeout)', 'a call that takes long');
@@ -219,9 +244,12 @@ END
 subtest 'a process that dies' => sub {
 	sql('create function end_me() returns void security definer language sql as $$ select pg_terminate_backend(pg_backend_pid()), pg_sleep(60) $$');
 	my $id = call_as('app', callback('suicide', 'insert into seen (id) values (r.id); perform end_me();'));
+	my $conflict = call_as('app', 'never');
 	my $good = call_as('app', 'note');
 	is(wait_called($good), 'ok', 'others of the role are called');
 	is(wait_called($id), 'the process died in 3 calls', 'one that ends its process');
+	is(wait_called($conflict), 'never', 'one that fails for others');
+	is(sql("select callback_deaths is null from net._http_response where id = $conflict"), 't', '... was not counted, however often it was tried');
 	is(seen($id), 0, '... has done nothing');
 	is(sql("select callback_deaths from net._http_response where id = $id"), 3, '... and was counted');
 	is(sql("select callback_deaths is null from net._http_response where id = $good"), 't', 'others were not');

@@ -16,6 +16,7 @@
 
 #include "tables/callbacks/row_change.h"
 #include "tables/callbacks/waiting_calls.h"
+#include "tables/ids.h"
 #include "tables/local_setting.h"
 #include "tables/statement.h"
 
@@ -28,9 +29,10 @@ static PreparedStatement lock_oldest = {
 		   " AND r.role OPERATOR(pg_catalog.=) $1"
 		   " AND r.id OPERATOR(pg_catalog.>) $2"
 		   " AND (r.callback_deaths IS NOT NULL) OPERATOR(pg_catalog.=) $3"
+		   " AND r.id OPERATOR(pg_catalog.<>) ALL ($4)"
 		   " ORDER BY r.role, r.id LIMIT 1 FOR UPDATE SKIP LOCKED",
-	.nparams = 3,
-	.param_types = {OIDOID, INT8OID, BOOLOID}
+	.nparams = 4,
+	.param_types = {OIDOID, INT8OID, BOOLOID, INT8ARRAYOID}
 };
 
 /* The columns of lock_oldest, in order. */
@@ -109,11 +111,12 @@ static bool find_place(StatementSession *session, const WaitingCall *call,
 
 bool
 pgnet_waiting_call_lock(Oid role, int64 after, bool with_deaths,
-						WaitingCall *call)
+						const int64 *not_yet, int nnot_yet, WaitingCall *call)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Datum		values[] = {ObjectIdGetDatum(role), Int64GetDatum(after),
-					  BoolGetDatum(with_deaths)};
+					  BoolGetDatum(with_deaths),
+					  pgnet_ids_array(not_yet, nnot_yet)};
 	StatementSession session;
 	int			level = begin(&session);
 	bool		found = pgnet_statement_run(&session, &lock_oldest, values,

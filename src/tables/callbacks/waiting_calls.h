@@ -31,10 +31,12 @@ typedef struct WaitingCall
 } WaitingCall;
 
 /*
- * Lock the oldest row of a role whose id is higher than after, among those with
- * deaths or those without; false when there is none that nobody else holds.
+ * Lock the oldest row of a role whose id is higher than after and not among
+ * not_yet, among those with deaths or those without; false when there is none
+ * that nobody else holds.
  */
 extern bool pgnet_waiting_call_lock(Oid role, int64 after, bool with_deaths,
+									const int64 *not_yet, int nnot_yet,
 									WaitingCall *call);
 
 /* The whole row as a net._http_response, and that type. */
