@@ -91,6 +91,7 @@ typedef struct Turn
 	long		rest_ms;		/* when to look again for what there is not */
 	int64		charged_id;		/* a row with this call's death written down */
 	bool		called_any;		/* in this process */
+	bool		given_up;		/* it was taken for stuck, but is not */
 	bool		expired;		/* a row that was called with was due to go */
 	Backoff		backoff;
 
@@ -144,6 +145,7 @@ static void prepare(Turn *turn);
 static void write_failure(Turn *turn);
 static bool find_next_role(Turn *turn);
 static void look_for_role(Turn *turn);
+static bool can_be_next(const Turn *turn);
 static void have_expired(Turn *turn);
 static void wait_for_news(Turn *turn, long timeout_ms);
 static void handle_interrupts(void);
@@ -160,16 +162,17 @@ pgnet_turn_run(DatabaseState *database, Oid role)
 		CallResult	result = CALL_NONE;
 
 		pgnet_callbacks_take(database);
-		if (OidIsValid(role) && role != pgnet_callbacks_stuck_role(database))
+		if (OidIsValid(role) && !pgnet_callbacks_are_stuck(database, role))
 			result = pause_next(&turn) ? CALL_DONE : call_next(&turn);
 		if (result == CALL_DONE)
 			turn.idle_since = 0;
-		if (result == CALL_NONE ||
-			(result == CALL_DONE &&
-			 pgnet_clock_now() >= end_of_turn(&turn)))
+		if (!turn.given_up &&
+			(result == CALL_NONE ||
+			 (result == CALL_DONE &&
+			  pgnet_clock_now() >= end_of_turn(&turn))))
 			over = let_others(&turn, result);
 	}
-	if (!over)
+	if (!over && !turn.given_up)
 		pgnet_callbacks_hand_over(database, role);
 	have_expired(&turn);
 }
@@ -271,7 +274,7 @@ static bool
 goes_on(const Turn *turn)
 {
 	handle_interrupts();
-	return !ShutdownRequestPending &&
+	return !turn->given_up && !ShutdownRequestPending &&
 		!pgnet_database_snapshot(turn->database).workers_blocked &&
 		!pgnet_launcher_is_short();
 }
@@ -286,7 +289,7 @@ call_next(Turn *turn)
 	turn->called = turn->returned = false;
 	MemoryContextReset(turn->call_context);
 	error = run(turn, try_call);
-	pgnet_callbacks_end_call(turn->database);
+	turn->given_up = !pgnet_callbacks_end_call(turn->database);
 	if (error != NULL)
 		return deal_with_error(turn, error);
 	pgnet_backoff_succeeded(&turn->backoff);
@@ -433,7 +436,7 @@ pause_next(Turn *turn)
 	MemoryContextReset(turn->call_context);
 	turn->called_any = true;
 	error = run(turn, try_pause);
-	pgnet_callbacks_end_call(turn->database);
+	turn->given_up = !pgnet_callbacks_end_call(turn->database);
 	pgnet_session_discard();
 	pgnet_pausing_end(&turn->pausing, error);
 	return true;
@@ -667,30 +670,27 @@ find_next_role(Turn *turn)
 /*
  * TurnWork: find the next role that exists.  Rows of those that do not are
  * given up on the way.  The owner comes first while an endpoint is to be
- * paused, and stays if one is to be paused later.
+ * paused, and stays if one is to be paused later.  A role whose process is
+ * stuck waits for its end.
  */
 static void
 look_for_role(Turn *turn)
 {
 	Oid			after = turn->next_role;
-	Oid			stuck = pgnet_callbacks_stuck_role(turn->database);
-	bool		skipped_stuck = false;
+	int			nstuck = 0;
 
 	turn->next_role = owner_to_pause(turn, true);
-	turn->next_role_found = OidIsValid(turn->next_role) &&
-		turn->next_role != stuck;
+	turn->next_role_found = can_be_next(turn);
 	if (turn->next_role_found)
 		return;
-	while (pgnet_catalog_installed() &&
+	/* they are in a circle: those that are stuck come once */
+	while (nstuck <= PGNET_MAX_STUCK && pgnet_catalog_installed() &&
 		   pgnet_waiting_calls_next_role(after, &turn->next_role))
 	{
-		/* whose process is stuck waits for its end, and has had its turn */
-		if (OidIsValid(stuck) && turn->next_role == stuck)
+		if (pgnet_callbacks_are_stuck(turn->database, turn->next_role))
 		{
-			if (skipped_stuck)
-				break;
-			skipped_stuck = true;
-			after = stuck;
+			nstuck++;
+			after = turn->next_role;
 			continue;
 		}
 		turn->next_role_found = role_exists(turn->next_role);
@@ -699,8 +699,15 @@ look_for_role(Turn *turn)
 			return;
 	}
 	turn->next_role = owner_to_pause(turn, false);
-	turn->next_role_found = OidIsValid(turn->next_role) &&
-		turn->next_role != stuck;
+	turn->next_role_found = can_be_next(turn);
+}
+
+/* Is the next role any, and its process not stuck? */
+static bool
+can_be_next(const Turn *turn)
+{
+	return OidIsValid(turn->next_role) &&
+		!pgnet_callbacks_are_stuck(turn->database, turn->next_role);
 }
 
 /* Have the worker remove rows that were spared because they waited. */

@@ -24,6 +24,10 @@
 /* While there are too few processes, the log says so this often at most. */
 #define SAY_AGAIN_MS 600000
 
+/* What can be done about code that never lets PostgreSQL interrupt it. */
+#define END_THEM \
+	"If the function does not return, only an immediate shutdown ends it, after which the server recovers as after a crash."
+
 /* How much longer than a call may last a process is left alone. */
 #define LOOK_MS 8000
 
@@ -34,6 +38,7 @@ typedef struct CallbackEntry
 	BackgroundWorkerHandle *handle; /* of a process, or NULL */
 	Backoff		failed;
 	TimestampTz since;			/* needed; DT_NOEND: it is not */
+	pid_t		blocking_pid;	/* of which it was said that others wait */
 } CallbackEntry;
 
 struct CallbackPool
@@ -50,6 +55,7 @@ static void review(CallbackPool *pool, int index, TimestampTz now,
 				   TimestampTz *due);
 static void give_up_on_stuck(CallbackEntry *entry, DatabaseState *database,
 							 TimestampTz now, TimestampTz *due);
+static void say_blocked(CallbackEntry *entry, pid_t pid);
 static void reap(CallbackPool *pool, int index);
 static CallbackEntry *longest_waiting(CallbackPool *pool,
 									  const DatabaseList *list);
@@ -143,12 +149,15 @@ give_up_on_stuck(CallbackEntry *entry, DatabaseState *database,
 				 TimestampTz now, TimestampTz *due)
 {
 	CallbackStatus status = pgnet_database_snapshot(database).callbacks;
+	bool		replaced;
 	pid_t		pid;
 
-	if ((status.pid == 0 && entry->handle == NULL) || status.stuck_pid != 0)
+	if (status.pid == 0 && entry->handle == NULL)
 		return;
-	pid = pgnet_callbacks_give_up_on(database);
-	if (pid == 0)
+	pid = pgnet_callbacks_give_up_on(database, &replaced);
+	if (pid != 0 && !replaced)
+		say_blocked(entry, pid);
+	if (!replaced)
 	{
 		/* nobody says that a call begins: that would cost each one */
 		now = TimestampTzPlusMilliseconds(now, LOOK_MS);
@@ -159,10 +168,25 @@ give_up_on_stuck(CallbackEntry *entry, DatabaseState *database,
 	ereport(WARNING,
 			errmsg("a callback of pg_net cannot be ended: process %d of database %u",
 				   pid, entry->database),
-			errdetail("pg_stat_activity shows the function. Callbacks of other roles go on without it."));
+			errdetail("pg_stat_activity shows the function. Callbacks of other roles go on without it."),
+			errhint(END_THEM));
 	if (entry->handle != NULL)
 		pfree(entry->handle);
 	entry->handle = NULL;
+}
+
+/* Others wait for it.  Said once of each. */
+static void
+say_blocked(CallbackEntry *entry, pid_t pid)
+{
+	if (pid == entry->blocking_pid)
+		return;
+	entry->blocking_pid = pid;
+	ereport(WARNING,
+			errmsg("callbacks of pg_net are waiting: process %d of database %u cannot be ended, nor can %d others",
+				   pid, entry->database, PGNET_MAX_STUCK),
+			errdetail("pg_stat_activity shows the functions. Callbacks go on when one of these processes has ended."),
+			errhint(END_THEM));
 }
 
 /* Has the process ended, and well? */

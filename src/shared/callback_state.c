@@ -22,6 +22,7 @@ static bool claimed = false;
 static void announce(DatabaseState *database, Oid role, Oid owner,
 					 bool found);
 static void release(int code, Datum database);
+static StuckProcess *find_stuck(CallbackStatus *status, pid_t pid);
 
 void
 pgnet_callbacks_announce(DatabaseState *database, Oid role, Oid owner)
@@ -110,15 +111,17 @@ release(int code, Datum arg)
 	CallbackStatus *status = &database->callbacks;
 	TimestampTz now = pgnet_clock_now();
 	TimestampTz wall = GetCurrentTimestamp();
+	StuckProcess *stuck;
 
 	(void) code;
 	if (!claimed)
 		return;
 	claimed = false;
 	SpinLockAcquire(&database->mutex);
-	if (status->stuck_pid == MyProcPid)
+	stuck = find_stuck(status, MyProcPid);
+	if (stuck != NULL)
 	{
-		status->stuck_pid = 0;
+		stuck->pid = 0;
 		if (status->requested == DT_NOEND)
 			status->requested = now;
 		SpinLockRelease(&database->mutex);
@@ -140,6 +143,16 @@ release(int code, Datum arg)
 	SpinLockRelease(&database->mutex);
 	pgnet_database_broadcast(database);
 	pgnet_launcher_wake();
+}
+
+/* That with this pid, or one that is free (0); NULL: there is none. */
+static StuckProcess *
+find_stuck(CallbackStatus *status, pid_t pid)
+{
+	for (int i = 0; i < PGNET_MAX_STUCK; i++)
+		if (status->stuck[i].pid == pid)
+			return &status->stuck[i];
+	return NULL;
 }
 
 void
@@ -179,45 +192,54 @@ pgnet_callbacks_begin_call(DatabaseState *database, TimestampTz stuck_at)
 	SpinLockRelease(&database->mutex);
 }
 
-/* One that was stuck leaves the state to the process that took its place. */
-void
+bool
 pgnet_callbacks_end_call(DatabaseState *database)
 {
+	bool		given_up;
+
 	SpinLockAcquire(&database->mutex);
-	if (database->callbacks.pid == MyProcPid)
+	given_up = database->callbacks.pid != MyProcPid;
+	if (!given_up)
 		database->callbacks.calling = false;
 	SpinLockRelease(&database->mutex);
+	return !given_up;
 }
 
-Oid
-pgnet_callbacks_stuck_role(DatabaseState *database)
+bool
+pgnet_callbacks_are_stuck(DatabaseState *database, Oid role)
 {
 	CallbackStatus status = pgnet_database_snapshot(database).callbacks;
 
-	return status.stuck_pid != 0 && status.stuck_pid != MyProcPid ?
-		status.stuck_role :
-		InvalidOid;
+	for (int i = 0; i < PGNET_MAX_STUCK; i++)
+		if (status.stuck[i].pid != 0 && status.stuck[i].role == role)
+			return true;
+	return false;
 }
 
 pid_t
-pgnet_callbacks_give_up_on(DatabaseState *database)
+pgnet_callbacks_give_up_on(DatabaseState *database, bool *replaced)
 {
 	CallbackStatus *status = &database->callbacks;
 	TimestampTz now = pgnet_clock_now();
 	TimestampTz wall = GetCurrentTimestamp();
+	StuckProcess *stuck;
 	pid_t		pid = 0;
 
+	*replaced = false;
 	SpinLockAcquire(&database->mutex);
-	if (status->pid != 0 && status->calling && status->stuck_at <= now &&
-		status->stuck_pid == 0)
+	if (status->pid != 0 && status->calling && status->stuck_at <= now)
+		pid = status->pid;
+	stuck = pid != 0 ? find_stuck(status, 0) : NULL;
+	if (stuck != NULL)
 	{
-		pid = status->stuck_pid = status->pid;
-		status->stuck_role = status->served = status->role;
+		*stuck = (StuckProcess) {.pid = pid, .role = status->role};
+		status->served = status->role;
 		status->careful_until = wall;
 		status->pid = 0;
 		status->calling = false;
 		status->role = InvalidOid;
 		status->requested = now;
+		*replaced = true;
 	}
 	SpinLockRelease(&database->mutex);
 	return pid;

@@ -5,7 +5,9 @@
  *
  * A database has one such process at most, and that calls functions for one
  * role only.  The launcher starts it when rows wait.  When other roles' rows
- * wait as well, it hands over: it says whose turn is next, and ends.
+ * wait as well, it hands over: it says whose turn is next, and ends.  One that
+ * is stuck in a function is given up on: another one takes its place, which
+ * calls for other roles.
  */
 #ifndef PGNET_CALLBACK_STATE_H
 #define PGNET_CALLBACK_STATE_H
@@ -54,14 +56,15 @@ extern bool pgnet_callbacks_have_news(DatabaseState *database);
 
 /*
  * It begins to call a function, or is done; a death in between is unclean.  If
- * it is not done by then, it is stuck.
+ * it is not done by then, it is stuck.  False: it was given up on, and has to
+ * end without a word, as another one has taken its place.
  */
 extern void pgnet_callbacks_begin_call(DatabaseState *database,
 									   TimestampTz stuck_at);
-extern void pgnet_callbacks_end_call(DatabaseState *database);
+extern bool pgnet_callbacks_end_call(DatabaseState *database);
 
-/* The role whose process is stuck; InvalidOid: none is. */
-extern Oid	pgnet_callbacks_stuck_role(DatabaseState *database);
+/* Is a process of that role stuck?  Then no other one is to call for it. */
+extern bool pgnet_callbacks_are_stuck(DatabaseState *database, Oid role);
 
 /* Is a row made then to be called with carefully? */
 extern bool pgnet_callbacks_are_careful(DatabaseState *database,
@@ -74,10 +77,12 @@ extern void pgnet_callbacks_hand_over(DatabaseState *database, Oid role);
 extern void pgnet_callbacks_set_clean_exit(DatabaseState *database);
 
 /*
- * The launcher's side: if the process is stuck, another one may be started for
- * other roles.  Its pid, or 0: it is not, or there is one that is.
+ * The launcher's side: the pid of the process if it is stuck, otherwise 0.
+ * *replaced: another one may be started for other roles.  Not if that was done
+ * PGNET_MAX_STUCK times, and all of those are stuck still.
  */
-extern pid_t pgnet_callbacks_give_up_on(DatabaseState *database);
+extern pid_t pgnet_callbacks_give_up_on(DatabaseState *database,
+										bool *replaced);
 
 /* It is about to be started. */
 extern void pgnet_callbacks_mark_starting(DatabaseState *database);

@@ -76,6 +76,10 @@ pgnet_database_is_unused(DatabaseState *database, bool is_gone)
 
 	if (now.worker.pid != 0 || now.callbacks.pid != 0 || now.workers_blocked)
 		return false;
+	/* when they end, they look for themselves here */
+	for (int i = 0; i < PGNET_MAX_STUCK; i++)
+		if (now.callbacks.stuck[i].pid != 0)
+			return false;
 	return is_gone ||
 		(!now.keep_alive && now.start_requested == DT_NOEND &&
 		 now.next_due == DT_NOEND && now.callbacks.requested == DT_NOEND &&

@@ -52,6 +52,16 @@ typedef struct WorkerState
 	dsa_pointer inflight_ids;	/* see inflight_ids.c */
 } WorkerState;
 
+/* So many of them, in a database, others do without. */
+#define PGNET_MAX_STUCK 3
+
+/* A process that is in a function still, although it was to be ended. */
+typedef struct StuckProcess
+{
+	pid_t		pid;			/* 0: there is none */
+	Oid			role;			/* that it is for */
+} StuckProcess;
+
 /* Of the process that calls functions with responses: likewise. */
 typedef struct CallbackStatus
 {
@@ -66,8 +76,7 @@ typedef struct CallbackStatus
 	bool		looked;			/* a worker looked for rows that wait */
 	bool		calling;		/* it is in a function */
 	TimestampTz stuck_at;		/* if it is in that still */
-	pid_t		stuck_pid;		/* a process that was; 0: none */
-	Oid			stuck_role;		/* that it is for */
+	StuckProcess stuck[PGNET_MAX_STUCK];	/* those before it that are */
 	bool		clean_exit;		/* it leaves by itself, or was asked to */
 	Oid			connecting;		/* tries to connect as that role */
 	Oid			no_connection;	/* and could not as that one */

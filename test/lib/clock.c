@@ -2,7 +2,8 @@
  * clock.c -- a library to preload: the wall clock, so many seconds off.
  *
  * Seconds are in the file that PGNET_TEST_CLOCK names, an int64 that may
- * change any time.  Clocks that nobody can set are as they are.
+ * change any time.  Behind it is another one, by which clocks that nobody can
+ * set are ahead as well: so much time has passed.
  *
  * A timer of the wall clock never expires, but is cancelled when that file is
  * written to, as the kernel's are when the clock is set (timerfd_settime(2),
@@ -24,12 +25,12 @@
 /* The descriptor that stands for the timer: it watches the file. */
 static int	timer = -1;
 
-/* How far off the clock is. */
+/* How far off a clock is: the wall clock, or one that nobody can set. */
 static int64_t
-seconds_off(void)
+seconds_off(int is_wall)
 {
 	static const volatile int64_t *off;
-	static const int64_t none = 0;
+	static const int64_t none[2] = {0, 0};
 
 	if (off == NULL)
 	{
@@ -39,12 +40,12 @@ seconds_off(void)
 
 		if (fd >= 0)
 		{
-			file = mmap(NULL, sizeof(*off), PROT_READ, MAP_SHARED, fd, 0);
+			file = mmap(NULL, sizeof(none), PROT_READ, MAP_SHARED, fd, 0);
 			close(fd);
 		}
-		off = file == MAP_FAILED ? &none : file;
+		off = file == MAP_FAILED ? none : file;
 	}
-	return *off;
+	return is_wall ? off[0] + off[1] : off[1];
 }
 
 int
@@ -56,7 +57,7 @@ gettimeofday(struct timeval *restrict now, void *restrict zone)
 	if (real == NULL)
 		real = dlsym(RTLD_NEXT, "gettimeofday");
 	result = real(now, zone);
-	now->tv_sec += seconds_off();
+	now->tv_sec += seconds_off(1);
 	return result;
 }
 
@@ -70,7 +71,9 @@ clock_gettime(clockid_t which, struct timespec *now)
 		real = dlsym(RTLD_NEXT, "clock_gettime");
 	result = real(which, now);
 	if (which == CLOCK_REALTIME || which == CLOCK_REALTIME_COARSE)
-		now->tv_sec += seconds_off();
+		now->tv_sec += seconds_off(1);
+	if (which == CLOCK_MONOTONIC || which == CLOCK_MONOTONIC_COARSE)
+		now->tv_sec += seconds_off(0);
 	return result;
 }
 

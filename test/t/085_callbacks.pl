@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 
+use Clock;
 use Faults;
 use PgNetTest;
 use PostgreSQL::Test::Utils;
@@ -379,6 +380,53 @@ subtest 'too few processes' => sub {
 	my $pid = wait_process();
 	is(request($node, "select net.http_get('$url')", 4)->{status_code}, 200, 'a worker takes its place');
 	ok(!is_alive($pid), '... at once');
+};
+
+$node->stop;
+
+# Others do without three of them, but no more.  Time passes at once here, and
+# the functions return later.
+subtest 'many processes that cannot be ended' => sub {
+	my $clock = Clock->new or plan skip_all => 'no compiler to make the clock with';
+	my @roles = qw(one two three four five);
+	$node = $clock->given_to(sub { new_node('stuck', conf => "pg_net.callback_timeout = '60s'\nmax_worker_processes = 12") });
+	sql(map { "create role $_ nologin;" } @roles);
+	sql('create table seen (id bigint, note text); grant select, insert on seen to public;',
+		'create function note(r net._http_response) returns void language sql as $$ insert into seen values (r.id) $$');
+	callback("in_$_", 'insert into seen values (r.id); perform pg_advisory_xact_lock(1);') for @roles;
+	my $holder = $node->background_psql('postgres');
+	$holder->query_safe('select pg_advisory_lock(1)');
+
+	# have a role call a function that does not end in its time; its process
+	my $get_stuck = sub {
+		my ($role, $expected) = @_;
+		my $id = call_as($role, "in_$role");
+		my $pid = wait_inside("in_$role");
+		my $start = -s $node->logfile;
+		$clock->pass(100);
+		sql('select pg_reload_conf()');
+		wait_for("the log to say it of $role", sub { log_contains($node, qr/WARNING:  $expected: process $pid of /, $start) });
+		return ($id, $pid);
+	};
+	my $behind = call_as('one', 'in_one', due => q(now() + interval '1 hour'));
+	my @stuck = map { [ $get_stuck->($_, 'a callback of pg_net cannot be ended') ] } @roles[ 0 .. 2 ];
+	is(wait_called(call_as('four', 'note')), 'ok', 'others go on without three');
+	sql("select net.resend($behind)");
+	push @stuck, [ $get_stuck->('four', 'callbacks of pg_net are waiting') ];
+	my $waits = call_as('five', 'note');
+	is(sql("select count(*) from pg_stat_activity where backend_type = 'net callback'"), 4, 'not without four');
+	is(seen($waits), 0, '... for which they wait');
+	sql("select pg_terminate_backend($stuck[1][1])");
+	is(wait_called($waits), 'ok', 'until one of them ends');
+	ok(is_alive($stuck[3][1]), '... whichever');
+	is(seen($behind), 0, 'no process calls for a role whose process is stuck');
+
+	# the others return after all
+	$holder->quit;
+	is(wait_called($_), 'ok', 'a call that took too long succeeds') for $behind, map { $_->[0] } @stuck;
+	is(seen($_), 1, '... once') for $behind, map { $_->[0] } @stuck;
+	wait_for('its process to end', sub { !grep { is_alive($_->[1]) } @stuck });
+	is(wait_called(call_as($_, 'note')), 'ok', "then all is as before: $_") for @roles;
 };
 
 done_testing();
