@@ -62,12 +62,13 @@ source_files() {
 	else
 		find . -type f -not -path './.git/*' -not -path '*/tmp_check/*' -not -path './test/results/*' \
 			-not -path './output_iso/*' -not -path '*/node_modules/*' -not -name '*.o' -not -name '*.so' -not -name '*.bc' -not -name '*.d' \
-			-not -name '*.pyc' -not -name "$(built_sql)" -printf '%P\0'
+			-not -name '*.pyc' -not -name "$(built_sql)" -not -name 'pg_net--0*.sql' -printf '%P\0'
 	fi | perl -0lne 'print if -e || -l'
 }
 
-# The install script that make assembles: a build product beside real files.
-built_sql() { sed -n "s/^default_version = '\(.*\)'/pg_net--*\1.sql/p" pg_net.control; }
+# The install script that make assembles: a build product, as are those that
+# update from versions before 1.0, beside real files.
+built_sql() { sed -n "s/^default_version = '\(.*\)'/pg_net--\1.sql/p" pg_net.control; }
 
 # copy_tree DIR: a clean copy of the sources, owned by the unprivileged user.
 copy_tree() {
