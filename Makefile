@@ -22,6 +22,7 @@
 #   make valgrind             tests with every server process in memcheck
 #   make fuzz                 libFuzzer on what parses bytes of others
 #   make format               lay out the C sources (clang-format)
+#   make dist                 pg_net-VERSION.zip of the last commit, for PGXN
 #
 # make -f .../pg_net/Makefile builds in the folder it is called in.
 
@@ -160,10 +161,13 @@ analyze sanitize valgrind fuzz:
 format:
 	@$(here)dev/format
 
+dist:
+	git -C '$(here)' archive --prefix=pg_net-$(EXTVERSION)/ -o '$(CURDIR)/pg_net-$(EXTVERSION).zip' HEAD
+
 # the checks of make test that need no server; after make
 check-dev:
 	@for check in rooms symbols headers sources; do PG_CONFIG='$(PG_CONFIG)' dev/check-$$check || status=1; done; \
 		dev/format --check || [ $$? = 77 ] || status=1; exit $${status:-0}
 
-.PHONY: test matrix torture soak quickstart bench analyze sanitize valgrind fuzz format check-dev \
+.PHONY: test matrix torture soak quickstart bench analyze sanitize valgrind fuzz format dist check-dev \
 	install-documents uninstall-documents
