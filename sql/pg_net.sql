@@ -1245,6 +1245,7 @@ BEGIN
     WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
       AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pg_net') AND t.typowner <> owner::regrole
       AND (t.typtype IN ('b', 'd', 'e') OR EXISTS (SELECT FROM pg_class WHERE oid = t.typrelid AND relkind = 'c'))
+      AND NOT EXISTS (SELECT FROM pg_type AS element WHERE element.typarray = t.oid)
   LOOP
     EXECUTE format('ALTER %s %s OWNER TO %I', object.kind, object.name, owner);
   END LOOP;
