@@ -31,6 +31,15 @@ static PreparedStatement find_version = {
 		   " WHERE e.extname OPERATOR(pg_catalog.=) 'pg_net'",
 };
 
+static PreparedStatement find_update = {
+	.sql = "SELECT FROM pg_catalog.pg_extension AS e,"
+		   " pg_catalog.pg_extension_update_paths('pg_net') AS p"
+		   " WHERE e.extname OPERATOR(pg_catalog.=) 'pg_net'"
+		   " AND p.source OPERATOR(pg_catalog.=) e.extversion"
+		   " AND p.target OPERATOR(pg_catalog.=) '" PGNET_VERSION "'"
+		   " AND p.path IS NOT NULL",
+};
+
 /* There is no index. */
 static PreparedStatement read_rows = {
 	.sql = "SELECT q.id, q.method::pg_catalog.text, q.url, q.headers, q.body,"
@@ -82,6 +91,18 @@ static Job *read_job(const StatementSession *session, int number,
 static void insert(void *job);
 static void delete (void *job);
 static void say_not_stored(const Job *job, const ErrorData *error);
+
+bool
+pgnet_old_catalog_has_update(void)
+{
+	StatementSession session;
+	bool		found;
+
+	pgnet_statement_begin(&session, 0);
+	found = pgnet_statement_run(&session, &find_update, NULL, NULL) > 0;
+	pgnet_statement_end(&session);
+	return found;
+}
 
 char *
 pgnet_old_catalog_version(void)

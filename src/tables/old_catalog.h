@@ -18,6 +18,9 @@
 /* The version of the extension if its catalog is the old one; else NULL. */
 extern char *pgnet_old_catalog_version(void);
 
+/* Can that version be updated to this one? */
+extern bool pgnet_old_catalog_has_update(void);
+
 /*
  * Lock both tables until the transaction ends, without waiting, and act as
  * their owner with that search_path.  False: somebody else holds a lock, or the

@@ -130,7 +130,9 @@ is_served(void)
 					   version, get_database_name(MyDatabaseId),
 					   PGNET_VERSION),
 				errdetail("Requests of that database are sent as before; nothing that is new works there."),
-				errhint("Run ALTER EXTENSION pg_net UPDATE in that database."));
+				pgnet_old_catalog_has_update() ?
+					errhint("Run ALTER EXTENSION pg_net UPDATE in that database.") :
+					errhint("Update it to 0.20.4 first, with the files of 0.20.4."));
 	pgnet_transaction_commit();
 	return version != NULL;
 }

@@ -208,6 +208,18 @@ for my $version (qw(0.20.4 0.14.0))
 	wait_queue_empty($database);
 }
 
+# Another version of that catalog, for which there is no script.
+{
+	old_database('0.20.4', 'unknown');
+	sql_in('unknown', "set allow_system_table_mods = on; update pg_extension set extversion = '0.8.0' where extname = 'pg_net'");
+	my $offset = -s $node->logfile;
+	$node->restart;
+	wait_for('the log', sub { log_contains($node, qr/WARNING:  pg_net is 0\.8\.0 in database "unknown".*\n.*\n.*HINT:  Update it to 0\.20\.4 first/, $offset) });
+	my $id = sql_in('unknown', "select net.http_get('$url/echo/unknown')");
+	wait_queue_empty('unknown');
+	is(sql_in('unknown', "select status_code from net._http_response where id = $id"), 200, 'a version without an update is served');
+}
+
 # Whoever is too old is told so.
 like(failure(q(alter extension pg_net update to '0.18.0')), qr/no update path/, 'no way back');
 
