@@ -1,5 +1,5 @@
 /*
- * engine_settings.c -- handing the settings to the engine.
+ * engine_settings.c -- handing the settings to the engine and the lanes.
  *
  * Runs in: workers.
  */
@@ -8,16 +8,49 @@
 #include "utils/memutils.h"
 
 #include "settings.h"
+#include "worker/descriptors.h"
 #include "worker/engine_settings.h"
 
+static void set_defaults(HttpEngine *engine);
 static HttpDefaults read_settings(void);
+static void say_disabled(void);
+
+HttpEngine *
+pgnet_engine_settings_create(Account *account)
+{
+	int			max_in_flight =
+		pgnet_descriptors_for(pgnet_setting_max_in_flight);
+	const char *error = NULL;
+	HttpEngine *engine = pgnet_engine_create(TopMemoryContext, account,
+											 max_in_flight, &error);
+
+	if (engine == NULL)
+		ereport(FATAL,
+				errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+				errmsg("pg_net worker could not start: %s", error));
+	return engine;
+}
+
+void
+pgnet_engine_settings_apply(HttpEngine *engine, Lanes *lanes)
+{
+	LaneLimits	limits = {
+		.in_flight = pgnet_descriptors_for(pgnet_setting_max_in_flight),
+		.in_flight_per_lane = pgnet_setting_max_in_flight_per_host,
+	};
+
+	set_defaults(engine);
+	pgnet_engine_set_max_in_flight(engine, limits.in_flight);
+	pgnet_lanes_set_limits(lanes, limits);
+	say_disabled();
+}
 
 /*
  * Strings are copied, because a reload frees those of settings.c.  The copies
  * before are deleted when the engine has the new ones.
  */
-void
-pgnet_engine_settings_apply(HttpEngine *engine)
+static void
+set_defaults(HttpEngine *engine)
 {
 	static MemoryContext current = NULL;
 	MemoryContext old = current;
@@ -59,8 +92,9 @@ read_settings(void)
 	};
 }
 
-void
-pgnet_engine_settings_say_disabled(void)
+/* Once, and once more when it is over. */
+static void
+say_disabled(void)
 {
 	static bool said_off = false;
 

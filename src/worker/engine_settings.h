@@ -1,5 +1,5 @@
 /*
- * engine_settings.h -- handing the settings to the engine.
+ * engine_settings.h -- handing the settings to the engine and the lanes.
  *
  * Runs in: workers.
  */
@@ -9,11 +9,15 @@
 #include "postgres.h"
 
 #include "http/engine.h"
+#include "worker/lanes.h"
 
-/* Give the engine copies of the current settings. */
-extern void pgnet_engine_settings_apply(HttpEngine *engine);
+/* Make an engine with room for what the settings allow; FATAL if that fails. */
+extern HttpEngine *pgnet_engine_settings_create(Account *account);
 
-/* Log that nothing is sent because of pg_net.enabled, or that it is again. */
-extern void pgnet_engine_settings_say_disabled(void);
+/*
+ * Give the engine and the lanes copies of the current settings.  Logs it if
+ * nothing is sent because of pg_net.enabled, or if it is again.
+ */
+extern void pgnet_engine_settings_apply(HttpEngine *engine, Lanes *lanes);
 
 #endif							/* PGNET_ENGINE_SETTINGS_H */

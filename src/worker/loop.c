@@ -28,7 +28,6 @@
 #include "shared/quota.h"
 #include "tables/catalog.h"
 #include "tables/transaction.h"
-#include "worker/descriptors.h"
 #include "worker/engine_settings.h"
 #include "worker/loop.h"
 
@@ -59,7 +58,6 @@ typedef struct QuotaGiven
 } QuotaGiven;
 
 static void loop_init(Loop *loop, WorkerState *worker);
-static HttpEngine *create_engine(Loop *loop);
 static void begin_cycle(Loop *loop);
 static void apply_settings(Loop *loop);
 static void unload(Loop *loop);
@@ -120,7 +118,7 @@ loop_init(Loop *loop, WorkerState *worker)
 										ALLOCSET_DEFAULT_SIZES);
 	pgnet_jobs_init(&loop->jobs, worker);
 	loop->lanes = pgnet_lanes_create(TopMemoryContext, &loop->jobs);
-	loop->engine = create_engine(loop);
+	loop->engine = pgnet_engine_settings_create(&loop->jobs.account);
 	pgnet_recorder_init(&loop->recorder);
 	loop->order = pgnet_order_create(TopMemoryContext, loop->lanes);
 	loop->quarantine = pgnet_quarantine_create(TopMemoryContext, &loop->jobs,
@@ -152,24 +150,6 @@ loop_init(Loop *loop, WorkerState *worker)
 	pgnet_worker_set_ready(worker);
 }
 
-/* Throws FATAL if libcurl cannot be used. */
-static HttpEngine *
-create_engine(Loop *loop)
-{
-	const char *error = NULL;
-	HttpEngine *engine;
-	int			max_in_flight;
-
-	max_in_flight = pgnet_descriptors_for(pgnet_setting_max_in_flight);
-	engine = pgnet_engine_create(TopMemoryContext, &loop->jobs.account,
-								 max_in_flight, &error);
-	if (engine == NULL)
-		ereport(FATAL,
-				errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
-				errmsg("pg_net worker could not start: %s", error));
-	return engine;
-}
-
 /* Interrupts, settings, memory, time. */
 static void
 begin_cycle(Loop *loop)
@@ -199,17 +179,9 @@ begin_cycle(Loop *loop)
 static void
 apply_settings(Loop *loop)
 {
-	LaneLimits	limits = {
-		.in_flight = pgnet_descriptors_for(pgnet_setting_max_in_flight),
-		.in_flight_per_lane = pgnet_setting_max_in_flight_per_host,
-	};
-
-	pgnet_engine_settings_apply(loop->engine);
-	pgnet_engine_set_max_in_flight(loop->engine, limits.in_flight);
-	pgnet_lanes_set_limits(loop->lanes, limits);
+	pgnet_engine_settings_apply(loop->engine, loop->lanes);
 	pgnet_expiry_look_now(&loop->expiry);
 	pgnet_storage_forget(&loop->storage);
-	pgnet_engine_settings_say_disabled();
 }
 
 /* What is not sent yet has to be loaded again: its row may have changed. */

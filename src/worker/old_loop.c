@@ -20,7 +20,6 @@
 #include "tables/old_catalog.h"
 #include "tables/transaction.h"
 #include "worker/activity.h"
-#include "worker/descriptors.h"
 #include "worker/engine_settings.h"
 #include "worker/lanes.h"
 #include "worker/lifetime.h"
@@ -72,7 +71,6 @@ typedef void (*OldWork) (OldLoop *loop);
 
 static bool is_served(void);
 static void begin(OldLoop *loop, WorkerState *worker, char *search_path);
-static void apply_settings(OldLoop *loop);
 static void begin_cycle(OldLoop *loop);
 static void take_news(OldLoop *loop);
 static void read_rows(OldLoop *loop);
@@ -140,8 +138,6 @@ is_served(void)
 static void
 begin(OldLoop *loop, WorkerState *worker, char *search_path)
 {
-	const char *error = NULL;
-
 	*loop = (OldLoop) {
 		.worker = worker,
 		.search_path = search_path,
@@ -156,32 +152,11 @@ begin(OldLoop *loop, WorkerState *worker, char *search_path)
 										   ALLOCSET_SMALL_SIZES);
 	pgnet_jobs_init(&loop->jobs, worker);
 	loop->lanes = pgnet_lanes_create(TopMemoryContext, &loop->jobs);
-	loop->engine =
-		pgnet_engine_create(TopMemoryContext, &loop->jobs.account,
-							pgnet_descriptors_for(pgnet_setting_max_in_flight),
-							&error);
-	if (loop->engine == NULL)
-		ereport(FATAL,
-				errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
-				errmsg("pg_net worker could not start: %s", error));
-	apply_settings(loop);
+	loop->engine = pgnet_engine_settings_create(&loop->jobs.account);
+	pgnet_engine_settings_apply(loop->engine, loop->lanes);
 	pgnet_activity_init(&loop->activity);
 	pgnet_lifetime_init(&loop->lifetime, worker, pgnet_clock_now());
 	pgnet_worker_set_ready(worker);
-}
-
-static void
-apply_settings(OldLoop *loop)
-{
-	LaneLimits	limits = {
-		.in_flight = pgnet_descriptors_for(pgnet_setting_max_in_flight),
-		.in_flight_per_lane = pgnet_setting_max_in_flight_per_host,
-	};
-
-	pgnet_engine_settings_apply(loop->engine);
-	pgnet_engine_set_max_in_flight(loop->engine, limits.in_flight);
-	pgnet_lanes_set_limits(loop->lanes, limits);
-	pgnet_engine_settings_say_disabled();
 }
 
 static void
@@ -193,7 +168,7 @@ begin_cycle(OldLoop *loop)
 	{
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
-		apply_settings(loop);
+		pgnet_engine_settings_apply(loop->engine, loop->lanes);
 	}
 	MemoryContextReset(loop->cycle);
 	MemoryContextSwitchTo(loop->cycle);
