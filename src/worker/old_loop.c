@@ -300,7 +300,9 @@ store(OldLoop *loop)
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &loop->finished)
+	{
 		pgnet_old_response_store(dlist_container(Job, node, iter.cur));
+	}
 }
 
 static void
