@@ -20,6 +20,9 @@ our @EXPORT = qw(fault_kinds run_rounds seed faults_node kill_postmaster);
 # Load goes on for this long at most between two faults.
 use constant LONGEST_PEACE => 0.6;
 
+# The postmaster sees at once that a process was killed.
+use constant LONGEST_CRASH => 10;
+
 use constant RESTARTS_IN_A_ROW => 10;
 
 # A worker with requests in flight takes 0.5 s to leave.
@@ -87,14 +90,32 @@ sub run_rounds
 sub kill_process
 {
 	my ($node, $which) = @_;
-	my $log_offset = -s $node->logfile;
-	my $pid = wait_for("a process where $which", sub {
-		sql_in($node, 'postgres', "select pid from pg_stat_activity where $which order by random() limit 1");
-	});
 
-	kill 'KILL', $pid;
-	wait_for('the crash to be seen', sub {
-		log_contains($node, qr/reinitializing/, $log_offset);
+	return crash($node, sub { random_pid($node, $which) });
+}
+
+# The pid of a process of the server, at random; '' if there is none.
+sub random_pid
+{
+	my ($node, $which) = @_;
+	return sql_in($node, 'postgres', "select pid from pg_stat_activity where $which order by random() limit 1");
+}
+
+# kill -9 a process whose pid this sub returns, once there is one, and wait until
+# the server has started anew.
+sub crash
+{
+	my ($node, $find) = @_;
+	my $log_offset = -s $node->logfile;
+
+	wait_for('a process to kill', sub {
+		my $pid = $find->() or return;
+
+		kill 'KILL', $pid;
+		# it may just have ended by itself
+		return eval {
+			wait_for('the crash to be seen', sub { log_contains($node, qr/reinitializing/, $log_offset) }, LONGEST_CRASH);
+		};
 	});
 	wait_for('the server to be back', sub {
 		log_contains($node, qr/ready to accept connections/, $log_offset);
@@ -105,35 +126,24 @@ sub kill_process
 sub terminate_worker
 {
 	my ($node) = @_;
+	my $pid = current_worker($node);
 
-	return replaced($node, "pg_terminate_backend(@{[ current_worker($node) ]})");
-}
-
-# Call a function that ends the worker, which it does after a while; a sub that
-# waits until there is a new one.
-sub replaced
-{
-	my ($node, $call) = @_;
-	my ($asked) = split /\|/, sql_in($node, 'postgres', "select clock_timestamp(), $call");
-
-	return sub {
-		wait_for('a new worker', sub {
-			sql_in($node, 'postgres', 'select 1 from pg_stat_activity'
-				  . " where backend_type = 'pg_net worker' and backend_start > '$asked'");
-		});
-	};
+	sql_in($node, 'postgres', "select pg_terminate_backend($pid)");
+	return sub { next_worker($node, $pid) };
 }
 
 sub restart_worker
 {
 	my ($node) = @_;
 
-	for (2 .. RESTARTS_IN_A_ROW)
+	for (1 .. RESTARTS_IN_A_ROW)
 	{
-		sql_in($node, 'postgres', 'select net.worker_restart()');
 		sleep rand LONGEST_RESTART_PAUSE;
+		sql_in($node, 'postgres', 'select net.worker_restart()');
 	}
-	return replaced($node, 'net.worker_restart()');
+	# it does not run again before the last one that was ended has left
+	my $timeout = $PostgreSQL::Test::Utils::timeout_default;
+	return sub { sql_in($node, 'postgres', "set statement_timeout = '${timeout}s';", 'select net.wait_until_running()') };
 }
 
 # A smart stop waits for the sessions to leave.
