@@ -9,8 +9,9 @@
 #   make matrix               make test on other releases of Debian; SUITES=
 #                             names them (trixie sid)
 #   make torture              hundreds of faults under load, and the ledger of
-#                             what was sent; after make install, not as root;
-#                             ROUNDS=, SECONDS= and PGNET_SEED= bound it
+#                             what was sent and called; after make install, not
+#                             as root; ROUNDS=, SECONDS= and PGNET_SEED= bound
+#                             it
 #   make soak                 the same load for SECONDS= (3600), and whether
 #                             memory, descriptors and tables grew; likewise
 #   make quickstart           a private server to play with

@@ -12,6 +12,7 @@ use Exporter qw(import);
 use Ledger;
 use PgNetTest;
 use PostgreSQL::Test::Utils;
+use Session;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -19,6 +20,9 @@ our @EXPORT = qw(fault_kinds run_rounds seed faults_node kill_postmaster);
 
 # Load goes on for this long at most between two faults.
 use constant LONGEST_PEACE => 0.6;
+
+# What waits to be called may have been called when a lock is there.
+use constant LONGEST_LOCK => 1;
 
 # The postmaster sees at once that a process was killed.
 use constant LONGEST_CRASH => 10;
@@ -28,16 +32,25 @@ use constant RESTARTS_IN_A_ROW => 10;
 # A worker with requests in flight takes 0.5 s to leave.
 use constant LONGEST_RESTART_PAUSE => 0.2;
 
+my $callback = "backend_type = 'net callback'";
+
 my %faults = (
 	'kill -9 worker' => sub { kill_process($_[0], "backend_type = 'pg_net worker'") },
 	'kill -9 launcher' => sub { kill_process($_[0], "backend_type = 'net launcher'") },
 	'kill -9 backend' => sub { kill_process($_[0], "application_name = 'ledger'") },
+	'kill -9 before call' => sub { kill_waiting_callback($_[0], 'exclusive') },
+	'kill -9 in call' => sub { kill_process($_[0], "$callback and wait_event = 'PgSleep'") },
+	'kill -9 after call' => sub { kill_waiting_callback($_[0], 'share') },
+	'terminate callback' => \&terminate_callback,
 	'terminate worker' => \&terminate_worker,
 	'worker_restart' => \&restart_worker,
 	'stop -m fast' => sub { $_[0]->stop('fast'); $_[0]->start; },
 	'stop -m immediate' => sub { $_[0]->stop('immediate'); $_[0]->start; },
 	'stop -m smart' => \&stop_smart,
 	'kill -9 postmaster' => \&kill_postmaster);
+
+# Faults at which the worker goes on.
+my %spares_requests = ('terminate callback' => 1);
 
 sub fault_kinds { return sort keys %faults }
 
@@ -79,7 +92,7 @@ sub run_rounds
 		@kinds = sort { $a->[0] <=> $b->[0] } map { [ rand, $_ ] } fault_kinds() unless @kinds;
 		my $kind = (shift @kinds)->[1];
 		sleep rand LONGEST_PEACE;
-		$ledger->fault($kind, sub { $faults{$kind}->($node, $ledger) });
+		$ledger->fault($kind, sub { $faults{$kind}->($node, $ledger) }, spares_requests => $spares_requests{$kind});
 		last if time > $deadline;
 	}
 	return;
@@ -101,6 +114,25 @@ sub random_pid
 	return sql_in($node, 'postgres', "select pid from pg_stat_activity where $which order by random() limit 1");
 }
 
+# kill -9 the process of the callbacks as it waits for a lock of the responses
+# that this mode is in the way of.  It locks a row before it calls the function,
+# and changes that afterwards.
+sub kill_waiting_callback
+{
+	my ($node, $mode) = @_;
+	my $session = Session->new($node, 'postgres');
+
+	return crash($node, sub {
+		# while the lock is held no response is stored
+		return '' unless $session->query('select id from net._http_response where callback is not null and called is null limit 1');
+		$session->query('begin');
+		$session->query("lock table net._http_response in $mode mode");
+		my $pid = eval { wait_for('the lock', sub { random_pid($node, "$callback and wait_event_type = 'Lock'") }, LONGEST_LOCK) };
+		$session->query('rollback') unless $pid;
+		return $pid;
+	});
+}
+
 # kill -9 a process whose pid this sub returns, once there is one, and wait until
 # the server has started anew.
 sub crash
@@ -119,6 +151,17 @@ sub crash
 	});
 	wait_for('the server to be back', sub {
 		log_contains($node, qr/ready to accept connections/, $log_offset);
+	});
+	return;
+}
+
+# End the process of the callbacks, perhaps in a call.
+sub terminate_callback
+{
+	my ($node) = @_;
+
+	wait_for('a process of callbacks', sub {
+		sql_in($node, 'postgres', "select pg_terminate_backend(pid) from pg_stat_activity where $callback");
 	});
 	return;
 }

@@ -1,9 +1,11 @@
-# Ledger.pm -- was every committed request sent, and none for nothing?
+# Ledger.pm -- was every committed request sent, and none for nothing?  Was every
+# callback's effect there once?
 #
-# Two ledgers are kept.  The server's: every arrival, with its time.  The
-# senders': a row in the table ledger for each request, committed with it, and
-# a file of the keys whose commit was acknowledged.  In between the test does
-# harm; check() compares.
+# Two ledgers are kept.  The server's: every arrival, with its time and message
+# id.  The senders': a row in the table ledger for each request, committed with
+# it, and a file of the keys whose commit was acknowledged.  In between the test
+# does harm; check() compares.  Callbacks write the ids of their requests into
+# the table effect, which takes each as often as it comes.
 
 package Ledger;
 
@@ -23,6 +25,13 @@ my $lib_dir = dirname(abs_path(__FILE__));
 # Clocks of two processes are compared.
 use constant CLOCK_SECONDS => 0.1;
 
+# What must not happen, in the words of report().
+my @wrongs = (
+	'lost', 'delivered without being asked', 'acknowledged, not committed',
+	'responses missing or too many', 'ids used twice', 'message ids that changed',
+	'callbacks run twice', 'callbacks lost', 'effects of callbacks that failed',
+	'arrived again without a fault', 'arrived again after the response was stored');
+
 # Set the tables of a node up, logged, and start sessions that send.
 #
 # Options: sessions (3), seed.
@@ -41,11 +50,26 @@ sub new
 	  },
 	  $class;
 
+	# callbacks fail on purpose, always or now and then, when they have done their
+	# work already
 	sql_in($node, 'postgres', <<'END');
 alter table net.http_request_queue set logged;
 alter table net._http_response set logged;
 create table ledger (key text primary key, id bigint not null,
-                     at timestamptz not null default clock_timestamp());
+                     at timestamptz not null default clock_timestamp(),
+                     callback text, keep boolean not null default true);
+create table effect (id bigint not null, at timestamptz not null default clock_timestamp());
+create role ledger_a nologin;
+create role ledger_b nologin;
+grant select, insert on ledger, effect to ledger_a, ledger_b;
+create function ledger_note(r net._http_response) returns void language sql as
+  'insert into public.effect (id) values (r.id)';
+create function ledger_slow(r net._http_response) returns void language plpgsql as
+  'begin perform pg_sleep(random() * 0.03); perform public.ledger_note(r); perform pg_sleep(random() * 0.03); end';
+create function ledger_fail(r net._http_response) returns void language plpgsql as
+  'begin perform public.ledger_note(r); raise ''on purpose''; end';
+create function ledger_conflict(r net._http_response) returns void language plpgsql as
+  'begin perform public.ledger_note(r); if random() < 0.3 then raise ''on purpose'' using errcode = ''40001''; end if; end';
 END
 	$self->start_senders;
 	return $self;
@@ -96,10 +120,12 @@ sub stop_senders
 # Do harm, and wait until a request that was queued afterwards arrives.
 # The deed must return when the server takes connections again; when the harm is
 # not over by then it returns a sub that waits until it is.
+#
+# Options: spares_requests (no request may be repeated for it).
 sub fault
 {
-	my ($self, $kind, $deed) = @_;
-	my %fault = (kind => $kind, start => time);
+	my ($self, $kind, $deed, %opts) = @_;
+	my %fault = (kind => $kind, start => time, %opts);
 
 	my $wait = $deed->();
 	$fault{end} = time;
@@ -128,8 +154,8 @@ sub probe
 	return;
 }
 
-# Stop sending, wait until all is answered, and compare.  Returns what was
-# found, a hash of counts; see report() for the faults.
+# Stop sending, wait until all is answered and called, and compare.  report()
+# says what was found.
 sub check
 {
 	my ($self) = @_;
@@ -141,53 +167,64 @@ sub check
 	{
 		sql_in($node, 'postgres', "commit prepared '$gid'");
 	}
-	ok(eval { $self->wait_until_sent }, 'nothing is stuck') or diag($@);
+	ok(eval { $self->wait_until_over }, 'nothing is stuck') or diag($@);
 
 	$self->{requests} = $self->read_sent;
 	$self->{arrivals} = $self->read_arrivals;
-	my $found = $self->compare;
-	diag("not explained: $_") for splice @{ $self->{unexplained} // [] }, 0, 20;
-	is($found->{$_}, 0, $_)
-	  for 'committed, never arrived', 'arrived, never committed',
-	  'acknowledged, not committed', 'without exactly one response',
-	  'ids used twice', 'arrived again without a fault', 'arrived again after the response was stored';
+	my $found = $self->{found} = $self->compare;
+	for my $wrong (@wrongs)
+	{
+		my @wrong = @{ $found->{$wrong} };
+		is(@wrong, 0, $wrong) or diag(join "\n", map { "  $_" } splice @wrong, 0, 20);
+	}
 	cmp_ok($found->{committed}, '>', 0, "$found->{committed} were committed");
-	return $found;
+	cmp_ok($found->{'with a callback'}, '>', 0, "$found->{'with a callback'} of them with a callback");
+	return;
 }
 
-# Wait until the queue is empty, as long as it gets shorter: what was in flight
-# at two deaths is sent one at a time.
-sub wait_until_sent
+# Wait until nothing is queued, or waits to be called, as long as that gets less:
+# what was in flight at two deaths is sent one at a time.
+sub wait_until_over
 {
 	my ($self) = @_;
-	my $queued = sub { sql_in($self->{node}, 'postgres', 'select count(*) from net.http_request_queue') };
+	my $waiting = sub {
+		sql_in($self->{node}, 'postgres', 'select (select count(*) from net.http_request_queue)'
+			  . ' + (select count(*) from net._http_response where callback is not null and called is null)');
+	};
 
-	while ((my $before = $queued->()) > 0)
+	while ((my $before = $waiting->()) > 0)
 	{
-		wait_for("fewer requests than $before to be queued", sub { $queued->() < $before });
+		wait_for("fewer than $before to wait", sub { $waiting->() < $before });
 	}
 	return 1;
 }
 
-# What is committed: by key, a hash of id, at, responses and stored.
+# What is committed: by key, a hash of id, at, callback and keep as they were asked
+# for, responses (how many), error (of the request), effects (how many),
+# callback_error, and stored (when its response was there at the latest).
 sub read_sent
 {
 	my ($self) = @_;
+	my @columns = qw(id at callback keep responses error effects callback_error stored);
 	my %requests;
 
 	for (split /\n/, sql_in($self->{node}, 'postgres', <<'END'))
-select key, l.id, extract(epoch from at), count(r.id), extract(epoch from max(r.created))
-from ledger as l left join net._http_response as r using (id)
-group by key
+select key, l.id, extract(epoch from l.at), l.callback, l.keep, coalesce(r.count, 0), r.error, coalesce(e.count, 0),
+       r.callback_error, extract(epoch from least(r.created, e.at))
+from ledger as l
+  left join (select id, count(*), min(created) as created, max(error_msg) as error, max(callback_error) as callback_error
+             from net._http_response group by id) as r using (id)
+  left join (select id, count(*), min(at) as at from effect group by id) as e using (id)
 END
 	{
-		my ($key, @values) = split /\|/;
-		@{ $requests{$key} }{qw(id at responses stored)} = @values;
+		my ($key, @values) = split /\|/, $_, 1 + @columns;
+		@{ $requests{$key} }{@columns} = @values;
 	}
 	return \%requests;
 }
 
-# What arrived: by key, its times.  The server told so many to be sent again.
+# What arrived: by key, its times; and its message ids, '-' for none.  The server
+# told so many to be sent again.
 sub read_arrivals
 {
 	my ($self) = @_;
@@ -197,6 +234,8 @@ sub read_arrivals
 	{
 		next unless $_->[2] =~ m{^/ledger/([^?]+)(?:.*fails=(\d+))?};
 		push @{ $arrivals{$1} }, $_->[0];
+		$self->{message_ids}{$1}{ $_->[3] } = 1;
+		$self->{is_scheduled}{$1} = defined $2;
 		$self->{to_be_repeated}{$1} = $2 // 0;
 	}
 	return \%arrivals;
@@ -211,31 +250,95 @@ sub acknowledged
 	  map { split /\n/, slurp_file("$self->{dir}/s$_") } 1 .. $self->{started};
 }
 
-# Compare the two ledgers.
+# Compare the two ledgers: how much was asked for, and a list of keys or ids for
+# each of @wrongs.
 sub compare
 {
 	my ($self) = @_;
 	my ($requests, $arrivals) = @$self{qw(requests arrivals)};
-	my @keys = keys %$requests;
+	my @keys = sort keys %$requests;
 	my (%id_seen, %found);
 
 	$id_seen{ $_->{id} }++ for values %$requests;
 	$id_seen{ $_->[1] }++ for grep { !$requests->{ $_->[0] } } $self->acknowledged;
 
 	$found{committed} = @keys;
-	$found{'committed, never arrived'} = grep { !$arrivals->{$_} } @keys;
-	$found{'arrived, never committed'} = grep { !$requests->{$_} } keys %$arrivals;
+	$found{lost} = [ grep { !$arrivals->{$_} } @keys ];
+	$found{'delivered without being asked'} = [ grep { !$requests->{$_} } sort keys %$arrivals ];
 	$found{'acknowledged, not committed'} =
-	  grep { my $sent = $requests->{ $_->[0] }; !$sent || $sent->{id} != $_->[1] } $self->acknowledged;
-	$found{'without exactly one response'} = grep { $requests->{$_}{responses} != 1 } @keys;
-	$found{'ids used twice'} = grep { $_ > 1 } values %id_seen;
-	$found{'arrived again without a fault'} = 0;
-	$found{'arrived again after the response was stored'} = grep {
-		my $stored = $requests->{$_} && $requests->{$_}{stored};
-		$stored && $arrivals->{$_}[-1] > $stored + CLOCK_SECONDS
-	} keys %$arrivals;
+	  [ map { $_->[0] } grep { my $sent = $requests->{ $_->[0] }; !$sent || $sent->{id} != $_->[1] } $self->acknowledged ];
+	$found{'responses missing or too many'} = [ grep { !has_response_if_kept($requests->{$_}) } @keys ];
+	$found{'ids used twice'} = [ grep { $id_seen{$_} > 1 } sort keys %id_seen ];
+	$found{'message ids that changed'} = [ $self->changed_message_ids ];
+	$found{'arrived again without a fault'} = [ $self->not_explained ];
+	$found{'arrived again after the response was stored'} = [ grep {
+			my $stored = $requests->{$_} && $requests->{$_}{stored};
+			$stored && $arrivals->{$_}[-1] > $stored + CLOCK_SECONDS
+		} sort keys %$arrivals ];
+	return { %found, $self->compare_callbacks };
+}
 
-	for my $key (keys %$arrivals)
+# Has a request one response, or none if that was not to be kept?
+sub has_response_if_kept
+{
+	my ($request) = @_;
+	my $kept = $request->{keep} eq 't' || $request->{error} ne '' || $request->{callback_error} ne '';
+
+	return $request->{responses} == ($kept ? 1 : 0);
+}
+
+# Keys whose message id is not the same at each arrival, or not of the form that
+# all share; those that have a schedule have one.
+sub changed_message_ids
+{
+	my ($self) = @_;
+	my $requests = $self->{requests};
+	my ($installation, @changed);
+
+	for my $key (grep { $requests->{$_} } sort keys %{ $self->{arrivals} })
+	{
+		my @ids = keys %{ $self->{message_ids}{$key} };
+		my ($of) = $ids[0] =~ /^msg_([0-9a-f]{12})_$requests->{$key}{id}$/;
+
+		$installation //= $of;
+		next if @ids == 1 && ($self->{is_scheduled}{$key} ? ($of // '') eq ($installation // '-') : $ids[0] eq '-');
+		push @changed, join ' ', $key, @ids;
+	}
+	return @changed;
+}
+
+# What compare() says of callbacks.  A call that fails on purpose leaves the error
+# and no effect; one at which its process died too often is given up.
+sub compare_callbacks
+{
+	my ($self) = @_;
+	my $requests = $self->{requests};
+	my @called = grep { $requests->{$_}{callback} ne '' } sort keys %$requests;
+	my $given_up = sub { $requests->{ $_[0] }{callback_error} =~ /^the process died in \d+ calls$/ };
+	my $may_fail = sub {
+		my $request = $requests->{ $_[0] };
+		return $request->{callback} =~ /fail|conflict/ && $request->{callback_error} eq 'on purpose';
+	};
+	my @lost = grep { !$requests->{$_}{effects} && !$may_fail->($_) && !$given_up->($_) } @called;
+
+	return (
+		'with a callback' => scalar @called,
+		'callbacks given up for deaths' => scalar(grep { $given_up->($_) } @called),
+		'callbacks run twice' => [ grep { $requests->{$_}{effects} > 1 } sort keys %$requests ],
+		'callbacks lost' => [ map { "$_: $requests->{$_}{callback}: $requests->{$_}{callback_error}" } @lost ],
+		'effects of callbacks that failed' =>
+		  [ grep { $requests->{$_}{effects} && $requests->{$_}{callback_error} ne '' } sort keys %$requests ]);
+}
+
+# What arrived once more than the server asked for, and no fault explains: keys
+# and times.  Those that one does are counted there.
+sub not_explained
+{
+	my ($self) = @_;
+	my $arrivals = $self->{arrivals};
+	my @not_explained;
+
+	for my $key (sort keys %$arrivals)
 	{
 		my $times = $arrivals->{$key};
 		for my $i (1 + $self->{to_be_repeated}{$key} .. $#$times)
@@ -244,27 +347,29 @@ sub compare
 			if ($fault) { $fault->{repeated}++ }
 			else
 			{
-				$found{'arrived again without a fault'}++;
-				push @{ $self->{unexplained} }, join ' ', $key, map { sprintf '%.3f', $_ } @$times[ 0 .. $i ];
+				my ($before) = grep { $_->{over} < $times->[ $i - 1 ] } reverse @{ $self->{faults} };
+				push @not_explained, join ' ', $key, (map { sprintf '%.3f', $_ } @$times[ 0 .. $i ]),
+				  $before ? sprintf('after %s, %.3f to %.3f', @$before{qw(kind start over)}) : ();
 			}
 		}
 	}
-	return \%found;
+	return @not_explained;
 }
 
-# The last fault between two times.
+# The last fault between two times that may repeat requests.
 sub fault_between
 {
 	my ($self, $first, $second) = @_;
 
-	for my $fault (reverse @{ $self->{faults} })
+	for my $fault (grep { !$_->{spares_requests} } reverse @{ $self->{faults} })
 	{
 		return $fault if $first <= $fault->{over} && $second >= $fault->{start};
 	}
 	return undef;
 }
 
-# A table of the faults, one line a kind, as text.  After check().
+# A table of the faults, one line a kind, and what check() found, as text.  After
+# check().
 #
 #   requests   committed from one fault to the end of the next
 #   in flight  sent before the fault was over, response not stored when it began
@@ -291,7 +396,14 @@ sub report
 	}
 	my $given_up = sql_in($self->{node}, 'postgres',
 		"select count(*) from net._http_response where error_msg like 'given up after the worker died%'");
-	return join '', @lines, "given up for the worker's deaths: $given_up\n";
+	my $found = $self->{found};
+	push @lines, map { sprintf "%s: %d\n", @$_ }
+	  [ "committed requests", $found->{committed} ],
+	  [ "... with a callback", $found->{'with a callback'} ],
+	  (map { [ $_, scalar @{ $found->{$_} } ] } @wrongs),
+	  [ "given up for the worker's deaths", $given_up ],
+	  [ "callbacks given up for the deaths of their process", $found->{'callbacks given up for deaths'} ];
+	return join '', @lines;
 }
 
 # Find for each fault what was sent around it.  Faults are in order of time.
