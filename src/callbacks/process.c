@@ -9,12 +9,15 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
 
+#include "callbacks/call_mark.h"
 #include "callbacks/process.h"
 #include "callbacks/turn.h"
 #include "compat.h"
@@ -22,7 +25,8 @@
 #include "shared/registry.h"
 
 static void connect_to(DatabaseState *database, const CallbackStatus *status);
-static void terminate(SIGNAL_ARGS);
+static void catch_sigterm(void);
+static void terminate(int number, siginfo_t *info, void *context);
 
 void
 pgnet_callback_main(Datum oid)
@@ -41,7 +45,8 @@ pgnet_callback_main(Datum oid)
 	if (pgnet_callbacks_claim(database, &status))
 	{
 		connect_to(database, &status);
-		pqsignal(SIGTERM, terminate);
+		pgnet_call_mark_begin(database);
+		catch_sigterm();
 		pgnet_turn_run(database, status.role);
 	}
 	else
@@ -72,12 +77,29 @@ connect_to(DatabaseState *database, const CallbackStatus *status)
 	pgnet_callbacks_set_connected(database);
 }
 
+/* As pqsignal(), for a handler that is told who sent the signal. */
+static void
+catch_sigterm(void)
+{
+	struct sigaction action = {
+		.sa_sigaction = terminate,
+		.sa_flags = SA_SIGINFO | SA_RESTART
+	};
+
+	sigemptyset(&action.sa_mask);
+	if (sigaction(SIGTERM, &action, NULL) != 0)
+		elog(ERROR, "could not set a signal handler: %m");
+}
+
 /* SIGTERM: end a call at once; otherwise the turn, when it looks. */
 static void
-terminate(SIGNAL_ARGS)
+terminate(int number, siginfo_t *info, void *context)
 {
+	(void) context;
+	if (info->si_pid == PostmasterPid)
+		pgnet_call_mark_shut_down();
 	if (pgnet_turn_is_calling())
-		die(postgres_signal_arg);
+		die(number);
 	else
-		SignalHandlerForShutdownRequest(postgres_signal_arg);
+		SignalHandlerForShutdownRequest(number);
 }

@@ -26,6 +26,7 @@
 #include "utils/timestamp.h"
 
 #include "backoff.h"
+#include "callbacks/call_mark.h"
 #include "callbacks/pausing.h"
 #include "callbacks/turn.h"
 #include "clock.h"
@@ -90,6 +91,7 @@ typedef struct Turn
 	int			npostponed;		/* rows that are not to be tried yet */
 	long		rest_ms;		/* when to look again for what there is not */
 	int64		charged_id;		/* a row with this call's death written down */
+	int64		spared_id;		/* a row whose last death was others' doing */
 	bool		called_any;		/* in this process */
 	bool		given_up;		/* it was taken for stuck, but is not */
 	bool		expired;		/* a row that was called with was due to go */
@@ -142,6 +144,7 @@ static char *cut(const char *text);
 static void end_process(void);
 static ErrorData *run(Turn *turn, TurnWork work);
 static void prepare(Turn *turn);
+static void spare_call(Turn *turn);
 static void write_failure(Turn *turn);
 static bool find_next_role(Turn *turn);
 static void look_for_role(Turn *turn);
@@ -259,6 +262,8 @@ begin_turn(Turn *turn, DatabaseState *database, Oid role)
 	error = run(turn, prepare);
 	if (error != NULL)
 		ReThrowError(error);
+	if (pgnet_call_mark_take(&turn->spared_id))
+		(void) run(turn, spare_call);
 }
 
 /* TurnWork: set what must not depend on the configuration. */
@@ -267,6 +272,14 @@ prepare(Turn *turn)
 {
 	if (pgnet_catalog_installed())
 		pgnet_session_prepare(turn->role);
+}
+
+/* TurnWork: others cut off a call whose death was written down. */
+static void
+spare_call(Turn *turn)
+{
+	if (pgnet_catalog_installed())
+		pgnet_waiting_call_spare(turn->spared_id);
 }
 
 /* May it go on, or is it asked to leave? */
@@ -293,6 +306,10 @@ call_next(Turn *turn)
 	if (error != NULL)
 		return deal_with_error(turn, error);
 	pgnet_backoff_succeeded(&turn->backoff);
+	if (turn->result == CALL_AGAIN)
+		pgnet_call_mark_set(turn->charged_id);
+	else if (turn->result == CALL_DONE)
+		pgnet_call_mark_clear(turn->call.id);
 	if (turn->called)
 		pgnet_session_discard();
 	if (turn->result == CALL_DONE)
@@ -513,6 +530,7 @@ deal_with_error(Turn *turn, const ErrorData *error)
 		pgnet_session_discard();
 		if (another == NULL)
 		{
+			pgnet_call_mark_clear(turn->call.id);
 			ereport(LOG,
 					errcode(error->sqlerrcode),
 					errmsg("callback %s of response " INT64_FORMAT
@@ -552,6 +570,7 @@ postpone(Turn *turn)
 	if (call->id == turn->charged_id)
 	{
 		(void) run(turn, take_back_death);
+		pgnet_call_mark_clear(call->id);
 		turn->charged_id = PG_INT64_MIN;
 	}
 	pgnet_session_discard();

@@ -16,7 +16,7 @@ use Session;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(fault_kinds run_rounds seed faults_node kill_postmaster);
+our @EXPORT = qw(fault_kinds run_rounds seed faults_node kill_process kill_postmaster);
 
 # Load goes on for this long at most between two faults.
 use constant LONGEST_PEACE => 0.6;

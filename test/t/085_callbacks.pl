@@ -330,6 +330,29 @@ subtest 'crashes' => sub {
 	is(wait_called($before), 'ok', 'what was not called is called');
 	is(seen($after), 1, 'what was called is not called again');
 
+	# a call that others cut off again and again
+	sql("alter system set pg_net.callback_timeout = '60s';\nselect pg_reload_conf()");
+	sql('create table gate ()');
+	sql('grant select on gate to app');
+	my $cut_off = call_as('app', callback('long', 'while not exists (select from gate) loop perform pg_sleep(0.05); end loop; insert into seen (id) values (r.id);'));
+	for my $cut (
+		sub { $node->stop('fast'); $node->start },
+		sub { $node->stop('immediate'); $node->start },
+		sub { kill_postmaster($node) },
+		sub { kill_process($node, "backend_type = 'net launcher'") },
+		sub { sql_in('template1', 'create database copied template postgres') })
+	{
+		wait_inside('long');
+		$cut->();
+	}
+	wait_inside('long');
+	cmp_ok(sql("select coalesce(callback_deaths, 0) from net._http_response where id = $cut_off"), '<=', 1, 'a call that others cut off: no death is charged');
+	sql('insert into gate default values');
+	is(wait_called($cut_off), 'ok', '... and it is made');
+	is(seen($cut_off), 1, '... once');
+	sql('drop database copied');
+	sql("alter system reset pg_net.callback_timeout;\nselect pg_reload_conf()");
+
 	# one that takes the server along
 	sql('create function crash() returns void security definer language plpgsql as $$ begin '
 		. q(copy (select 1) to program 'kill -9 $PPID'; end $$));

@@ -62,6 +62,15 @@ static PreparedStatement find_changed = {
 	.param_types = {INT8OID, TIMESTAMPTZOID}
 };
 
+static PreparedStatement find_with_deaths = {
+	.sql = "SELECT r.ctid, r.callback_deaths FROM ONLY net._http_response AS r"
+		   " WHERE " WAITS " AND r.id OPERATOR(pg_catalog.=) $1"
+		   " AND r.callback_deaths OPERATOR(pg_catalog.>) 0"
+		   " LIMIT 1 FOR UPDATE SKIP LOCKED",
+	.nparams = 1,
+	.param_types = {INT8OID}
+};
+
 static PreparedStatement next_role = {
 	.sql = "SELECT r.role FROM ONLY net._http_response AS r WHERE " WAITS
 		   " AND r.role OPERATOR(pg_catalog.>) $1 ORDER BY r.role, r.id LIMIT 1",
@@ -182,6 +191,27 @@ void
 pgnet_waiting_call_set_deaths(const WaitingCall *call, int deaths)
 {
 	change(call, &(RowChange) {.deaths = deaths});
+}
+
+void
+pgnet_waiting_call_spare(int64 id)
+{
+	Datum		value = Int64GetDatum(id);
+	StatementSession session;
+	int			level = begin(&session);
+	Relation	log = table_open(pgnet_catalog_log(), RowExclusiveLock);
+
+	if (pgnet_statement_run(&session, &find_with_deaths, &value, NULL) > 0)
+	{
+		ItemPointerData tid = place_of(&session, 0);
+		RowChange	taken_back = {
+			.deaths = pgnet_statement_int32(&session, 0, 2, 1) - 1
+		};
+
+		(void) pgnet_row_change(log, &tid, &taken_back);
+	}
+	table_close(log, NoLock);
+	end(&session, level);
 }
 
 /* Change or remove the row, wherever it is by now. */

@@ -51,6 +51,9 @@ extern void pgnet_waiting_call_failed(const WaitingCall *call,
 									  const char *error);
 extern void pgnet_waiting_call_set_deaths(const WaitingCall *call, int deaths);
 
+/* A death that was written down in the response with this id was none. */
+extern void pgnet_waiting_call_spare(int64 id);
+
 /*
  * The next role that has rows, in a circle by oid, that one last; false when
  * there is none.  *role is InvalidOid when only rows of nobody are left.
