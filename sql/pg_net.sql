@@ -1179,6 +1179,168 @@ COMMENT ON FUNCTION net.set_durable(boolean) IS
   'Make the queue and the responses logged, so that they survive crashes and failovers, or unlogged, which is faster and the default; for the owner of the tables';
 REVOKE ALL ON FUNCTION net.set_durable(boolean) FROM PUBLIC;
 
+--
+-- Statistics
+--
+-- The functions are for the views. They show to each role what it may see.
+--
+
+CREATE FUNCTION net._stat_worker(
+  OUT datname name,
+  OUT pids integer[],
+  OUT waiting bigint,
+  OUT in_flight integer,
+  OUT scheduled bigint,
+  OUT gave_up bigint,
+  OUT callbacks_waiting bigint,
+  OUT oldest_waiting timestamptz,
+  OUT next_due timestamptz,
+  OUT sent bigint,
+  OUT done bigint,
+  OUT failed bigint,
+  OUT retried bigint,
+  OUT given_up bigint,
+  OUT called bigint,
+  OUT call_errors bigint,
+  OUT record_batches bigint,
+  OUT record_ms double precision,
+  OUT short_of text,
+  OUT durable boolean,
+  OUT last_error text,
+  OUT last_error_at timestamptz,
+  OUT stats_reset timestamptz
+)
+RETURNS SETOF record
+LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 10
+AS 'MODULE_PATHNAME', 'pgnet_stat_worker';
+COMMENT ON FUNCTION net._stat_worker() IS 'The rows of net.stat_worker';
+
+CREATE VIEW net.stat_worker AS
+  SELECT s.datname, s.pids, s.waiting, s.in_flight, s.scheduled, s.gave_up, s.callbacks_waiting,
+         s.oldest_waiting, s.next_due, s.sent, s.done, s.failed, s.retried, s.given_up, s.called,
+         s.call_errors, s.record_batches, s.record_ms, s.short_of, s.durable, s.last_error,
+         s.last_error_at, s.stats_reset
+  FROM net._stat_worker() AS s;
+COMMENT ON VIEW net.stat_worker IS
+  'One row for each database that pg_net serves: how much waits, what was done, and what is wrong. Roles without the rights of pg_read_all_stats see the row of this database';
+COMMENT ON COLUMN net.stat_worker.datname IS 'The database';
+COMMENT ON COLUMN net.stat_worker.pids IS 'The process ids of its workers; empty: there is none';
+COMMENT ON COLUMN net.stat_worker.waiting IS
+  'Requests that could be sent and are not in flight, those of open transactions among them';
+COMMENT ON COLUMN net.stat_worker.in_flight IS
+  'Requests that were sent and whose outcome is not recorded';
+COMMENT ON COLUMN net.stat_worker.scheduled IS
+  'Requests that are due later, those that failed and are sent again among them';
+COMMENT ON COLUMN net.stat_worker.gave_up IS
+  'Requests that were given up and can be sent again with net.resend()';
+COMMENT ON COLUMN net.stat_worker.callbacks_waiting IS
+  'Responses whose callback has not been called';
+COMMENT ON COLUMN net.stat_worker.oldest_waiting IS
+  'Since when the oldest of the waiting requests could be sent; null: none waits. A commit that no worker has noticed counts';
+COMMENT ON COLUMN net.stat_worker.next_due IS
+  'When the next scheduled request is due, or one that was given up is removed; null: there is none';
+COMMENT ON COLUMN net.stat_worker.sent IS 'Attempts that have ended';
+COMMENT ON COLUMN net.stat_worker.done IS 'Requests with a response, whatever its status, that are not sent again';
+COMMENT ON COLUMN net.stat_worker.failed IS 'Requests without a schedule that failed';
+COMMENT ON COLUMN net.stat_worker.retried IS 'Attempts after which the request is sent again';
+COMMENT ON COLUMN net.stat_worker.given_up IS 'Requests that were given up';
+COMMENT ON COLUMN net.stat_worker.called IS 'Callbacks that succeeded';
+COMMENT ON COLUMN net.stat_worker.call_errors IS 'Callbacks that failed for good';
+COMMENT ON COLUMN net.stat_worker.record_batches IS 'Transactions that stored outcomes';
+COMMENT ON COLUMN net.stat_worker.record_ms IS 'Milliseconds that they took together';
+COMMENT ON COLUMN net.stat_worker.short_of IS
+  'What limits sending: descriptors, ports, memory, threads or processes; null: nothing';
+COMMENT ON COLUMN net.stat_worker.durable IS
+  'Whether the tables survive a crash of the server; null: not known yet. See net.set_durable()';
+COMMENT ON COLUMN net.stat_worker.last_error IS
+  'The last warning or error that the worker wrote to the log; null for roles without the rights of pg_read_all_stats';
+COMMENT ON COLUMN net.stat_worker.last_error_at IS 'When that was';
+COMMENT ON COLUMN net.stat_worker.stats_reset IS
+  'When the counters were set to zero; null: never';
+
+CREATE FUNCTION net._stat_in_flight(OUT id bigint, OUT started timestamptz)
+RETURNS SETOF record
+LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 100
+AS 'MODULE_PATHNAME', 'pgnet_stat_in_flight';
+COMMENT ON FUNCTION net._stat_in_flight() IS
+  'The requests of this database that are in flight, for net.stat_activity';
+
+CREATE FUNCTION net._stat_is_held(url text, role regrole)
+RETURNS boolean
+LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'pgnet_stat_is_held';
+COMMENT ON FUNCTION net._stat_is_held(text, regrole) IS
+  'Whether the endpoint of a URL is backing off for a role, for net.stat_activity';
+
+CREATE FUNCTION net._stat_attempts(failures jsonb, OUT failed integer, OUT last_error text)
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'pgnet_stat_attempts';
+COMMENT ON FUNCTION net._stat_attempts(jsonb) IS
+  'How many attempts of the current round failed, as the log has them, and the last status or error';
+
+CREATE FUNCTION net._stat_sees_all(content boolean)
+RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'pgnet_stat_sees_all';
+COMMENT ON FUNCTION net._stat_sees_all(boolean) IS
+  'Whether the current role sees the requests of all roles in net.stat_activity; content: all of them, and not only what pg_read_all_stats shows';
+
+CREATE FUNCTION net._stat_url(url text, with_query boolean)
+RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'pgnet_stat_url';
+COMMENT ON FUNCTION net._stat_url(text, boolean) IS
+  'A URL without user and password, and without its query unless asked for';
+
+CREATE FUNCTION net._endpoint_name(url text)
+RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'pgnet_endpoint_name';
+COMMENT ON FUNCTION net._endpoint_name(text) IS
+  'The name of the endpoint in net://name/path; null for other URLs';
+
+CREATE VIEW net.stat_activity WITH (security_barrier) AS
+  SELECT q.id, q.role, q.method::text AS method,
+         net._stat_url(q.url, sees.own OR all_roles.content) AS url,
+         CASE WHEN q.gave_up IS NOT NULL THEN 'gave up'
+              WHEN f.id IS NOT NULL THEN 'in flight'
+              WHEN q.due > clock_timestamp() AND log.failed > 0 THEN 'retrying'
+              WHEN q.due > clock_timestamp() THEN 'scheduled'
+              WHEN e.paused OR (e.back_off AND cardinality(e.retry) > 0 AND net._stat_is_held(q.url, q.role)) THEN 'held'
+              ELSE 'waiting' END AS state,
+         q.queued, q.due, f.started,
+         CASE WHEN q.gave_up IS NULL THEN log.failed + 1 ELSE log.failed END AS attempt,
+         log.last_error,
+         CASE WHEN sees.own OR all_roles.content THEN q.context END AS context
+  FROM ONLY net.http_request_queue AS q
+  CROSS JOIN (SELECT net._stat_sees_all(false) AS some, net._stat_sees_all(true) AS content OFFSET 0) AS all_roles
+  CROSS JOIN LATERAL (SELECT coalesce(pg_has_role(q.role, 'USAGE'), false) AS own) AS sees
+  CROSS JOIN LATERAL net._stat_attempts(q.failures) AS log
+  LEFT JOIN net._stat_in_flight() AS f ON f.id = q.id
+  LEFT JOIN ONLY net.endpoint AS e ON e.name = net._endpoint_name(q.url)
+  WHERE sees.own OR all_roles.some;
+COMMENT ON VIEW net.stat_activity IS
+  'One row for each row of the queue: where a request is, and what came of it so far. A role sees its own requests and those of roles it is a member of; pg_read_all_stats sees those of others without query and context';
+COMMENT ON COLUMN net.stat_activity.id IS 'The id of the request';
+COMMENT ON COLUMN net.stat_activity.role IS 'The role that made the request';
+COMMENT ON COLUMN net.stat_activity.method IS 'The HTTP method';
+COMMENT ON COLUMN net.stat_activity.url IS
+  'The URL, with user name and password replaced by ***';
+COMMENT ON COLUMN net.stat_activity.state IS
+  'waiting; held: the endpoint is paused or backing off; in flight; scheduled: due later; retrying: the same, after an attempt that failed; gave up';
+COMMENT ON COLUMN net.stat_activity.queued IS
+  'When the transaction that queued the request began';
+COMMENT ON COLUMN net.stat_activity.due IS
+  'When the worker acts on the request next; null: at once';
+COMMENT ON COLUMN net.stat_activity.started IS
+  'When the request that is in flight was sent; null: it is not in flight';
+COMMENT ON COLUMN net.stat_activity.attempt IS
+  'Which attempt is in flight or next, counted since the request was queued or sent again with net.resend(); of what was given up, the last one';
+COMMENT ON COLUMN net.stat_activity.last_error IS
+  'The status or the error of the last attempt that failed; null: none did';
+COMMENT ON COLUMN net.stat_activity.context IS 'What comes back in the response row';
+GRANT SELECT ON net.stat_worker, net.stat_activity TO PUBLIC;
+
 -- [update]
 --
 -- What users had changed
@@ -1230,9 +1392,9 @@ BEGIN
     RETURN;
   END IF;
   FOR object IN
-    SELECT CASE WHEN c.relkind = 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, c.oid::regclass::text AS name
+    SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind, c.oid::regclass::text AS name
     FROM pg_depend AS d JOIN pg_class AS c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
-    WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass AND c.relkind IN ('r', 'S')
+    WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass AND c.relkind IN ('r', 'S', 'v')
       AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pg_net') AND c.relowner <> owner::regrole
     UNION ALL
     SELECT 'FUNCTION', p.oid::regprocedure::text

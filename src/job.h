@@ -73,6 +73,8 @@ typedef struct Job
 	int64		id;
 	Oid			role;			/* who asked; InvalidOid when unknown */
 	uint64		lane_key;		/* a hash of scheme, host and port */
+	TimestampTz waits_since;	/* queued, or due if that was later */
+	bool		was_due;		/* it has a time when it is due */
 	struct LanePolicy *lane_policy; /* its endpoint's limits; NULL: none */
 	const char *ordering_key;	/* see worker/order.h; NULL: none */
 	Holder	   *holder;			/* who pays; NULL until a lane knows it */

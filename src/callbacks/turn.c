@@ -37,6 +37,7 @@
 #include "shared/inbox.h"
 #include "shared/launcher_state.h"
 #include "shared/pauses.h"
+#include "shared/stats.h"
 #include "tables/callbacks/call.h"
 #include "tables/callbacks/waiting_calls.h"
 #include "tables/catalog.h"
@@ -313,7 +314,11 @@ call_next(Turn *turn)
 	if (turn->called)
 		pgnet_session_discard();
 	if (turn->result == CALL_DONE)
+	{
 		pgnet_call_tries_remove(turn->call.id, turn->call.created);
+		/* one that was not called had too many deaths */
+		pgnet_stats_count_call(turn->database, turn->called);
+	}
 	if (turn->result == CALL_NONE &&
 		(turn->after != PG_INT64_MIN || !turn->with_deaths))
 	{
@@ -537,6 +542,7 @@ deal_with_error(Turn *turn, const ErrorData *error)
 						   " failed: %s",
 						   turn->call.callback, turn->call.id, turn->failure),
 					error->context ? errcontext("%s", cut(error->context)) : 0);
+			pgnet_stats_count_call(turn->database, false);
 			turn->after = turn->call.id;
 			pgnet_call_tries_remove(turn->call.id, turn->call.created);
 			return CALL_DONE;

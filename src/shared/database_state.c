@@ -34,6 +34,7 @@ pgnet_database_init(DatabaseState *database, Oid oid)
 	database->starts = 0;
 	pg_atomic_init_u64(&worker->lowest_new_id, (uint64) PGNET_NOTHING_NEW);
 	pg_atomic_init_u32(&worker->rows_changed, 0);
+	pg_atomic_init_u64(&worker->news_since, 0);
 	worker->status = (WorkerStatus) {.proc = -1};
 	pg_atomic_init_u32(&worker->in_flight, 0);
 	worker->inflight_ids = InvalidDsaPointer;

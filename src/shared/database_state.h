@@ -19,6 +19,8 @@
 #include "storage/spin.h"
 #include "utils/dsa.h"
 
+#include "shared/stats_counters.h"
+
 /* lowest_new_id: nothing is new; read the queue from the start */
 #define PGNET_NOTHING_NEW PG_INT64_MAX
 #define PGNET_LOOK_AT_ALL PG_INT64_MIN
@@ -42,6 +44,7 @@ typedef struct WorkerState
 	/* what is new since the worker last looked: see inbox.c */
 	pg_atomic_uint64 lowest_new_id;
 	pg_atomic_uint32 rows_changed;
+	pg_atomic_uint64 news_since;	/* while an id is new; the wall clock */
 
 	WorkerStatus status;
 
@@ -107,6 +110,8 @@ typedef struct DatabaseState
 
 	/* broadcast when responses were recorded and when a worker is ready */
 	ConditionVariable changed;
+
+	DatabaseStats stats;		/* see stats.h */
 } DatabaseState;
 
 /* The part that the mutex protects, read at one time. */

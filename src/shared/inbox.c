@@ -5,6 +5,8 @@
  */
 #include "postgres.h"
 
+#include "utils/timestamp.h"
+
 #include "shared/inbox.h"
 
 static bool has_new(WorkerState *worker);
@@ -19,6 +21,9 @@ pgnet_inbox_announce(DatabaseState *database, int64 id)
 	pg_atomic_uint64 *inbox = &database->worker.lowest_new_id;
 	uint64		lowest = pg_atomic_read_u64(inbox);
 
+	if ((int64) lowest == PGNET_NOTHING_NEW)
+		pg_atomic_write_u64(&database->worker.news_since,
+							(uint64) GetCurrentTimestamp());
 	while (id < (int64) lowest &&
 		   !pg_atomic_compare_exchange_u64(inbox, &lowest, (uint64) id))
 		;
@@ -46,6 +51,14 @@ has_new(WorkerState *worker)
 {
 	return (int64) pg_atomic_read_u64(&worker->lowest_new_id) !=
 		PGNET_NOTHING_NEW;
+}
+
+TimestampTz
+pgnet_inbox_news_since(WorkerState *worker)
+{
+	return has_new(worker) ?
+		(TimestampTz) pg_atomic_read_u64(&worker->news_since) :
+		0;
 }
 
 int64

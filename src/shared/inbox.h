@@ -26,6 +26,12 @@ extern void pgnet_inbox_announce_changed(DatabaseState *database);
 extern bool pgnet_inbox_has_news(WorkerState *worker);
 
 /*
+ * Since when are there rows that the worker has not noticed, by the wall clock?
+ * 0: there are none.
+ */
+extern TimestampTz pgnet_inbox_news_since(WorkerState *worker);
+
+/*
  * For the worker: take the lowest new id, so that the next call returns
  * PGNET_NOTHING_NEW until more is announced.
  */

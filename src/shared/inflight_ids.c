@@ -25,6 +25,7 @@ typedef struct Entry
 {
 	pg_atomic_uint64 id;
 	pg_atomic_uint64 started;	/* a TimestampTz; 0: the entry is free */
+	pg_atomic_uint32 role;
 } Entry;
 
 typedef struct Block
@@ -93,7 +94,7 @@ leave(int code, Datum arg)
 }
 
 int
-pgnet_inflight_ids_enter(int64 id, TimestampTz started)
+pgnet_inflight_ids_enter(int64 id, Oid role, TimestampTz started)
 {
 	int			number;
 	Entry	   *entry;
@@ -103,6 +104,7 @@ pgnet_inflight_ids_enter(int64 id, TimestampTz started)
 	number = free_entries[--nfree];
 	entry = entry_at(number);
 	pg_atomic_write_u64(&entry->id, (uint64) id);
+	pg_atomic_write_u32(&entry->role, role);
 	pg_write_barrier();
 	pg_atomic_write_u64(&entry->started, (uint64) started);
 	return number;
@@ -175,4 +177,43 @@ pgnet_inflight_ids_contain(DatabaseState *database, int64 id)
 	}
 	LWLockRelease(lock);
 	return found;
+}
+
+int
+pgnet_inflight_ids_list(DatabaseState *database, InflightId **list)
+{
+	dsa_area   *area = pgnet_area();
+	int			room = BLOCK_ENTRIES;
+	int			count = 0;
+	dsa_pointer pointer;
+
+	*list = palloc(sizeof(InflightId) * room);
+	LWLockAcquire(lock, LW_SHARED);
+	pointer = database->worker.inflight_ids;
+	while (DsaPointerIsValid(pointer))
+	{
+		Block	   *block = dsa_get_address(area, pointer);
+
+		if (count + BLOCK_ENTRIES > room)
+		{
+			room *= 2;
+			*list = repalloc_huge(*list, sizeof(InflightId) * room);
+		}
+		for (int i = 0; i < BLOCK_ENTRIES; i++)
+		{
+			Entry	   *entry = &block->entries[i];
+			uint64		started = pg_atomic_read_u64(&entry->started);
+
+			pg_read_barrier();
+			if (started != 0)
+				(*list)[count++] = (InflightId) {
+					.id = (int64) pg_atomic_read_u64(&entry->id),
+					.role = pg_atomic_read_u32(&entry->role),
+					.started = (TimestampTz) started
+				};
+		}
+		pointer = block->next;
+	}
+	LWLockRelease(lock);
+	return count;
 }

@@ -32,12 +32,24 @@ extern void pgnet_inflight_ids_join(WorkerState *worker);
  * number of the entry, counted from 1; 0 if memory is short, in which case the
  * request is not seen to be in flight.  Does not throw.
  */
-extern int	pgnet_inflight_ids_enter(int64 id, TimestampTz started);
+extern int	pgnet_inflight_ids_enter(int64 id, Oid role, TimestampTz started);
 
 /* Remove an entry, unless its number is 0. */
 extern void pgnet_inflight_ids_remove(int entry);
 
 /* Is a request in flight in a database?  Throws if memory is short. */
 extern bool pgnet_inflight_ids_contain(DatabaseState *database, int64 id);
+
+/* A request in flight; started is by pgnet_clock_now(). */
+typedef struct InflightId
+{
+	int64		id;
+	Oid			role;
+	TimestampTz started;
+} InflightId;
+
+/* Those of a database, palloc'd; how many.  Throws if memory is short. */
+extern int	pgnet_inflight_ids_list(DatabaseState *database,
+									InflightId **list);
 
 #endif							/* PGNET_INFLIGHT_IDS_H */

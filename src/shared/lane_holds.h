@@ -24,6 +24,9 @@ typedef struct LaneHold
 	int			pause_s;		/* of a role: how long the last pause was */
 } LaneHold;
 
+/* This many failures of a role in a row begin a pause. */
+#define PGNET_FAILURES_TO_BACK_OFF 5
+
 /* For memory.c. */
 extern Size pgnet_lane_holds_memory_size(void);
 extern void pgnet_lane_holds_memory_init(void *memory, int lock_tranche);

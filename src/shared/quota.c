@@ -191,6 +191,23 @@ pgnet_quota_keep_only(const Oid *sorted_roles, int nroles)
 	dshash_seq_term(&scan);
 }
 
+int64
+pgnet_quota_rows(Oid database)
+{
+	dshash_seq_status scan;
+	QuotaCounter *counter;
+	int64		rows = 0;
+
+	if (pg_atomic_read_u32(&quotas->count) == 0)
+		return 0;
+	dshash_seq_init(&scan, table(), false);
+	while ((counter = dshash_seq_next(&scan)) != NULL)
+		if (counter->key.database == database)
+			rows += (int64) pg_atomic_read_u64(&counter->rows);
+	dshash_seq_term(&scan);
+	return rows;
+}
+
 /* Nobody is connected to the database. */
 void
 pgnet_quota_forget(Oid database)

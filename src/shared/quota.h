@@ -51,6 +51,9 @@ extern uint32 pgnet_quota_aborts(void);
 extern void pgnet_quota_set(Oid role, uint64 rows, uint64 bytes);
 extern void pgnet_quota_keep_only(const Oid *sorted_roles, int nroles);
 
+/* How many rows wait in a database, those of open transactions among them. */
+extern int64 pgnet_quota_rows(Oid database);
+
 /* Remove the counters of a database that was dropped. */
 extern void pgnet_quota_forget(Oid database);
 

@@ -13,8 +13,9 @@
 
 #include "shared/launcher_state.h"
 #include "shared/registry.h"
+#include "shared/stats.h"
 
-/* Databases that can have a state at once; some 200 bytes each. */
+/* Databases that can have a state at once; some 700 bytes each. */
 #define MAX_DATABASES 4096
 
 typedef struct Registry
@@ -171,7 +172,10 @@ allocate(Oid oid)
 	if (database == NULL && registry->count < MAX_DATABASES)
 		database = &registry->databases[registry->count++];
 	if (database != NULL)
+	{
+		pgnet_stats_init(&database->stats);
 		pgnet_database_init(database, oid);
+	}
 	return database;
 }
 

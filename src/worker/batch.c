@@ -14,6 +14,7 @@
 #include "tables/transaction.h"
 #include "url.h"
 #include "worker/batch.h"
+#include "worker/counting.h"
 
 /* How long a piece may take. */
 #define PIECE_SECONDS 1
@@ -107,6 +108,8 @@ pgnet_batch_record(Batch *batch, ErrorData **error)
 	pgnet_pace_begin(&run, batch->pace);
 	result = pgnet_table_guard_run(batch->guard, record_work, batch, error);
 	batch->took_us = pgnet_pace_took_us(&run);
+	if (result == PGNET_GUARD_DONE)
+		pgnet_counting_batch(batch->took_us);
 	return result;
 }
 

@@ -8,6 +8,7 @@
 #include "utils/timestamp.h"
 
 #include "shared/callback_state.h"
+#include "shared/stats.h"
 #include "tables/callbacks/waiting_calls.h"
 #include "tables/catalog.h"
 #include "worker/callbacks.h"
@@ -16,6 +17,7 @@
 typedef struct Found
 {
 	bool		any;
+	int64		count;
 	Oid			role;			/* of one of them */
 	Oid			owner;
 } Found;
@@ -28,8 +30,11 @@ pgnet_callbacks_note_recorded(WorkerState *worker, const Job *job)
 {
 	if (job->delivery.callback != NULL &&
 		job->delivery.disposition != PGNET_AGAIN)
+	{
+		pgnet_stats_add_waiting_calls(pgnet_worker_database(worker), 1);
 		pgnet_callbacks_announce(pgnet_worker_database(worker), job->role,
 								 pgnet_catalog_last_owner());
+	}
 }
 
 /* That is done as the owner of the tables. */
@@ -79,6 +84,7 @@ find(void *arg)
 
 	found->any = pgnet_waiting_calls_next_role(InvalidOid, &found->role);
 	found->owner = pgnet_catalog_owner();
+	found->count = found->any ? pgnet_waiting_calls_count() : 0;
 }
 
 /* Announce them, if there are any. */
@@ -89,5 +95,6 @@ tell(WorkerState *worker, const Found *found)
 
 	if (found->any)
 		pgnet_callbacks_announce_found(database, found->role, found->owner);
+	pgnet_stats_set_waiting_calls(database, found->count);
 	pgnet_callbacks_set_looked(database);
 }

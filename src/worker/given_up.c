@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "tables/queue/given_up_rows.h"
+#include "worker/counting.h"
 #include "worker/given_up.h"
 
 /*
@@ -137,7 +138,10 @@ work(void *arg)
 				count_row(given_up, &rows[i]);
 		/* what is locked or kept by a trigger is left for the next count */
 		if (nids > 0)
-			(void) pgnet_queue_remove_given_up(ids, nids, DT_NOEND);
+		{
+			if (pgnet_queue_remove_given_up(ids, nids, DT_NOEND))
+				pgnet_counting_removed(nids);
+		}
 		if (given_up->phase == GIVEN_UP_COUNTING && at_end)
 			end_count(given_up);
 		else if (given_up->phase == GIVEN_UP_REMOVING &&

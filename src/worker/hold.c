@@ -12,9 +12,6 @@
 #include "worker/hold.h"
 #include "worker/pause.h"
 
-/* This many failures in a row begin a pause. */
-#define FAILURES_TO_BACK_OFF 5
-
 /* The first pause, which is also added to each further one; the longest. */
 #define PAUSE_STEP_S 30
 #define LONGEST_PAUSE_S 300
@@ -115,7 +112,7 @@ bool
 pgnet_hold_is_probing(const LaneQueue *queue)
 {
 	return queue->lane->policy.backs_off &&
-		queue->hold.failures >= FAILURES_TO_BACK_OFF;
+		queue->hold.failures >= PGNET_FAILURES_TO_BACK_OFF;
 }
 
 void
@@ -166,7 +163,7 @@ note_for_back_off(LaneQueue *queue, const Job *job, bool failed,
 	}
 	hold->failures++;
 	/* a pause is not prolonged by what was in flight when it began */
-	if (hold->failures >= FAILURES_TO_BACK_OFF && now >= hold->until)
+	if (hold->failures >= PGNET_FAILURES_TO_BACK_OFF && now >= hold->until)
 	{
 		hold->pause_s = Min(hold->pause_s + PAUSE_STEP_S, LONGEST_PAUSE_S);
 		hold->until = now + hold->pause_s * USECS_PER_SEC;

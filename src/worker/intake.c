@@ -28,6 +28,7 @@
 #include "tables/transaction.h"
 #include "url.h"
 #include "url_target.h"
+#include "worker/counting.h"
 #include "worker/intake.h"
 #include "worker/template_cleanup.h"
 
@@ -424,6 +425,7 @@ scan_rows(void *arg)
 	rows->begun = true;
 	pgnet_order_begin(rows->intake->order);
 	begin_read(rows);
+	rows->read.count_after = pgnet_counting_counted_id();
 	if (tries_again(&rows->intake->backoff))
 		pgnet_broken_rows_scan(&rows->read, rows->from_id, rows->limit);
 	else
@@ -488,6 +490,8 @@ read_due_rows(void *arg)
 		rows->given_up_left =
 			!pgnet_queue_remove_given_up(rows->ids + rows->limit - ngiven_up,
 										 ngiven_up, now);
+	if (ngiven_up > 0 && !rows->given_up_left)
+		pgnet_counting_removed(ngiven_up);
 	leave_out_known(rows);
 	if (rows->nids == 0)
 		return;
@@ -603,6 +607,7 @@ take_rows(Intake *intake, Rows *rows)
 		take_row(intake, pgnet_job_pop(&read->jobs),
 				 rows->refill ? READ_REFILL : READ_NEW);
 	pgnet_due_rows_note(&intake->due_rows, read->next_due);
+	pgnet_counting_scheduled(read->nscheduled, read->count, read->last_id);
 	intake->left_out = intake->left_out || read->left_out;
 	if (read->count >= rows->limit && read->last_id < PG_INT64_MAX)
 		next_id = read->last_id + 1;
@@ -638,6 +643,7 @@ take_row(Intake *intake, Job *job, ReadKind kind)
 		pgnet_job_free(job);
 		return;
 	}
+	pgnet_counting_admitted(job);
 	pgnet_order_hold(intake->order, job);
 	use_limits(intake, job);
 	if (!pgnet_job_is_pending(job))

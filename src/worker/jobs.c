@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "shared/inflight_global.h"
 #include "shared/inflight_ids.h"
+#include "worker/counting.h"
 #include "worker/jobs.h"
 
 #define TO(state) (1 << PGNET_JOB_##state)
@@ -52,6 +53,8 @@ PG_USED_FOR_ASSERTS_ONLY static const int next_states[PGNET_JOB_NSTATES] = {
 	[PGNET_JOB_RECORDED] = 0
 };
 
+static void count_move(const Job *job, JobState before);
+static void set_inflight_entry(Job *job);
 static bool has_place(JobState state);
 static bool is_unrecorded(JobState state);
 static void take_place(Jobs *jobs, Job *job);
@@ -84,25 +87,42 @@ pgnet_job_move(Jobs *jobs, Job *job, JobState state)
 	if (state != PGNET_JOB_KNOWN && state != PGNET_JOB_RECORDED)
 		jobs->count[state]++;
 	job->state = state;
-
+	count_move(job, before);
 	if (has_place(state) && !has_place(before))
 		take_place(jobs, job);
 	if (!has_place(state) && has_place(before))
 		give_place(jobs, job);
-	if (state == PGNET_JOB_IN_FLIGHT)
-		job->inflight_entry = pgnet_inflight_ids_enter(job->id,
-													   pgnet_clock_now());
-	else if (state != PGNET_JOB_FINISHED)
-	{
-		pgnet_inflight_ids_remove(job->inflight_entry);
-		job->inflight_entry = 0;
-	}
+	set_inflight_entry(job);
 	if (is_unrecorded(state) && !is_unrecorded(before))
 		pgnet_account_take(&jobs->account, job->holder,
 						   PGNET_POOL_UNRECORDED, 1);
 	if (!is_unrecorded(state) && is_unrecorded(before))
 		pgnet_account_give(&jobs->account, job->holder,
 						   PGNET_POOL_UNRECORDED, 1);
+}
+
+/* For the statistics. */
+static void
+count_move(const Job *job, JobState before)
+{
+	if (before == PGNET_JOB_IN_FLIGHT && job->state == PGNET_JOB_FINISHED)
+		pgnet_counting_attempt(job);
+	if (job->state == PGNET_JOB_RECORDED)
+		pgnet_counting_end(job);
+}
+
+/* Let others know whether a job is in flight. */
+static void
+set_inflight_entry(Job *job)
+{
+	if (job->state == PGNET_JOB_IN_FLIGHT)
+		job->inflight_entry = pgnet_inflight_ids_enter(job->id, job->role,
+													   pgnet_clock_now());
+	else if (job->state != PGNET_JOB_FINISHED)
+	{
+		pgnet_inflight_ids_remove(job->inflight_entry);
+		job->inflight_entry = 0;
+	}
 }
 
 /* Has a job in this state a place among those in flight? */

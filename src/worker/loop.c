@@ -26,8 +26,10 @@
 #include "shared/inbox.h"
 #include "shared/inflight_global.h"
 #include "shared/quota.h"
+#include "shared/stats.h"
 #include "tables/catalog.h"
 #include "tables/transaction.h"
+#include "worker/counting.h"
 #include "worker/engine_settings.h"
 #include "worker/loop.h"
 
@@ -72,6 +74,7 @@ static void give_quota(QuotaGiven *given, const Job *job);
 static void end_lookups(Loop *loop);
 static void do_duties(Loop *loop);
 static void follow_tables(Loop *loop);
+static void publish_stats(Loop *loop);
 static void rest(Loop *loop);
 static TimestampTz next_due(Loop *loop);
 static long wait_ms(TimestampTz now, TimestampTz due);
@@ -120,6 +123,7 @@ loop_init(Loop *loop, WorkerState *worker)
 	loop->lanes = pgnet_lanes_create(TopMemoryContext, &loop->jobs);
 	loop->engine = pgnet_engine_settings_create(&loop->jobs.account);
 	pgnet_recorder_init(&loop->recorder);
+	pgnet_counting_begin();
 	loop->order = pgnet_order_create(TopMemoryContext, loop->lanes);
 	loop->quarantine = pgnet_quarantine_create(TopMemoryContext, &loop->jobs,
 											   loop->lanes);
@@ -409,6 +413,7 @@ follow_tables(Loop *loop)
 						false);
 	pgnet_storage_forget(&loop->storage);
 	pgnet_given_up_forget(&loop->given_up);
+	pgnet_counting_forget_rows();
 	loop->recount.wanted = OidIsValid(loop->guard.queue);
 	if (!loop->recount.wanted)
 		pgnet_quota_keep_only(NULL, 0);
@@ -417,6 +422,25 @@ follow_tables(Loop *loop)
 		pgnet_intake_announce(&loop->intake, PGNET_LOOK_AT_ALL);
 		pgnet_expiry_look_now(&loop->expiry);
 	}
+}
+
+/* Let others see how it is going. */
+static void
+publish_stats(Loop *loop)
+{
+	WorkerStats *stats = pgnet_stats_mine();
+
+	stats->in_flight = loop->jobs.count[PGNET_JOB_PREPARED] +
+		loop->jobs.count[PGNET_JOB_IN_FLIGHT] +
+		loop->jobs.count[PGNET_JOB_FINISHED];
+	stats->known = Max((int64) pgnet_lanes_known(loop->lanes) -
+						   stats->in_flight,
+					   0);
+	if (loop->intake.due_rows.next != DT_NOBEGIN)
+		stats->next_due = loop->intake.due_rows.next;
+	strlcpy(stats->short_of, pgnet_throttle_short_of(&loop->throttle),
+			sizeof(stats->short_of));
+	pgnet_stats_publish();
 }
 
 /* Sleep until something is due, or decide that the worker exits. */
@@ -433,6 +457,7 @@ rest(Loop *loop)
 	}
 	pgnet_lifetime_refuse(&loop->lifetime, loop->now);
 	pgnet_activity_show(&loop->activity, !quiet);
+	publish_stats(loop);
 	due = next_due(loop);
 	/* after next_due(), which may reserve a place */
 	pgnet_inflight_settle(loop->worker);

@@ -17,6 +17,7 @@
 #include "shared/prepared.h"
 #include "shared/quota.h"
 #include "tables/policy/quota_count.h"
+#include "worker/counting.h"
 #include "worker/recount.h"
 
 /*
@@ -64,7 +65,8 @@ static void
 count(void *arg)
 {
 	int			nroles;
-	Waiting    *waiting = pgnet_waiting_count(&nroles);
+	QueueCount	found;
+	Waiting    *waiting = pgnet_waiting_count(&nroles, &found);
 	Oid		   *roles = palloc(sizeof(Oid) * Max(nroles, 1));
 	TransactionId horizon = pgnet_prepared_horizon();
 
@@ -75,6 +77,7 @@ count(void *arg)
 		pgnet_quota_set(roles[i], waiting[i].rows, waiting[i].bytes);
 	}
 	pgnet_quota_keep_only(roles, nroles);
+	pgnet_counting_set_rows(&found);
 	if (TransactionIdIsValid(horizon) && !pgnet_waiting_is_prepared(horizon))
 		pgnet_prepared_all_known();
 }

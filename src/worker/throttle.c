@@ -125,6 +125,23 @@ pgnet_throttle_due(const Throttle *throttle)
 	return throttle->unrestricted ? throttle->ends : throttle->backoff.until;
 }
 
+const char *
+pgnet_throttle_short_of(const Throttle *throttle)
+{
+	static const char *const names[] = {
+		[PGNET_SHORT_OF_DESCRIPTORS] = "descriptors",
+		[PGNET_SHORT_OF_PORTS] = "ports",
+		[PGNET_SHORT_OF_MEMORY] = "memory",
+		[PGNET_SHORT_OF_THREADS] = "threads"
+	};
+
+	if (throttle->active)
+		for (int i = PGNET_SHORT_OF_DESCRIPTORS; i < (int) lengthof(names); i++)
+			if ((throttle->logged & (1 << i)) != 0)
+				return names[i];
+	return "";
+}
+
 /*
  * Is the job to be given up?  Requests in flight give back what they use, but
  * if one finds no memory when it is alone, it may be too large.

@@ -45,4 +45,7 @@ extern void pgnet_throttle_relax(Throttle *throttle, TimestampTz now);
 /* When to call pgnet_throttle_relax(); DT_NOEND: the throttle is not active. */
 extern TimestampTz pgnet_throttle_due(const Throttle *throttle);
 
+/* What the worker is short of, in a word; "": nothing. */
+extern const char *pgnet_throttle_short_of(const Throttle *throttle);
+
 #endif							/* PGNET_THROTTLE_H */

@@ -19,6 +19,7 @@
 #include "shared/inflight_global.h"
 #include "shared/inflight_ids.h"
 #include "shared/registry.h"
+#include "shared/stats.h"
 #include "shared/worker_state.h"
 #include "worker/loop.h"
 #include "worker/old_loop.h"
@@ -73,5 +74,6 @@ begin(Oid database)
 	}
 	pgnet_inflight_join(worker);
 	pgnet_inflight_ids_join(worker);
+	pgnet_stats_join(worker);
 	return worker;
 }

@@ -349,7 +349,7 @@ alter table net.http_request_queue alter column id set default -7;
 select net.http_get('http://localhost/');
 rollback;
 begin;
-alter table net.http_request_queue alter column url type varchar(20);
-select net.http_get('http://localhost/longer-than-twenty');
+alter table net.http_request_queue alter column ordering_key type varchar(20);
+select net.http_request('GET', 'http://localhost/', ordering_key := 'longer-than-twenty-one');
 \echo :SQLSTATE
 rollback;

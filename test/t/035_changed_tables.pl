@@ -125,8 +125,8 @@ changed('a column of a domain', "create domain public.filled as text not null ch
 	sql("alter table $queue alter a drop default");
 	refused('null', qr/ERROR:  23502/);
 });
-changed('a column of another type', "alter table $queue alter url type varchar(60)", "alter table $queue alter url type text", planned => 1, then => sub {
-	refused('too long', qr/ERROR:  22001/, "select net.http_get('$url/echo/" . 'x' x 60 . "');");
+changed('a column of another type', "alter table $queue alter ordering_key type varchar(60)", "alter table $queue alter ordering_key type text", planned => 1, then => sub {
+	refused('too long', qr/ERROR:  22001/, "select net.http_request('GET', '$url/echo/', ordering_key := '" . 'x' x 61 . "');");
 });
 changed('NOT NULL', "alter table $queue alter headers set not null", "alter table $queue alter headers drop not null", then => sub {
 	refused('null', qr/ERROR:  23502: null value in column "headers"/, "select net.http_get('$url', headers := null, params := '{\"secret\": \"hush\"}');");

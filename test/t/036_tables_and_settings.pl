@@ -233,9 +233,9 @@ END
 		'the log says so, once each');
 
 	# Of another type, but one that can be cast.
-	hurts_only_itself('column-types', "$queue alter headers type json, alter url type varchar, alter timeout_milliseconds type bigint;"
+	hurts_only_itself('column-types', "$queue alter headers type json, alter http_version type varchar, alter timeout_milliseconds type bigint;"
 		. "$response alter headers type json, alter content type varchar, alter status_code type bigint",
-		"$queue alter headers type jsonb, alter url type text, alter timeout_milliseconds type int;"
+		"$queue alter headers type jsonb, alter http_version type text, alter timeout_milliseconds type int;"
 		. "$response alter headers type jsonb, alter content type text, alter status_code type int");
 };
 

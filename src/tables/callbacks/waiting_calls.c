@@ -83,6 +83,10 @@ static PreparedStatement first_role = {
 		   " ORDER BY r.role, r.id LIMIT 1",
 };
 
+static PreparedStatement count_rows = {
+	.sql = "SELECT pg_catalog.count(*) FROM ONLY net._http_response AS r WHERE " WAITS,
+};
+
 /* A few at a time, so that it takes no time. */
 #define GIVE_UP_ROWS 1000
 
@@ -257,6 +261,19 @@ pgnet_waiting_calls_next_role(Oid after, Oid *role)
 		*role = pgnet_statement_oid(&session, 0, 1);
 	end(&session, level);
 	return found;
+}
+
+int64
+pgnet_waiting_calls_count(void)
+{
+	StatementSession session;
+	int			level = begin(&session);
+	int64		count;
+
+	(void) pgnet_statement_run(&session, &count_rows, NULL, NULL);
+	count = pgnet_statement_int64(&session, 0, 1, 0);
+	end(&session, level);
+	return count;
 }
 
 bool

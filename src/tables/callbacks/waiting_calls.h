@@ -60,6 +60,9 @@ extern void pgnet_waiting_call_spare(int64 id);
  */
 extern bool pgnet_waiting_calls_next_role(Oid after, Oid *role);
 
+/* How many rows there are. */
+extern int64 pgnet_waiting_calls_count(void);
+
 /* Give up rows of a role that does not exist; whether there may be more. */
 extern bool pgnet_waiting_calls_give_up(Oid role);
 

@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 #include "utils/hsearch.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "tables/catalog.h"
 #include "tables/policy/quota_count.h"
@@ -28,6 +29,13 @@ static PreparedStatement count_rows = {
 		   " GROUP BY q.role",
 };
 
+static PreparedStatement count_states = {
+	.sql = "SELECT pg_catalog.count(*) FILTER (WHERE q.gave_up IS NULL"
+		   " AND q.due OPERATOR(pg_catalog.>) pg_catalog.now()),"
+		   " pg_catalog.count(q.gave_up), pg_catalog.max(q.id)"
+		   " FROM ONLY net.http_request_queue AS q",
+};
+
 static PreparedStatement find_prepared = {
 	.sql = "SELECT p.transaction FROM pg_catalog.pg_prepared_xact() AS p"
 		   " WHERE p.dbid OPERATOR(pg_catalog.=) $1",
@@ -35,25 +43,27 @@ static PreparedStatement find_prepared = {
 	.param_types = {OIDOID}
 };
 
-static Waiting *count_by_statement(int *nroles);
-static Waiting *count_slots(Relation queue, int *nroles);
-static void count_slot(HTAB *roles, TupleTableSlot *slot);
+static Waiting *count_by_statement(int *nroles, QueueCount *count);
+static Waiting *count_slots(Relation queue, int *nroles, QueueCount *count);
+static void count_slot(HTAB *roles, TupleTableSlot *slot, TimestampTz now,
+					   QueueCount *count);
 static Waiting *list(HTAB *roles, int *nroles);
 static int	compare_roles(const void *a, const void *b);
 
 Waiting *
-pgnet_waiting_count(int *nroles)
+pgnet_waiting_count(int *nroles, QueueCount *count)
 {
 	Oid			primary_key;
 	Oid			table = pgnet_catalog_relation("http_request_queue");
 	Relation	queue = pgnet_catalog_open_readable_queue(table, &primary_key);
 	Waiting    *waiting;
 
+	*count = (QueueCount) {.last_id = PG_INT64_MIN};
 	if (queue == NULL)
-		waiting = count_by_statement(nroles);
+		waiting = count_by_statement(nroles, count);
 	else
 	{
-		waiting = count_slots(queue, nroles);
+		waiting = count_slots(queue, nroles, count);
 		table_close(queue, NoLock);
 	}
 	qsort(waiting, *nroles, sizeof(Waiting), compare_roles);
@@ -62,7 +72,7 @@ pgnet_waiting_count(int *nroles)
 
 /* Count what is committed. */
 static Waiting *
-count_by_statement(int *nroles)
+count_by_statement(int *nroles, QueueCount *count)
 {
 	StatementSession session;
 	Waiting    *waiting;
@@ -76,13 +86,19 @@ count_by_statement(int *nroles)
 			.rows = pgnet_statement_int64(&session, i, 2, 0),
 			.bytes = pgnet_statement_int64(&session, i, 3, 0)
 		};
+	(void) pgnet_statement_run(&session, &count_states, NULL, NULL);
+	*count = (QueueCount) {
+		.scheduled = pgnet_statement_int64(&session, 0, 1, 0),
+		.gave_up = pgnet_statement_int64(&session, 0, 2, 0),
+		.last_id = pgnet_statement_int64(&session, 0, 3, PG_INT64_MIN)
+	};
 	pgnet_statement_end(&session);
 	return waiting;
 }
 
 /* Count what is committed, and what may be. */
 static Waiting *
-count_slots(Relation queue, int *nroles)
+count_slots(Relation queue, int *nroles, QueueCount *count)
 {
 	HASHCTL		control = {
 		.keysize = sizeof(Oid),
@@ -92,6 +108,7 @@ count_slots(Relation queue, int *nroles)
 	HTAB	   *roles = hash_create("pg_net waiting", 64, &control,
 									HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	TupleTableSlot *slot = table_slot_create(queue, NULL);
+	TimestampTz now = GetCurrentTimestamp();
 	SnapshotData dirty;
 	TableScanDesc scan;
 
@@ -100,7 +117,7 @@ count_slots(Relation queue, int *nroles)
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
-		count_slot(roles, slot);
+		count_slot(roles, slot, now, count);
 	}
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
@@ -109,7 +126,8 @@ count_slots(Relation queue, int *nroles)
 
 /* Count a row. */
 static void
-count_slot(HTAB *roles, TupleTableSlot *slot)
+count_slot(HTAB *roles, TupleTableSlot *slot, TimestampTz now,
+		   QueueCount *count)
 {
 	const Datum *values = slot->tts_values;
 	const bool *nulls = slot->tts_isnull;
@@ -118,8 +136,14 @@ count_slot(HTAB *roles, TupleTableSlot *slot)
 	Waiting    *waiting;
 
 	slot_getsomeattrs(slot, QUEUE_NCOLUMNS);
+	count->last_id = Max(count->last_id, DatumGetInt64(values[QUEUE_ID]));
 	if (!nulls[QUEUE_GAVE_UP])
+	{
+		count->gave_up++;
 		return;
+	}
+	if (!nulls[QUEUE_DUE] && DatumGetTimestampTz(values[QUEUE_DUE]) > now)
+		count->scheduled++;
 	role = nulls[QUEUE_ROLE] ? InvalidOid :
 							   DatumGetObjectId(values[QUEUE_ROLE]);
 	waiting = hash_search(roles, &role, HASH_ENTER, &found);

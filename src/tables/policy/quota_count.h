@@ -16,8 +16,16 @@ typedef struct Waiting
 	uint64		bytes;			/* see pgnet_queue_row_stored_size() */
 } Waiting;
 
+/* The rows of the queue by what is to become of them. */
+typedef struct QueueCount
+{
+	int64		scheduled;		/* not given up, and due later */
+	int64		gave_up;
+	int64		last_id;		/* the highest of them all */
+} QueueCount;
+
 /* Count the queue; palloc'd, sorted by role. */
-extern Waiting *pgnet_waiting_count(int *nroles);
+extern Waiting *pgnet_waiting_count(int *nroles, QueueCount *count);
 
 /* Is there a prepared transaction of this database that is older than that? */
 extern bool pgnet_waiting_is_prepared(TransactionId before);

@@ -152,6 +152,7 @@ static void read_selected(const StatementSession *session, int number,
 						  Row *row);
 static bool is_due(QueueRead *read, const Row *row);
 static void take_row(QueueRead *read, const Row *row);
+static void set_waits_since(Job *job, const Row *row);
 static void copy_row(QueueRead *read, const Row *row);
 
 int64
@@ -329,7 +330,8 @@ pgnet_queue_read_init(QueueRead *read, Oid table, size_t max_bytes,
 		.table = table,
 		.max_bytes = max_bytes,
 		.parent = parent,
-		.next_due = DT_NOEND
+		.next_due = DT_NOEND,
+		.count_after = PG_INT64_MAX
 	};
 	dlist_init(&read->jobs);
 }
@@ -588,7 +590,22 @@ is_due(QueueRead *read, const Row *row)
 		return true;
 	read->left_out = true;
 	read->next_due = Min(read->next_due, due);
+	if (!gave_up && read->last_id > read->count_after)
+		read->nscheduled++;
 	return false;
+}
+
+/* Since when does a row wait to be sent? */
+static void
+set_waits_since(Job *job, const Row *row)
+{
+	job->waits_since = row->nulls[QUEUE_QUEUED] ?
+		GetCurrentTimestamp() :
+		DatumGetTimestampTz(row->values[QUEUE_QUEUED]);
+	job->was_due = !row->nulls[QUEUE_DUE];
+	if (job->was_due)
+		job->waits_since = Max(job->waits_since,
+							   DatumGetTimestampTz(row->values[QUEUE_DUE]));
 }
 
 /* Make a job of a row: whole, if it is small. */
@@ -610,6 +627,7 @@ copy_row(QueueRead *read, const Row *row)
 		job->role = DatumGetObjectId(row->values[QUEUE_ROLE]);
 	if (!row->nulls[QUEUE_DEATHS])
 		job->deaths = DatumGetInt32(row->values[QUEUE_DEATHS]);
+	set_waits_since(job, row);
 	if (row->nulls[QUEUE_URL])
 		problem = pstrdup("null value in column \"url\"");
 	else

@@ -43,6 +43,8 @@ typedef struct QueueRead
 	 */
 	TimestampTz next_due;
 	bool		left_out;		/* there were some */
+	int64		count_after;	/* of those after this id ... */
+	int			nscheduled;		/* ... how many were not given up */
 } QueueRead;
 
 /* Values of max_bytes: no row, those that are small, all. */

@@ -1,7 +1,7 @@
 /*
  * durability.c -- do the tables survive a crash?
  *
- * Runs in: client backends.
+ * Runs in: client backends and workers.
  */
 #include "postgres.h"
 

@@ -1,7 +1,7 @@
 /*
  * durability.h -- do the tables survive a crash?
  *
- * Runs in: client backends, inside a transaction.
+ * Runs in: client backends and workers, inside a transaction.
  */
 #ifndef PGNET_DURABILITY_H
 #define PGNET_DURABILITY_H
