@@ -1226,7 +1226,7 @@ COMMENT ON VIEW net.stat_worker IS
 COMMENT ON COLUMN net.stat_worker.datname IS 'The database';
 COMMENT ON COLUMN net.stat_worker.pids IS 'The process ids of its workers; empty: there is none';
 COMMENT ON COLUMN net.stat_worker.waiting IS
-  'Requests that could be sent and are not in flight, those of open transactions among them';
+  'Requests that are not in flight and not scheduled: those that are held, and those of open transactions, are among them';
 COMMENT ON COLUMN net.stat_worker.in_flight IS
   'Requests that were sent and whose outcome is not recorded';
 COMMENT ON COLUMN net.stat_worker.scheduled IS
@@ -1236,7 +1236,7 @@ COMMENT ON COLUMN net.stat_worker.gave_up IS
 COMMENT ON COLUMN net.stat_worker.callbacks_waiting IS
   'Responses whose callback has not been called';
 COMMENT ON COLUMN net.stat_worker.oldest_waiting IS
-  'Since when the oldest of the waiting requests could be sent; null: none waits. A commit that no worker has noticed counts';
+  'Since when the oldest of those could be sent that no endpoint holds; null: there is none. A commit that no worker has noticed counts';
 COMMENT ON COLUMN net.stat_worker.next_due IS
   'When the next scheduled request is due, or one that was given up is removed; null: there is none';
 COMMENT ON COLUMN net.stat_worker.sent IS 'Attempts that have ended';
@@ -1257,6 +1257,117 @@ COMMENT ON COLUMN net.stat_worker.last_error IS
 COMMENT ON COLUMN net.stat_worker.last_error_at IS 'When that was';
 COMMENT ON COLUMN net.stat_worker.stats_reset IS
   'When the counters were set to zero; null: never';
+
+CREATE FUNCTION net._stat_endpoint(
+  OUT endpoint text,
+  OUT state text,
+  OUT resumes timestamptz,
+  OUT failing_since timestamptz,
+  OUT failures_in_row integer,
+  OUT waiting bigint,
+  OUT in_flight integer,
+  OUT oldest_waiting timestamptz,
+  OUT sent bigint,
+  OUT retried bigint,
+  OUT given_up bigint,
+  OUT connections bigint,
+  OUT request_bytes bigint,
+  OUT response_bytes bigint,
+  OUT status_2xx bigint,
+  OUT status_3xx bigint,
+  OUT status_4xx bigint,
+  OUT status_429 bigint,
+  OUT status_5xx bigint,
+  OUT timeouts bigint,
+  OUT connect_failures bigint,
+  OUT tls_failures bigint,
+  OUT other_failures bigint,
+  OUT dns_ms double precision,
+  OUT connect_ms double precision,
+  OUT tls_ms double precision,
+  OUT first_byte_ms double precision,
+  OUT total_ms double precision,
+  OUT latency bigint[],
+  OUT last_success timestamptz,
+  OUT last_failure timestamptz,
+  OUT last_error text,
+  OUT stats_reset timestamptz
+)
+RETURNS SETOF record
+LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 100
+AS 'MODULE_PATHNAME', 'pgnet_stat_endpoint';
+COMMENT ON FUNCTION net._stat_endpoint() IS 'The rows of net.stat_endpoint';
+
+CREATE VIEW net.stat_endpoint AS
+  SELECT s.endpoint, s.state, s.resumes, s.failing_since, s.failures_in_row, s.waiting, s.in_flight,
+         s.oldest_waiting, s.sent, s.retried, s.given_up, s.connections, s.request_bytes,
+         s.response_bytes, s.status_2xx, s.status_3xx, s.status_4xx, s.status_429, s.status_5xx,
+         s.timeouts, s.connect_failures, s.tls_failures, s.other_failures, s.dns_ms, s.connect_ms,
+         s.tls_ms, s.first_byte_ms, s.total_ms, s.latency, s.last_success, s.last_failure, s.last_error,
+         s.stats_reset
+  FROM net._stat_endpoint() AS s;
+COMMENT ON VIEW net.stat_endpoint IS
+  'One row for each endpoint, and for each origin that plain URLs were sent to lately: how it is, and what was counted. Roles without the rights of pg_read_all_stats see the endpoints that they may use';
+COMMENT ON COLUMN net.stat_endpoint.endpoint IS
+  'The name of an endpoint, or the origin of plain URLs: https://api.example.com:443';
+COMMENT ON COLUMN net.stat_endpoint.state IS
+  'ok; backing off: after failures, requests of some role are held; paused';
+COMMENT ON COLUMN net.stat_endpoint.resumes IS
+  'Until when they are held; null: they are not, or one goes alone, or for an endpoint that is paused';
+COMMENT ON COLUMN net.stat_endpoint.failing_since IS
+  'When the first of the failures in a row was; null: the last attempt succeeded';
+COMMENT ON COLUMN net.stat_endpoint.failures_in_row IS
+  'Attempts that failed since the last one that succeeded, of all roles: no response, 429 or 5xx; with retry_all, anything but 2xx';
+COMMENT ON COLUMN net.stat_endpoint.waiting IS
+  'Requests that are not in flight and not scheduled, as far as the worker has read them';
+COMMENT ON COLUMN net.stat_endpoint.in_flight IS
+  'Requests that were sent and whose outcome is not recorded';
+COMMENT ON COLUMN net.stat_endpoint.oldest_waiting IS
+  'Since when the oldest of the waiting requests could be sent; null: none waits';
+COMMENT ON COLUMN net.stat_endpoint.sent IS 'Attempts that have ended';
+COMMENT ON COLUMN net.stat_endpoint.retried IS 'Attempts after which the request is sent again';
+COMMENT ON COLUMN net.stat_endpoint.given_up IS 'Requests that were given up';
+COMMENT ON COLUMN net.stat_endpoint.connections IS 'Attempts that made a new connection';
+COMMENT ON COLUMN net.stat_endpoint.request_bytes IS 'Bytes of request bodies';
+COMMENT ON COLUMN net.stat_endpoint.response_bytes IS
+  'Bytes of response bodies, before decompression';
+COMMENT ON COLUMN net.stat_endpoint.status_2xx IS 'Responses with a status of 200 to 299';
+COMMENT ON COLUMN net.stat_endpoint.status_3xx IS
+  'Responses with a status of 300 to 399, after redirects that were followed';
+COMMENT ON COLUMN net.stat_endpoint.status_4xx IS 'Responses with a status of 400 to 499';
+COMMENT ON COLUMN net.stat_endpoint.status_429 IS
+  'Those of them with the status 429, too many requests';
+COMMENT ON COLUMN net.stat_endpoint.status_5xx IS 'Responses with a status of 500 to 599';
+COMMENT ON COLUMN net.stat_endpoint.timeouts IS 'Attempts that timed out';
+COMMENT ON COLUMN net.stat_endpoint.connect_failures IS
+  'Attempts that found no address or no connection';
+COMMENT ON COLUMN net.stat_endpoint.tls_failures IS 'Attempts that failed in the TLS handshake';
+COMMENT ON COLUMN net.stat_endpoint.other_failures IS 'Other attempts without a complete response';
+COMMENT ON COLUMN net.stat_endpoint.dns_ms IS
+  'Milliseconds spent to look up host names; this and the following are sums over all attempts';
+COMMENT ON COLUMN net.stat_endpoint.connect_ms IS
+  'Milliseconds to establish TCP connections after that';
+COMMENT ON COLUMN net.stat_endpoint.tls_ms IS 'Milliseconds for TLS handshakes after that';
+COMMENT ON COLUMN net.stat_endpoint.first_byte_ms IS
+  'Milliseconds from sending to the first byte of the response';
+COMMENT ON COLUMN net.stat_endpoint.total_ms IS 'Milliseconds from sending to the end';
+COMMENT ON COLUMN net.stat_endpoint.latency IS
+  'Complete responses by how long they took: up to 1, 2, 5, 10, 20, 50, 100, 200, 500 ms, 1, 2, 5, 10, 30, 60 s, and longer. Each is counted once';
+COMMENT ON COLUMN net.stat_endpoint.last_success IS 'When the last attempt that succeeded ended';
+COMMENT ON COLUMN net.stat_endpoint.last_failure IS
+  'When the last attempt that failed ended, or was refused before it was sent';
+COMMENT ON COLUMN net.stat_endpoint.last_error IS
+  'Its status or error; null for roles without the rights of pg_read_all_stats';
+COMMENT ON COLUMN net.stat_endpoint.stats_reset IS
+  'When the counters were set to zero; null: never';
+
+CREATE FUNCTION net.stat_reset(endpoint text DEFAULT NULL)
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'pgnet_stat_reset';
+COMMENT ON FUNCTION net.stat_reset(text) IS
+  'Set the counters of one row of net.stat_endpoint to zero; null: all counters of this database';
+REVOKE ALL ON FUNCTION net.stat_reset(text) FROM PUBLIC;
 
 CREATE FUNCTION net._stat_in_flight(OUT id bigint, OUT started timestamptz)
 RETURNS SETOF record
@@ -1339,7 +1450,7 @@ COMMENT ON COLUMN net.stat_activity.attempt IS
 COMMENT ON COLUMN net.stat_activity.last_error IS
   'The status or the error of the last attempt that failed; null: none did';
 COMMENT ON COLUMN net.stat_activity.context IS 'What comes back in the response row';
-GRANT SELECT ON net.stat_worker, net.stat_activity TO PUBLIC;
+GRANT SELECT ON net.stat_worker, net.stat_endpoint, net.stat_activity TO PUBLIC;
 
 -- [update]
 --

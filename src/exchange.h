@@ -46,6 +46,14 @@ typedef enum HttpShortage
 	PGNET_SHORT_OF_THREADS		/* which look host names up */
 } HttpShortage;
 
+/* What a request failed at, if it is known better than from its error. */
+typedef enum HttpFailure
+{
+	PGNET_FAILURE_OTHER,
+	PGNET_FAILURE_CONNECT,		/* to find or reach the server, or a proxy */
+	PGNET_FAILURE_TLS
+} HttpFailure;
+
 /* What came of a response that was not complete. */
 typedef struct HttpPart
 {
@@ -76,6 +84,7 @@ typedef struct HttpOutcome
 	const char *not_stored;		/* why nothing large is stored, or NULL */
 	const char *error;			/* NULL when answered */
 	const HttpPart *part;		/* with an error; NULL: of none */
+	HttpFailure failure;		/* of PGNET_OUTCOME_FAILED */
 	bool		is_final;		/* another attempt would fail, too */
 	bool		refused;		/* it was not allowed to go out */
 	bool		lookup_goes_on; /* of its host, without it */

@@ -1,5 +1,5 @@
 /*
- * stats.c -- what the views net.stat_worker and net.stat_activity are made of.
+ * stats.c -- what the views of the statistics are made of; stat_reset.
  *
  * Runs in: client backends.
  *
@@ -24,15 +24,19 @@
 #include "shared/inbox.h"
 #include "shared/inflight_ids.h"
 #include "shared/lane_holds.h"
+#include "shared/lane_stats.h"
 #include "shared/launcher_state.h"
 #include "shared/quota.h"
 #include "shared/stats.h"
 #include "tables/catalog.h"
+#include "tables/policy/endpoint_list.h"
 #include "tables/queue/attempt_log.h"
 #include "tables/recovery/durability.h"
 #include "url_target.h"
 
 PG_FUNCTION_INFO_V1(pgnet_stat_worker);
+PG_FUNCTION_INFO_V1(pgnet_stat_endpoint);
+PG_FUNCTION_INFO_V1(pgnet_stat_reset);
 PG_FUNCTION_INFO_V1(pgnet_stat_in_flight);
 PG_FUNCTION_INFO_V1(pgnet_stat_is_held);
 PG_FUNCTION_INFO_V1(pgnet_stat_attempts);
@@ -69,11 +73,34 @@ enum
 	WORKER_NCOLUMNS
 };
 
+/* The columns of net.stat_endpoint, in order. */
+enum
+{
+	ENDPOINT_ENDPOINT,
+	ENDPOINT_STATE,
+	ENDPOINT_RESUMES,
+	ENDPOINT_FAILING_SINCE,
+	ENDPOINT_FAILURES_IN_ROW,
+	ENDPOINT_WAITING,
+	ENDPOINT_IN_FLIGHT,
+	ENDPOINT_OLDEST_WAITING,
+	ENDPOINT_SENT,				/* from here on the numbers of LaneStats */
+	ENDPOINT_DNS_MS = ENDPOINT_SENT + 15,	/* likewise, of microseconds */
+	ENDPOINT_LATENCY = ENDPOINT_DNS_MS + 5,
+	ENDPOINT_LAST_SUCCESS,
+	ENDPOINT_LAST_FAILURE,
+	ENDPOINT_LAST_ERROR,
+	ENDPOINT_STATS_RESET,
+	ENDPOINT_NCOLUMNS
+};
+
+#define MOST_COLUMNS Max((int) WORKER_NCOLUMNS, (int) ENDPOINT_NCOLUMNS)
+
 /* The columns of a row that is made. */
 typedef struct StatRow
 {
-	Datum		values[WORKER_NCOLUMNS];
-	bool		nulls[WORKER_NCOLUMNS];
+	Datum		values[MOST_COLUMNS];
+	bool		nulls[MOST_COLUMNS];
 } StatRow;
 
 static void add_worker(ReturnSetInfo *result, DatabaseState *database,
@@ -82,7 +109,14 @@ static void clean_ascii(char *text);
 static TimestampTz oldest_waiting(DatabaseState *database,
 								  const DatabaseSnapshot *now, int64 waiting);
 static Datum pids_of(const DatabaseSnapshot *now);
-static bool is_held(const LaneHold *hold);
+static void add_endpoint(ReturnSetInfo *result, const ListedEndpoint *endpoint,
+						 const NamedLaneStats *stats, const RoleHold *holds,
+						 int nholds, bool sees_all);
+static void add_lane(ReturnSetInfo *result, StatRow *row,
+					 const LaneStats *stats, bool sees_all);
+static const NamedLaneStats *find_lane(const NamedLaneStats *lanes, int nlanes,
+									   const char *name);
+static Datum latencies(const LaneStats *stats);
 static bool sees_all_stats(void);
 static bool sees_all_requests(void);
 static bool is_owner(void);
@@ -122,7 +156,7 @@ add_worker(ReturnSetInfo *result, DatabaseState *database, bool sees_all)
 	DatabaseStats *shared = &database->stats;
 	int64		waiting = Max(pgnet_quota_rows(oid) - stats.scheduled -
 								  stats.in_flight,
-							  stats.known);
+							  0);
 	StatRow		row = {0};
 
 	/* dropped a moment ago */
@@ -192,7 +226,10 @@ oldest_waiting(DatabaseState *database, const DatabaseSnapshot *now,
 {
 	TimestampTz oldest = DT_NOEND;
 	TimestampTz news = pgnet_inbox_news_since(&database->worker);
+	TimestampTz known = pgnet_lane_stats_oldest(database->database);
 
+	if (known != 0)
+		oldest = known;
 	if (news != 0)
 		oldest = Min(oldest, news);
 	if (now->worker.pid == 0 && now->start_requested != DT_NOEND &&
@@ -210,6 +247,145 @@ pids_of(const DatabaseSnapshot *now)
 	return PointerGetDatum(construct_array(pids, now->worker.pid != 0,
 										   INT4OID, sizeof(int32), true,
 										   TYPALIGN_INT));
+}
+
+/* One row for each endpoint, and each origin. */
+Datum
+pgnet_stat_endpoint(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	bool		sees_all = sees_all_stats();
+	ListedEndpoint *endpoints;
+	NamedLaneStats *lanes;
+	RoleHold   *holds;
+	int			nendpoints;
+	int			nlanes;
+	int			nholds;
+
+	pgnet_require_preloaded();
+	InitMaterializedSRF(fcinfo, 0);
+	nendpoints = pgnet_endpoints_list(GetUserId(), &endpoints);
+	nholds = pgnet_lane_holds_list(&holds);
+	nlanes = pgnet_lane_stats_list(&lanes);
+	for (int i = 0; i < nendpoints; i++)
+		if (sees_all || endpoints[i].may_use)
+			add_endpoint(result, &endpoints[i],
+						 find_lane(lanes, nlanes, endpoints[i].name),
+						 holds, nholds, sees_all);
+	for (int i = 0; i < nlanes && sees_all; i++)
+	{
+		StatRow		row = {0};
+
+		/* that of an endpoint has no scheme */
+		if (strstr(lanes[i].name, "//") == NULL)
+			continue;
+		row.values[ENDPOINT_ENDPOINT] = CStringGetTextDatum(lanes[i].name);
+		row.values[ENDPOINT_STATE] = CStringGetTextDatum("ok");
+		row.nulls[ENDPOINT_RESUMES] = true;
+		add_lane(result, &row, &lanes[i].stats, sees_all);
+	}
+	return (Datum) 0;
+}
+
+/* An endpoint, which may have no counters. */
+static void
+add_endpoint(ReturnSetInfo *result, const ListedEndpoint *endpoint,
+			 const NamedLaneStats *stats, const RoleHold *holds, int nholds,
+			 bool sees_all)
+{
+	uint64		lane = pgnet_url_host_key(psprintf("net://%s",
+												   endpoint->name));
+	LaneStats	none = {0};
+	const char *state = "ok";
+	TimestampTz resumes = DT_NOBEGIN;
+	StatRow		row = {0};
+
+	for (int i = 0; i < nholds; i++)
+		if (endpoint->backs_off && holds[i].lane == lane &&
+			pgnet_lane_hold_backs_off(&holds[i].hold))
+		{
+			state = "backing off";
+			resumes = Max(resumes, holds[i].hold.until);
+		}
+	if (endpoint->paused)
+	{
+		state = "paused";
+		resumes = DT_NOBEGIN;
+	}
+	row.values[ENDPOINT_ENDPOINT] = CStringGetTextDatum(endpoint->name);
+	row.values[ENDPOINT_STATE] = CStringGetTextDatum(state);
+	set_time(&row, ENDPOINT_RESUMES,
+			 resumes > pgnet_clock_now() ? wall_time(resumes) : 0);
+	add_lane(result, &row, stats ? &stats->stats : &none, sees_all);
+}
+
+/* What both kinds of rows have. */
+static void
+add_lane(ReturnSetInfo *result, StatRow *row, const LaneStats *stats,
+		 bool sees_all)
+{
+	const int64 *counts = &stats->sent;
+	const int64 *times_us = &stats->dns_us;
+
+	StaticAssertStmt(offsetof(LaneStats, dns_us) ==
+						 sizeof(int64) * (ENDPOINT_DNS_MS - ENDPOINT_SENT),
+					 "the columns are those of LaneStats");
+	StaticAssertStmt(offsetof(LaneStats, latency) ==
+						 sizeof(int64) * (ENDPOINT_LATENCY - ENDPOINT_SENT),
+					 "the columns are those of LaneStats");
+	set_time(row, ENDPOINT_FAILING_SINCE, stats->failing_since);
+	row->values[ENDPOINT_FAILURES_IN_ROW] =
+		Int32GetDatum((int32) stats->failures_in_row);
+	row->values[ENDPOINT_WAITING] = Int64GetDatum(stats->waiting);
+	row->values[ENDPOINT_IN_FLIGHT] = Int32GetDatum((int32) stats->in_flight);
+	set_time(row, ENDPOINT_OLDEST_WAITING, stats->oldest_waiting);
+	for (int i = ENDPOINT_SENT; i < ENDPOINT_DNS_MS; i++)
+		row->values[i] = Int64GetDatum(counts[i - ENDPOINT_SENT]);
+	for (int i = ENDPOINT_DNS_MS; i < ENDPOINT_LATENCY; i++)
+		row->values[i] =
+			Float8GetDatum((double) times_us[i - ENDPOINT_DNS_MS] / 1000);
+	row->values[ENDPOINT_LATENCY] = latencies(stats);
+	set_time(row, ENDPOINT_LAST_SUCCESS, stats->last_success);
+	set_time(row, ENDPOINT_LAST_FAILURE, stats->last_failure);
+	set_text(row, ENDPOINT_LAST_ERROR, sees_all ? stats->last_error : "");
+	set_time(row, ENDPOINT_STATS_RESET, stats->stats_reset);
+	tuplestore_putvalues(result->setResult, result->setDesc, row->values,
+						 row->nulls);
+}
+
+static const NamedLaneStats *
+find_lane(const NamedLaneStats *lanes, int nlanes, const char *name)
+{
+	for (int i = 0; i < nlanes; i++)
+		if (strcmp(lanes[i].name, name) == 0)
+			return &lanes[i];
+	return NULL;
+}
+
+static Datum
+latencies(const LaneStats *stats)
+{
+	Datum		values[PGNET_LATENCIES];
+
+	for (int i = 0; i < PGNET_LATENCIES; i++)
+		values[i] = Int64GetDatum(stats->latency[i]);
+	return PointerGetDatum(construct_array(values, PGNET_LATENCIES, INT8OID,
+										   sizeof(int64), FLOAT8PASSBYVAL,
+										   TYPALIGN_DOUBLE));
+}
+
+/* stat_reset(endpoint); null: all counters of this database. */
+Datum
+pgnet_stat_reset(PG_FUNCTION_ARGS)
+{
+	DatabaseState *database = pgnet_require_served();
+
+	if (PG_ARGISNULL(0))
+		pgnet_stats_reset(database);
+	pgnet_lane_stats_reset(PG_ARGISNULL(0) ?
+							   NULL :
+							   text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	PG_RETURN_VOID();
 }
 
 /* The requests that are in flight in this database: id, started. */
@@ -254,15 +430,7 @@ pgnet_stat_is_held(PG_FUNCTION_ARGS)
 		(!has_rights_of(role) && !sees_all_requests()))
 		PG_RETURN_BOOL(false);
 	hold = pgnet_lane_holds_get(pgnet_url_host_key(url), role);
-	PG_RETURN_BOOL(is_held(&hold));
-}
-
-/* Does it hold the requests of a role?  A probe goes alone. */
-static bool
-is_held(const LaneHold *hold)
-{
-	return hold->failures >= PGNET_FAILURES_TO_BACK_OFF ||
-		hold->until > pgnet_clock_now();
+	PG_RETURN_BOOL(pgnet_lane_hold_backs_off(&hold));
 }
 
 /* What a log says of the current round: failed attempts, and the last error. */

@@ -24,6 +24,7 @@ static void judge_failure(Transfer *transfer, CURL *easy, CURLcode result);
 static const char *damage(const Transfer *transfer, CURLcode result);
 static long status_of(CURL *easy);
 static bool has_status(CURL *easy);
+static HttpFailure failure_of(CURLcode result);
 static bool is_final(const Transfer *transfer, CURLcode result);
 
 /* Judge. */
@@ -43,10 +44,34 @@ pgnet_verdict(Transfer *transfer, CURL *easy, CURLcode result)
 	}
 	transfer->job->outcome.bad_url = result == CURLE_URL_MALFORMAT &&
 		transfer->hop.number == 0;
+	transfer->job->outcome.failure = failure_of(result);
 	transfer->job->outcome.is_final = is_final(transfer, result);
 	transfer->job->outcome.refused = transfer->hop.number == 0 &&
 		(result == CURLE_URL_MALFORMAT ||
 		 pgnet_destination_problem(&transfer->destination) != NULL);
+}
+
+/* What did it fail at, if it failed? */
+static HttpFailure
+failure_of(CURLcode result)
+{
+	static const CURLcode tls[] = {
+		CURLE_SSL_CONNECT_ERROR, CURLE_SSL_ENGINE_NOTFOUND,
+		CURLE_SSL_ENGINE_SETFAILED, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
+		CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE,
+		CURLE_SSL_CRL_BADFILE, CURLE_SSL_ISSUER_ERROR,
+		CURLE_SSL_PINNEDPUBKEYNOTMATCH, CURLE_SSL_INVALIDCERTSTATUS,
+		CURLE_SSL_CLIENTCERT
+	};
+
+	if (result == CURLE_COULDNT_RESOLVE_PROXY ||
+		result == CURLE_COULDNT_RESOLVE_HOST ||
+		result == CURLE_COULDNT_CONNECT || result == CURLE_PROXY)
+		return PGNET_FAILURE_CONNECT;
+	for (int i = 0; i < (int) lengthof(tls); i++)
+		if (result == tls[i])
+			return PGNET_FAILURE_TLS;
+	return PGNET_FAILURE_OTHER;
 }
 
 /*

@@ -20,6 +20,7 @@
 #include "launcher/worker_pool.h"
 #include "shared/call_tries.h"
 #include "shared/lane_holds.h"
+#include "shared/lane_stats.h"
 #include "shared/launcher_state.h"
 #include "shared/pauses.h"
 #include "shared/quota.h"
@@ -408,6 +409,7 @@ release(WorkerPool *pool, int index)
 {
 	pgnet_quota_forget(pool->entries[index].database);
 	pgnet_lane_holds_forget(pool->entries[index].database);
+	pgnet_lane_stats_forget(pool->entries[index].database);
 	pgnet_pauses_forget(pool->entries[index].database);
 	pgnet_call_tries_forget(pool->entries[index].database);
 	pgnet_registry_release(pgnet_registry_at(index), true);

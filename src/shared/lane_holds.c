@@ -9,6 +9,7 @@
 #include "miscadmin.h"
 #include "port/atomics.h"
 
+#include "clock.h"
 #include "shared/area.h"
 #include "shared/lane_holds.h"
 
@@ -103,6 +104,37 @@ is_empty(const LaneHold *hold)
 {
 	return hold->tat == 0 && hold->failing_since == 0 && hold->until == 0 &&
 		hold->failures == 0;
+}
+
+int
+pgnet_lane_holds_list(RoleHold **list)
+{
+	int			room = (int) pg_atomic_read_u32(&holds->count);
+	int			count = 0;
+	dshash_seq_status scan;
+	Kept	   *kept;
+
+	*list = palloc(sizeof(RoleHold) * Max(room, 1));
+	if (room == 0)
+		return 0;
+	dshash_seq_init(&scan, table(), false);
+	/* those that came meanwhile may be left out */
+	while ((kept = dshash_seq_next(&scan)) != NULL && count < room)
+		if (kept->key.database == MyDatabaseId &&
+			kept->key.role != PGNET_WHOLE_LANE)
+			(*list)[count++] = (RoleHold) {
+				.lane = kept->key.lane,
+				.hold = kept->hold
+			};
+	dshash_seq_term(&scan);
+	return count;
+}
+
+bool
+pgnet_lane_hold_backs_off(const LaneHold *hold)
+{
+	return hold->failures >= PGNET_FAILURES_TO_BACK_OFF ||
+		hold->until > pgnet_clock_now();
 }
 
 void

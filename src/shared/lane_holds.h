@@ -1,7 +1,7 @@
 /*
  * lane_holds.h -- what holds the requests to endpoints, kept between workers.
  *
- * Runs in: workers.
+ * Runs in: workers, and client backends, which read them.
  *
  * The next worker of a database must know how much the last one has sent, and
  * which endpoints fail.  After a crash of the server this is lost.
@@ -41,6 +41,19 @@ extern void pgnet_lane_holds_memory_init(void *memory, int lock_tranche);
  */
 extern LaneHold pgnet_lane_holds_get(uint64 lane, Oid role);
 extern void pgnet_lane_holds_put(uint64 lane, Oid role, const LaneHold *hold);
+
+/* What holds a role in a lane of this database. */
+typedef struct RoleHold
+{
+	uint64		lane;
+	LaneHold	hold;
+} RoleHold;
+
+/* All of them, palloc'd; how many.  Throws if memory is short. */
+extern int	pgnet_lane_holds_list(RoleHold **list);
+
+/* Does it hold the requests of a role now?  A probe goes alone. */
+extern bool pgnet_lane_hold_backs_off(const LaneHold *hold);
 
 /* Remove the entries of a database that nobody is connected to. */
 extern void pgnet_lane_holds_forget(Oid database);

@@ -15,6 +15,7 @@
 #include "shared/inflight_global.h"
 #include "shared/inflight_ids.h"
 #include "shared/lane_holds.h"
+#include "shared/lane_stats.h"
 #include "shared/launcher_state.h"
 #include "shared/memory.h"
 #include "shared/pauses.h"
@@ -33,6 +34,7 @@ static const struct
 	{pgnet_inflight_memory_size, pgnet_inflight_memory_init},
 	{pgnet_inflight_ids_memory_size, pgnet_inflight_ids_memory_init},
 	{pgnet_area_memory_size, pgnet_area_memory_init},
+	{pgnet_lane_stats_memory_size, pgnet_lane_stats_memory_init},
 	{pgnet_lane_holds_memory_size, pgnet_lane_holds_memory_init},
 	{pgnet_pauses_memory_size, pgnet_pauses_memory_init},
 	{pgnet_call_tries_memory_size, pgnet_call_tries_memory_init},

@@ -49,16 +49,18 @@ leave(int code, Datum arg)
 {
 	(void) code;
 	(void) arg;
-	mine.known += mine.in_flight;
 	mine.in_flight = 0;
 	mine.short_of[0] = '\0';
 	pgnet_stats_publish();
 	published = NULL;
 }
 
+/* What is counted after a reset must not be reset when it is published. */
 WorkerStats *
 pgnet_stats_mine(void)
 {
+	if (published != NULL)
+		obey_reset(&mine, published);
 	return &mine;
 }
 

@@ -33,7 +33,6 @@ typedef struct WorkerStats
 	TimestampTz stats_reset;	/* 0: never */
 
 	/* as it is now */
-	int64		known;			/* rows that wait, as far as it knows them */
 	int64		in_flight;
 	int64		scheduled;
 	int64		gave_up;

@@ -17,6 +17,9 @@
 /* Begin to count; from now on the last warning in the log is kept, too. */
 extern void pgnet_counting_begin(void);
 
+/* The row of a job is known, and it has a holder: count in its lane. */
+extern void pgnet_counting_open(Job *job);
+
 /* A job that was in flight is finished; one that is finished is recorded. */
 extern void pgnet_counting_attempt(const Job *job);
 extern void pgnet_counting_end(const Job *job);

@@ -253,6 +253,7 @@ pgnet_dispatch_update(Dispatch *dispatch, LaneQueue *queue)
 {
 	QueueState	state = state_for(dispatch, queue);
 
+	pgnet_lane_table_changed(dispatch->table, queue->lane);
 	/* one that is blocked stays so, unless its lane has no room for it */
 	if (queue->state != QUEUE_BLOCKED || state > QUEUE_BLOCKED)
 		enter(dispatch, queue, state);

@@ -102,6 +102,15 @@ pgnet_hold_until(const LaneQueue *queue, TimestampTz now)
 	return until > now ? until : DT_NOBEGIN;
 }
 
+bool
+pgnet_hold_is_paused(const LaneQueue *queue)
+{
+	const LanePolicy *policy = &queue->lane->policy;
+
+	return policy->paused ||
+		(policy->backs_off && pgnet_lane_hold_backs_off(&queue->hold));
+}
+
 int
 pgnet_hold_lane_limit(const Lane *lane, int limit)
 {

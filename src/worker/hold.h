@@ -40,6 +40,9 @@ extern void pgnet_hold_recall(LaneQueue *queue);
  */
 extern TimestampTz pgnet_hold_until(const LaneQueue *queue, TimestampTz now);
 
+/* Is its endpoint paused, or backing off for the role? */
+extern bool pgnet_hold_is_paused(const LaneQueue *queue);
+
 /* How many requests may be in flight in a lane; limit is by the setting. */
 extern int	pgnet_hold_lane_limit(const Lane *lane, int limit);
 

@@ -18,6 +18,7 @@ pgnet_lane_row(Job *job)
 	return (LaneRow) {
 		.id = job->id,
 		.size = job->size,
+		.since = job->waits_since,
 		.job = job,
 	};
 }

@@ -15,6 +15,7 @@
 #include "job.h"
 #include "policy/lane_policy.h"
 #include "shared/lane_holds.h"
+#include "shared/lane_stats.h"
 
 /*
  * From which id on rows of a role, or of a lane queue, are not known because
@@ -42,6 +43,10 @@ typedef struct Lane
 	dlist_head	queues;			/* one for each role that has jobs here */
 	int			nqueues;
 	int			restricted_to;	/* in flight at most, below the limit */
+
+	LaneStatsRef stats;			/* its counters */
+	bool		is_changed;		/* since its numbers of rows were published */
+	dlist_node	changed_node;	/* in LaneTable.changed, if it is */
 
 	char	   *endpoint;		/* net://name; NULL: it is no endpoint's */
 	LanePolicy	policy;
@@ -75,6 +80,7 @@ typedef struct LaneRow
 {
 	int64		id;
 	size_t		size;			/* of the row, whole */
+	TimestampTz since;			/* it waits */
 	Job		   *job;			/* NULL: not loaded */
 } LaneRow;
 

@@ -13,12 +13,14 @@
 static HTAB *make_hash(const char *name, MemoryContext context, Size key,
 					   Size entry);
 static Lane *get_lane(LaneTable *table, uint64 key);
+static void publish(Lane *lane);
 
 void
 pgnet_lane_table_init(LaneTable *table, MemoryContext context,
 					  Account *account)
 {
 	table->account = account;
+	dlist_init(&table->changed);
 	table->lanes = make_hash("pg_net lanes", context, sizeof(uint64),
 							 sizeof(Lane));
 	table->roles = make_hash("pg_net roles", context, sizeof(Oid),
@@ -101,6 +103,61 @@ pgnet_lane_table_find_lane(LaneTable *table, uint64 key)
 }
 
 void
+pgnet_lane_table_changed(LaneTable *table, Lane *lane)
+{
+	if (lane->is_changed)
+		return;
+	lane->is_changed = true;
+	dlist_push_tail(&table->changed, &lane->changed_node);
+}
+
+void
+pgnet_lane_table_publish(LaneTable *table)
+{
+	while (!dlist_is_empty(&table->changed))
+	{
+		dlist_node *first = dlist_pop_head_node(&table->changed);
+		Lane	   *lane = dlist_container(Lane, changed_node, first);
+
+		lane->is_changed = false;
+		publish(lane);
+	}
+}
+
+/* What waits in a lane, and what is in flight. */
+static void
+publish(Lane *lane)
+{
+	LaneStats  *stats = pgnet_lane_stats_begin(lane->stats);
+	int64		waiting = 0;
+	TimestampTz oldest = DT_NOEND;
+	TimestampTz oldest_free = DT_NOEND;
+	dlist_iter	iter;
+
+	if (stats == NULL)
+		return;
+	dlist_foreach(iter, &lane->queues)
+	{
+		LaneQueue  *queue = dlist_container(LaneQueue, lane_node, iter.cur);
+
+		TimestampTz since;
+
+		if (queue->count == 0)
+			continue;
+		since = pgnet_lane_queue_at(queue, 0)->since;
+		waiting += queue->count;
+		oldest = Min(oldest, since);
+		if (!pgnet_hold_is_paused(queue))
+			oldest_free = Min(oldest_free, since);
+	}
+	stats->waiting = waiting;
+	stats->in_flight = lane->party.has[PGNET_POOL_UNRECORDED];
+	stats->oldest_waiting = oldest == DT_NOEND ? 0 : oldest;
+	stats->oldest_free = oldest_free == DT_NOEND ? 0 : oldest_free;
+	pgnet_lane_stats_end(lane->stats, 0);
+}
+
+void
 pgnet_lane_table_remove(LaneTable *table, LaneQueue *queue)
 {
 	Lane	   *lane = queue->lane;
@@ -113,6 +170,9 @@ pgnet_lane_table_remove(LaneTable *table, LaneQueue *queue)
 	hash_search(table->queues, &queue->key, HASH_REMOVE, NULL);
 	if (--lane->nqueues > 0)
 		return;
+	publish(lane);
+	if (lane->is_changed)
+		dlist_delete(&lane->changed_node);
 	if (lane->endpoint != NULL)
 		pfree(lane->endpoint);
 	hash_search(table->lanes, &lane->key, HASH_REMOVE, NULL);

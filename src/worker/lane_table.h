@@ -23,6 +23,7 @@ typedef struct LaneTable
 	HTAB	   *lanes;			/* Lane, by the hash of its origin */
 	HTAB	   *roles;			/* Role, by OID */
 	HTAB	   *queues;			/* LaneQueue, by both */
+	dlist_head	changed;		/* lanes whose numbers changed */
 } LaneTable;
 
 extern void pgnet_lane_table_init(LaneTable *table, MemoryContext context,
@@ -35,6 +36,10 @@ extern LaneQueue *pgnet_lane_table_queue(LaneTable *table, uint64 lane_key,
 
 /* Find a lane; NULL if there is none. */
 extern Lane *pgnet_lane_table_find_lane(LaneTable *table, uint64 key);
+
+/* Rows of a lane came or went; have all that are so seen by others. */
+extern void pgnet_lane_table_changed(LaneTable *table, Lane *lane);
+extern void pgnet_lane_table_publish(LaneTable *table);
 
 /*
  * Remove a queue, and its lane with its last queue.  The queue is idle, and

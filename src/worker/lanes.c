@@ -9,6 +9,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
+#include "worker/counting.h"
 #include "worker/known_ids.h"
 #include "worker/lane_table.h"
 #include "worker/lanes.h"
@@ -447,6 +448,12 @@ pgnet_lanes_are_rich(const Lanes *lanes)
 	return lanes->loaded_bytes >= MAX_LOADED_BYTES;
 }
 
+void
+pgnet_lanes_publish(Lanes *lanes)
+{
+	pgnet_lane_table_publish(&lanes->table);
+}
+
 uint32
 pgnet_lanes_known(const Lanes *lanes)
 {
@@ -480,6 +487,7 @@ remember(Lanes *lanes, Job *job, LaneQueue *queue)
 						   PGNET_POOL_IDS, 1);
 	}
 	job->holder = &queue->holder;
+	pgnet_counting_open(job);
 }
 
 /* Forget a row; the caller calls pgnet_dispatch_update(). */

@@ -149,6 +149,9 @@ extern bool pgnet_lanes_need_load(Lanes *lanes);
 /* Is so much loaded that further rows are kept as ids? */
 extern bool pgnet_lanes_are_rich(const Lanes *lanes);
 
+/* Have others see what waits and what is in flight in lanes. */
+extern void pgnet_lanes_publish(Lanes *lanes);
+
 /* How many rows are known? */
 extern uint32 pgnet_lanes_known(const Lanes *lanes);
 

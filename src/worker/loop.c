@@ -218,6 +218,8 @@ take_wakeup(Loop *loop)
 	{
 		pgnet_expiry_look_now(&loop->expiry);
 		loop->callbacks.wanted = true;
+		/* somebody may have inserted rows by hand */
+		loop->recount.wanted = true;
 	}
 }
 
@@ -433,11 +435,9 @@ publish_stats(Loop *loop)
 	stats->in_flight = loop->jobs.count[PGNET_JOB_PREPARED] +
 		loop->jobs.count[PGNET_JOB_IN_FLIGHT] +
 		loop->jobs.count[PGNET_JOB_FINISHED];
-	stats->known = Max((int64) pgnet_lanes_known(loop->lanes) -
-						   stats->in_flight,
-					   0);
 	if (loop->intake.due_rows.next != DT_NOBEGIN)
 		stats->next_due = loop->intake.due_rows.next;
+	pgnet_lanes_publish(loop->lanes);
 	strlcpy(stats->short_of, pgnet_throttle_short_of(&loop->throttle),
 			sizeof(stats->short_of));
 	pgnet_stats_publish();

@@ -18,6 +18,7 @@
 #include "compat.h"
 #include "shared/inflight_global.h"
 #include "shared/inflight_ids.h"
+#include "shared/lane_stats.h"
 #include "shared/registry.h"
 #include "shared/stats.h"
 #include "shared/worker_state.h"
@@ -75,5 +76,6 @@ begin(Oid database)
 	pgnet_inflight_join(worker);
 	pgnet_inflight_ids_join(worker);
 	pgnet_stats_join(worker);
+	pgnet_lane_stats_join();
 	return worker;
 }

@@ -85,18 +85,16 @@ select net.cancel(:refund);
 reset role;
 END_OF_SESSION
 
-# how is it going? needs views that are not there yet:
-# select endpoint, state, waiting, in_flight, now() - oldest_waiting as age, failing_since, last_error from net.stat_endpoint;
-# select id, state, attempt, due, last_error from net.stat_activity where url like 'net://shop%' order by id;
-
 my $second = <<'END_OF_SESSION';
+-- how is it going?
+select endpoint, state, waiting, in_flight, now() - oldest_waiting as age, failing_since, last_error from net.stat_endpoint;
+select id, state, attempt, due, last_error from net.stat_activity where url like 'net://shop%' order by id;
 -- they moved, and what waits goes to the new place; a new key without a gap; then what was given up, again
 update net.endpoint set url = 'https://hooks2.shop.example/in', signing_secrets = '{shop_hook2,shop_hook}' where name = 'shop';
 select net.resend(id) from net.http_request_queue where gave_up is null and url like 'net://shop%';
 select net.resend(id) from net.http_request_queue where gave_up > now() - interval '1 day';
+select net.stat_reset('shop');
 END_OF_SESSION
-
-# select net.stat_reset('shop');
 
 subtest 'up to the move' => sub {
 	my $out = in_psql($first);
@@ -122,6 +120,10 @@ subtest 'while the shop says 503' => sub {
 
 subtest 'after the move' => sub {
 	my $out = in_psql($second);
+	like($out, qr/^shop\|ok\|[01]\|0\|[^|]*\|\d{4}-[^|]*\|503$/m, 'the shop fails');
+	like($out, qr/^pay\|ok\|0\|0\|\|\|$/m, 'the others do not');
+	like($out, qr/^$_\|retrying\|2\|\d{4}-[^|]*\|503$/m, "order $_ is retried") for 1, 2;
+	like($out, qr/^3\|waiting\|1\|\|$/m, 'its change waits');
 	wait_sql('select not exists (select from net.http_request_queue)', 't', 'shop');
 	is($servers{'hooks2.shop'}->arrivals_of('/in') + 0, 3, 'what waited arrives at the new place');
 	is(sql_in('shop', q(select count(*) from net._http_response where url like 'net://shop%')), 0, 'and leaves no responses');

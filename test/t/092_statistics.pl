@@ -8,11 +8,21 @@ use PgNetTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+plan(skip_all => 'openssl is not installed') unless has_tool('openssl');
+
+# A certificate that nobody trusts.
+my $tls = PostgreSQL::Test::Utils::tempdir() . '/server';
+system_or_bail('openssl', 'req', '-x509', qw(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1),
+	'-keyout', "$tls.key", '-out', "$tls.pem");
+
 my $server = start_http_server();
+my $https = start_http_server('--tls', $tls);
 my $node = new_node('statistics', conf => "pg_net.callback_timeout = '2s'\nmax_prepared_transactions = 2");
 my $base = $server->url;
 my $never = PostgreSQL::Test::Utils::tempdir() . '/never';
 my $worker = q(net.stat_worker where datname = current_database());
+
+sql('create role one; create role two; create role monitor in role pg_monitor; create role reader in role pg_read_all_data; grant two to one');
 
 # Columns of the row of this database, as psql prints them.
 sub worker { my ($columns) = @_; return sql("select $columns from $worker") }
@@ -20,6 +30,17 @@ sub wait_worker { my ($condition) = @_; return wait_sql("select $condition from 
 sub activity { my ($id, $columns) = @_; return sql("select $columns from net.stat_activity where id = $id") }
 sub queue { my ($url, %args) = @_; return sql("select net.http_request('GET', '$url'" . join('', map { ", $_ := $args{$_}" } sort keys %args) . ')') }
 sub state { my ($id) = @_; return activity($id, 'state') }
+
+# Have what is in flight end, and remove the other rows.
+sub clear
+{
+	append_to_file($never, 'now');
+	wait_worker('in_flight = 0');
+	unlink $never;
+	sql('delete from net.http_request_queue');
+	wait_worker('waiting = 0 and scheduled = 0 and gave_up = 0');
+	return;
+}
 
 subtest 'the worker' => sub {
 	is(worker('waiting, in_flight, scheduled, gave_up, callbacks_waiting, oldest_waiting is null, sent, short_of is null, durable, stats_reset is null'),
@@ -80,11 +101,95 @@ subtest 'states' => sub {
 	pass('held by a back-off');
 	is(sql('select (select count(*) from net.stat_activity) - (select count(*) from net.http_request_queue)'), 0, 'a row for each');
 	like(sql("explain select * from net.stat_activity where id = $behind"), qr/Index.*Scan using http_request_queue_pkey/, 'one is found by the key');
-	sql('delete from net.http_request_queue');
+	clear();
+};
+
+# Columns of the row of an endpoint, or an origin.
+sub lane { my ($endpoint, $columns) = @_; return sql("select $columns from net.stat_endpoint where endpoint = '$endpoint'") }
+sub wait_lane { my ($endpoint, $condition) = @_; return wait_sql("select $condition from net.stat_endpoint where endpoint = '$endpoint'") }
+
+subtest 'endpoints' => sub {
+	my $counts = 'sent, retried, given_up, status_2xx, status_3xx, status_4xx, status_429, status_5xx, timeouts, connect_failures, tls_failures, other_failures';
+	sql(qq(insert into net.endpoint (name, url) values ('counted', '$base'), ('unused', '$base'), ('nowhere', 'http://127.0.0.1:1'), ('no_tls', 'https://127.0.0.1:@{[$https->port]}')));
+	is(lane('unused', "$counts, state, waiting, in_flight, latency[1:2], last_success is null"), '0|' x 12 . 'ok|0|0|{0,0}|t', 'one that was not used');
+	sql(q(select net.http_request('POST', 'net://counted/status/' || status, body := '12345')
+		from unnest(array_fill(200, '{20}') || array_fill(204, '{2}') || array_fill(404, '{5}') || array_fill(429, '{3}') || array_fill(500, '{4}') || array_fill(304, '{1}')) as status));
+	queue('net://counted/disconnect') for 1 .. 2;
+	queue('net://counted/hang', timeout_milliseconds => 100);
+	queue("net://counted/wait?file=$never", timeout_milliseconds => 30000);
+	queue("net://$_/") for qw(nowhere no_tls);
+	queue('net://counted/status/503', retry => q('{1ms,1ms}'));
+	wait_lane('counted', 'given_up = 1 and timeouts = 1 and in_flight = 1 and other_failures = 2');
+	is(lane('counted', $counts), '41|2|1|22|1|8|3|7|1|0|0|2', 'attempts by their outcome');
+	my %arrived;
+	$arrived{$_->[2]}++ for grep { $_->[1] eq 'POST' } $server->arrivals;
+	is_deeply([ @arrived{map { "/status/$_" } 200, 204, 304, 404, 429, 500} ], [ 20, 2, 1, 5, 3, 4 ], 'as they arrived');
+	is(lane('counted', 'request_bytes, (select sum(x) from unnest(latency) as x), waiting, connections between 1 and sent, total_ms >= 100, first_byte_ms > 0, connect_ms > 0, dns_ms >= 0, tls_ms'),
+		'175|38|0|t|t|t|t|t|0', 'bytes, times, responses by their duration');
+	is(lane('counted', 'failures_in_row > 0, failing_since <= last_failure, last_success is not null, last_error is not null, state'), 't|t|t|t|ok', 'it fails');
+	queue('net://counted/status/204');
+	wait_lane('counted', 'failing_since is null and failures_in_row = 0 and status_2xx = 23');
+	wait_lane('nowhere', 'connect_failures = 1');
+	is(lane('nowhere', 'sent, failures_in_row, last_error'), "1|1|Couldn't connect to server", 'no connection');
+	wait_lane('no_tls', 'tls_failures = 1');
+	is(lane('shop', 'state, resumes > now(), failures_in_row, last_error, retried'), 'backing off|t|5|503|5', 'one that backs off');
+	is(lane('closed', 'state, sent'), 'paused|0', 'one that is paused');
+	is(lane($base, 'sent > 20, state'), 't|ok', 'plain URLs');
+
+	# what waits, and since when
+	sql("update net.endpoint set max_in_flight = 1 where name = 'counted'");
+	queue('net://counted/status/200') for 1 .. 3;
+	wait_lane('counted', 'waiting = 3 and in_flight = 1');
+	is(lane('counted', 'oldest_waiting = (select min(queued) from net.http_request_queue where url like \'net://counted/status%\' and gave_up is null)'), 't', 'since when it waits');
+	is(worker('oldest_waiting = (select oldest_waiting from net.stat_endpoint where endpoint = \'counted\'), waiting'), 't|3', 'the worker says so, too');
+	sql("update net.endpoint set max_in_flight = null where name = 'counted'");
+	wait_lane('counted', 'waiting = 0 and oldest_waiting is null');
+	clear();
+};
+
+subtest 'reset' => sub {
+	my $sent = worker('sent');
+	sql(q(select net.stat_reset('counted')));
+	is(lane('counted', 'sent, status_2xx, latency[1], last_success is null, last_error is null, stats_reset > now() - interval \'1 minute\''), '0|0|0|t|t|t', 'one endpoint');
+	is(lane('nowhere', 'sent, stats_reset is null'), '1|t', 'no other');
+	is(worker('sent'), $sent, 'and not the worker');
+	sql("select net.http_get('net://counted/status/200')");
+	wait_lane('counted', 'sent = 1 and status_2xx = 1 and stats_reset is not null');
+	sql('select net.stat_reset()');
+	is(worker('sent, done, called, call_errors, record_batches, stats_reset is not null'), '0|0|0|0|0|t', 'all');
+	is(lane('nowhere', 'sent, failures_in_row'), '0|1', 'but not how it is');
+	sql("select net.http_get('$base/status/200')");
+	wait_worker('sent = 1');
+	like(failure('set role one; select net.stat_reset()'), qr/42501/, 'not for everybody');
+};
+
+subtest 'a worker that stands still' => sub {
+	my $pid = current_worker($node);
+	my $ready = q(select coalesce(max(now() - oldest_waiting), '0') < '1 s' from net.stat_worker where datname = current_database());
+	wait_sql($ready);
+	kill 'STOP', $pid;
+	sql("select net.http_get('$base/status/200')");
+	is(worker('waiting, oldest_waiting between now() - interval \'1 minute\' and now()'), '1|t', 'what it has not noticed is seen');
+	wait_sql("select not ($ready)");
+	kill 'CONT', $pid;
+	wait_sql($ready);
+	pass('it is ready again');
+};
+
+subtest 'more lanes than there is room for' => sub {
+	sql("select net.http_get('net://counted/status/200')");
+	sql("select net.http_get('http://127.' || n / 65536 % 256 || '.' || n / 256 % 256 || '.' || n % 256 || ':1/', timeout_milliseconds := 30000) from generate_series(2, 6001) as n");
+	wait_queue_empty();
+	my $rows = sql(q(select count(*) from net.stat_endpoint where endpoint like 'http://127.%:1'));
+	cmp_ok($rows, '>', 4000, 'most have a row');
+	cmp_ok($rows, '<=', 5000, 'not all');
+	is(sql(q(select bool_and(sent = 1 and connect_failures = 1 and waiting = 0 and in_flight = 0) from net.stat_endpoint where endpoint like 'http://127.%:1' and endpoint not in ('http://127.0.0.1:1'))), 't', 'each has its own numbers');
+	is(lane('unused', 'sent'), 0, 'one without has zeros');
+	is(lane('http://127.0.23.113:1', 'sent'), 1, 'the last one has a row') or diag(sql(q(select min(endpoint), max(endpoint) from net.stat_endpoint)));
+	is(worker('sent >= 6000, waiting, in_flight, oldest_waiting is null'), 't|0|0|t', 'the worker counts them all');
 };
 
 subtest 'who sees what' => sub {
-	sql('create role one; create role two; create role monitor in role pg_monitor; create role reader in role pg_read_all_data; grant two to one');
 	create_databases('other');
 	sql_in('other', "select net.http_get('$base/status/200')");
 	sql("set role $_;", "select net.http_request('GET', '$base/wait?file=$never', context := '1', timeout_milliseconds := 60000)") for qw(one two);
@@ -113,10 +218,17 @@ subtest 'who sees what' => sub {
 		my ($role, $expected) = @$_;
 		is(sql("set role $role;", q(select datname, coalesce(last_error like '%no luck', false) from net.stat_worker where datname in ('postgres', 'other') order by 1)), $expected, "$role: workers");
 	}
+	sql("update net.endpoint set roles = '{one}' where name = 'counted'; update net.endpoint set roles = '{public}' where name = 'unused'");
+	my $lanes = q(select string_agg(endpoint, ',' order by endpoint collate "C") filter (where endpoint in ('counted', 'unused', 'shop')), bool_or(endpoint like 'http%'), bool_or(last_error is not null) from net.stat_endpoint);
+	for ([ one => 'counted,unused|f|f' ], [ two => 'unused|f|f' ], [ reader => 'unused|f|f' ], [ monitor => 'counted,shop,unused|t|t' ], [ postgres => 'counted,shop,unused|t|t' ])
+	{
+		my ($role, $expected) = @$_;
+		is(sql("set role $role;", $lanes), $expected, "$role: endpoints");
+	}
 	is(worker('last_error_at between now() - interval \'1 minute\' and now()'), 't', 'when that was');
 	is(sql_in('other', q(select sent, done, durable from net.stat_worker where datname = current_database())), '1|1|f', 'another database has numbers of its own');
 	is(sql(q(select sent, done, durable from net.stat_worker where datname = 'other')), '1|1|f', 'which are seen from here');
-	sql('delete from net.http_request_queue');
+	clear();
 };
 
 done_testing();
