@@ -53,7 +53,7 @@ static void leave(int code, Datum arg);
 static void forget_rows(void);
 static int *chain_of(Oid database, const char *name);
 static LaneStatsEntry *find(const char *name);
-static LaneStatsEntry *make(const char *name);
+static LaneStatsEntry *make(Oid database, const char *name);
 static void make_room(void);
 static int	compare_used(const void *a, const void *b);
 static void remove_entry(int number);
@@ -121,7 +121,7 @@ pgnet_lane_stats_open(const char *name)
 	LWLockAcquire(&table->lock, LW_EXCLUSIVE);
 	entry = find(name);
 	if (entry == NULL)
-		entry = make(name);
+		entry = make(MyDatabaseId, name);
 	if (entry != NULL)
 	{
 		ref.entry = entry;
@@ -160,9 +160,9 @@ find(const char *name)
 
 /* Make it; NULL: all that there are have something to do. */
 static LaneStatsEntry *
-make(const char *name)
+make(Oid database, const char *name)
 {
-	int		   *chain = chain_of(MyDatabaseId, name);
+	int		   *chain = chain_of(database, name);
 	LaneStatsEntry *entry;
 	int			number;
 
@@ -179,7 +179,7 @@ make(const char *name)
 	else
 		return NULL;
 	entry = &table->entries[number];
-	entry->database = MyDatabaseId;
+	entry->database = database;
 	strlcpy(entry->name, name, sizeof(entry->name));
 	entry->generation++;
 	pg_atomic_init_u64(&entry->used_at, 0);
@@ -348,6 +348,40 @@ pgnet_lane_stats_reset(const char *name)
 			pg_atomic_write_u64(&entry->reset_at, now);
 	}
 	LWLockRelease(&table->lock);
+}
+
+bool
+pgnet_lane_stats_save(int *place, SavedLaneStats *saved)
+{
+	while (*place < table->count)
+	{
+		LaneStatsEntry *entry = &table->entries[(*place)++];
+
+		if (!OidIsValid(entry->database))
+			continue;
+		/* with its padding, as it goes to a file */
+		memset(saved, 0, sizeof(SavedLaneStats));
+		saved->database = entry->database;
+		strlcpy(saved->name, entry->name, sizeof(saved->name));
+		saved->used_at = (TimestampTz) pg_atomic_read_u64(&entry->used_at);
+		saved->stats = copy_of(entry);
+		return true;
+	}
+	return false;
+}
+
+void
+pgnet_lane_stats_restore(const SavedLaneStats *saved)
+{
+	LaneStatsEntry *entry = make(saved->database, saved->name);
+
+	if (entry == NULL)
+		return;
+	pg_atomic_write_u64(&entry->used_at, (uint64) saved->used_at);
+	pg_atomic_write_u64(&entry->reset_at, (uint64) saved->stats.stats_reset);
+	entry->stats = saved->stats;
+	entry->stats.waiting = entry->stats.in_flight = 0;
+	entry->stats.oldest_waiting = entry->stats.oldest_free = 0;
 }
 
 void

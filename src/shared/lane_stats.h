@@ -112,6 +112,22 @@ extern TimestampTz pgnet_lane_stats_oldest(Oid database);
 /* Set the counters of a lane of this database to zero; NULL: of all. */
 extern void pgnet_lane_stats_reset(const char *name);
 
+/* What is kept of a lane while the server is down. */
+typedef struct SavedLaneStats
+{
+	Oid			database;
+	char		name[PGNET_LANE_NAME_BYTES];
+	TimestampTz used_at;
+	LaneStats	stats;
+} SavedLaneStats;
+
+/*
+ * For the postmaster: the next entry from *place on, false: there are no more;
+ * and one that was kept.
+ */
+extern bool pgnet_lane_stats_save(int *place, SavedLaneStats *saved);
+extern void pgnet_lane_stats_restore(const SavedLaneStats *saved);
+
 /* Remove the entries of a database that nobody is connected to. */
 extern void pgnet_lane_stats_forget(Oid database);
 

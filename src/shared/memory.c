@@ -22,6 +22,7 @@
 #include "shared/prepared.h"
 #include "shared/quota.h"
 #include "shared/registry.h"
+#include "shared/stats_file.h"
 
 /* The modules.  Their locks are of one tranche. */
 static const struct
@@ -87,6 +88,7 @@ set_up_shared_memory(void)
 		memory += MAXALIGN(parts[i].size());
 	}
 	LWLockRelease(AddinShmemInitLock);
+	pgnet_stats_file_init();
 }
 
 static Size

@@ -150,6 +150,33 @@ pgnet_registry_at(int index)
 	return &registry->databases[index];
 }
 
+bool
+pgnet_registry_save(int *place, SavedDatabaseStats *saved)
+{
+	while (*place < registry->count)
+	{
+		DatabaseState *database = &registry->databases[(*place)++];
+
+		if (!OidIsValid(database->database))
+			continue;
+		*saved = pgnet_stats_save(database);
+		return true;
+	}
+	return false;
+}
+
+void
+pgnet_registry_restore(const SavedDatabaseStats *saved)
+{
+	DatabaseState *database = pgnet_registry_acquire(saved->database);
+
+	if (database == NULL)
+		return;
+	/* not to be given to another one as long as this one exists */
+	database->in_use = true;
+	pgnet_stats_restore(database, saved);
+}
+
 void
 pgnet_registry_release(DatabaseState *database, bool is_gone)
 {

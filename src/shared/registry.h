@@ -53,6 +53,13 @@ extern int	pgnet_registry_count(void);
 extern DatabaseState *pgnet_registry_at(int index);
 
 /*
+ * For the postmaster: the counters of the next database from *place on, false:
+ * there are no more; and those that were kept.
+ */
+extern bool pgnet_registry_save(int *place, SavedDatabaseStats *saved);
+extern void pgnet_registry_restore(const SavedDatabaseStats *saved);
+
+/*
  * Release the state of a database that is gone, or that no backend has a
  * pointer to.  Does nothing if pgnet_database_is_unused() says no.
  */

@@ -160,6 +160,31 @@ pgnet_stats_copy(void *copy, const void *source, Size size,
 	}
 }
 
+SavedDatabaseStats
+pgnet_stats_save(DatabaseState *database)
+{
+	SavedDatabaseStats saved;
+
+	/* with its padding, as it goes to a file */
+	memset(&saved, 0, sizeof(saved));
+	saved.database = database->database;
+	saved.worker = pgnet_stats_read(database);
+	saved.called = pg_atomic_read_u64(&database->stats.called);
+	saved.call_errors = pg_atomic_read_u64(&database->stats.call_errors);
+	return saved;
+}
+
+void
+pgnet_stats_restore(DatabaseState *database, const SavedDatabaseStats *saved)
+{
+	DatabaseStats *stats = &database->stats;
+
+	stats->worker = saved->worker;
+	pg_atomic_write_u64(&stats->reset_at, (uint64) saved->worker.stats_reset);
+	pg_atomic_write_u64(&stats->called, saved->called);
+	pg_atomic_write_u64(&stats->call_errors, saved->call_errors);
+}
+
 void
 pgnet_stats_reset(DatabaseState *database)
 {

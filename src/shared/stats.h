@@ -43,6 +43,11 @@ extern void pgnet_stats_copy_text(char *place, const char *text);
 /* What the worker published last; its counters are zero if they were reset. */
 extern WorkerStats pgnet_stats_read(DatabaseState *database);
 
+/* For the postmaster: what to keep of it, and what was kept. */
+extern SavedDatabaseStats pgnet_stats_save(DatabaseState *database);
+extern void pgnet_stats_restore(DatabaseState *database,
+								const SavedDatabaseStats *saved);
+
 /* Set the counters of a database to zero. */
 extern void pgnet_stats_reset(DatabaseState *database);
 

@@ -54,4 +54,13 @@ typedef struct DatabaseStats
 	pg_atomic_uint64 callbacks_waiting;
 } DatabaseStats;
 
+/* What is kept of it while the server is down. */
+typedef struct SavedDatabaseStats
+{
+	Oid			database;
+	WorkerStats worker;
+	uint64		called;
+	uint64		call_errors;
+} SavedDatabaseStats;
+
 #endif							/* PGNET_STATS_COUNTERS_H */

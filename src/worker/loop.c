@@ -26,6 +26,7 @@
 #include "shared/inbox.h"
 #include "shared/inflight_global.h"
 #include "shared/quota.h"
+#include "shared/registry.h"
 #include "shared/stats.h"
 #include "tables/catalog.h"
 #include "tables/transaction.h"
@@ -124,6 +125,8 @@ loop_init(Loop *loop, WorkerState *worker)
 	loop->engine = pgnet_engine_settings_create(&loop->jobs.account);
 	pgnet_recorder_init(&loop->recorder);
 	pgnet_counting_begin();
+	/* its counters outlive the worker */
+	(void) pgnet_registry_own();
 	loop->order = pgnet_order_create(TopMemoryContext, loop->lanes);
 	loop->quarantine = pgnet_quarantine_create(TopMemoryContext, &loop->jobs,
 											   loop->lanes);

@@ -65,6 +65,8 @@ subtest 'a standby with unlogged tables' => sub {
 	says_recovery($_, 'unlogged')
 	  for '_http_collect_response(5)', '_http_collect_response(5, false)', 'http_collect_response(5)', '_await_response(5)';
 	is(workers($standby), '0', 'no worker');
+	is(sql_in($standby, 'postgres', 'select pids, waiting, oldest_waiting is null, sent from net.stat_worker where datname = current_database()'), '{}|0|t|0', 'nothing is counted there');
+	is(sql_in($standby, 'postgres', 'select count(*) from net.stat_endpoint'), 0, 'of no endpoint');
 };
 
 my $ledger = Ledger->new($primary, $server);
@@ -76,6 +78,7 @@ subtest 'a standby with logged tables' => sub {
 	is(sql_in($standby, 'postgres', "select url from net.http_request_queue where id = $id"),
 		"$url/hang", 'the queue is replicated');
 	calls_fail('logged');
+	is(sql_in($standby, 'postgres', "select state from net.stat_activity where id = $id"), 'waiting', 'and its state');
 	is(sql_in($standby, 'postgres', "select status from net._http_collect_response($id)"),
 		'PENDING', 'what is queued can be asked');
 	is(workers($standby), '0', 'no worker');

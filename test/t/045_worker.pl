@@ -299,13 +299,15 @@ subtest 'without shared_preload_libraries' => sub {
 	for my $call (
 		"http_get('$url/')", "http_post('$url/', '{}')", "http_delete('$url/')", 'wake()',
 		'worker_restart()', 'check_worker_is_up()', 'wait_until_running()', '_await_response(1)',
-		'_http_collect_response(1, false)')
+		'_http_collect_response(1, false)', 'stat_reset()')
 	{
 		like(failure("select net.$call", 'postgres', $bare), qr/ERROR:  55000: $message/, $call);
 	}
 	like(failure("insert into net.http_request_queue (method, url, timeout_milliseconds) values ('GET', '$url/', 1000)", 'postgres', $bare),
 		qr/ERROR:  55000: $message/, 'a row by hand');
 	is(sql_in($bare, 'postgres', 'select count(*) from net.http_request_queue'), '0', 'nothing is queued');
+	like(failure("select from net.$_", 'postgres', $bare), qr/ERROR:  55000: $message/, $_) for qw(stat_worker stat_endpoint);
+	is(sql_in($bare, 'postgres', 'select count(*) from net.stat_activity'), '0', 'stat_activity can be read');
 	$bare->stop;
 };
 

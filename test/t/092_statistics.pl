@@ -189,6 +189,35 @@ subtest 'more lanes than there is room for' => sub {
 	is(worker('sent >= 6000, waiting, in_flight, oldest_waiting is null'), 't|0|0|t', 'the worker counts them all');
 };
 
+subtest 'a restart' => sub {
+	queue('net://counted/status/500');
+	wait_lane('counted', 'status_5xx > 0 and in_flight = 0');
+	sql(q(select net.stat_reset('unused')));
+	my $lane = sub { lane('counted', 'sent, status_2xx, status_5xx, latency, total_ms, failing_since, failures_in_row, last_success, last_failure, last_error, stats_reset, waiting, in_flight') };
+	my $of_worker = sub { worker('sent, done, failed, retried, given_up, called, call_errors, record_batches, record_ms, stats_reset') };
+	my ($worker, $counted) = ($of_worker->(), $lane->());
+	my $rows = sql('select count(*) from net.stat_endpoint');
+	$node->restart;
+	is($of_worker->(), $worker, 'keeps the counters of the worker');
+	is($lane->(), $counted, 'and of endpoints');
+	is(sql('select count(*) from net.stat_endpoint'), $rows, 'all of them');
+	ok(!-e $node->data_dir . '/pg_stat/pg_net.stat', 'the file is gone');
+	sql("select net.http_get('net://counted/status/200')");
+	wait_lane('counted', 'failing_since is null');
+	is(worker('sent') - (split /\|/, $worker)[0], 1, 'they go on');
+
+	$node->stop('immediate');
+	$node->start;
+	is(worker('sent, done, stats_reset is null'), '0|0|t', 'a crash sets them to zero');
+	is(lane('counted', 'sent, last_success is null'), '0|t', 'those of endpoints, too');
+
+	$node->stop;
+	append_to_file($node->data_dir . '/pg_stat/pg_net.stat', 'x' x 100);
+	truncate $node->data_dir . '/pg_stat/pg_net.stat', 1000;
+	$node->start;
+	is(lane('counted', 'sent'), 0, 'a file that is not whole does no harm');
+};
+
 subtest 'who sees what' => sub {
 	create_databases('other');
 	sql_in('other', "select net.http_get('$base/status/200')");
@@ -219,6 +248,8 @@ subtest 'who sees what' => sub {
 		is(sql("set role $role;", q(select datname, coalesce(last_error like '%no luck', false) from net.stat_worker where datname in ('postgres', 'other') order by 1)), $expected, "$role: workers");
 	}
 	sql("update net.endpoint set roles = '{one}' where name = 'counted'; update net.endpoint set roles = '{public}' where name = 'unused'");
+	queue('net://counted/status/500');
+	wait_lane('counted', 'last_error is not null');
 	my $lanes = q(select string_agg(endpoint, ',' order by endpoint collate "C") filter (where endpoint in ('counted', 'unused', 'shop')), bool_or(endpoint like 'http%'), bool_or(last_error is not null) from net.stat_endpoint);
 	for ([ one => 'counted,unused|f|f' ], [ two => 'unused|f|f' ], [ reader => 'unused|f|f' ], [ monitor => 'counted,shop,unused|t|t' ], [ postgres => 'counted,shop,unused|t|t' ])
 	{
