@@ -48,7 +48,8 @@ struct HttpEngine
 	HttpDefaults defaults;
 	Sockets    *sockets;
 	WaitEventSet *wait_set;
-	uint32		wait_event;
+	uint32		idle_event;		/* what its sleep is called */
+	uint32		send_event;		/* the same with something in flight */
 
 	Multi		multi;
 	ParsedUrls	urls;
@@ -81,6 +82,7 @@ static void cut_off(HttpEngine *engine, Transfer *transfer, CURL *easy,
 static void end_transfer(HttpEngine *engine, Transfer *transfer, CURL *easy,
 						 CURLcode result);
 static void finish(HttpEngine *engine, Job *job);
+static bool has_transfers(HttpEngine *engine);
 static long sooner(long one_ms, long other_ms);
 static void tidy_up(HttpEngine *engine);
 
@@ -207,8 +209,9 @@ pgnet_engine_drive(HttpEngine *engine)
 void
 pgnet_engine_wait(HttpEngine *engine, long timeout_ms)
 {
-	uint32		wait_event = pgnet_wait_event(&engine->wait_event,
-											  "PgNetWorkerMain");
+	uint32		wait_event = has_transfers(engine) ?
+		pgnet_wait_event(&engine->send_event, "NetSend") :
+		pgnet_wait_event(&engine->idle_event, "NetIdle");
 	WaitEvent	event;
 
 	pgnet_deadlines_look(&engine->deadlines);
@@ -226,6 +229,15 @@ pgnet_engine_wait(HttpEngine *engine, long timeout_ms)
 			pgnet_clock_watch_rearm();
 	}
 	pgnet_deadlines_look_away(&engine->deadlines);
+}
+
+/* Is anything in flight?  The mark is always among those that run. */
+static bool
+has_transfers(HttpEngine *engine)
+{
+	return !dlist_is_empty(&engine->starting) ||
+		engine->running.head.next != &engine->mark ||
+		engine->running.head.prev != &engine->mark;
 }
 
 /* The shorter of two times to wait; less than 0 is for ever. */
