@@ -395,7 +395,7 @@ pgnet_stat_in_flight(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	bool		sees_all = sees_all_requests();
 	DatabaseState *database = NULL;
-	InflightId *list;
+	InflightId *list = NULL;
 	int			count = 0;
 
 	InitMaterializedSRF(fcinfo, 0);

@@ -97,8 +97,9 @@ pgnet_stats_copy_text(char *place, const char *text)
 	int			length = pg_mbcliplen(text, (int) strlen(text),
 									  PGNET_STATS_ERROR_BYTES - 1);
 
-	memcpy(place, text, length);
-	memset(place + length, 0, PGNET_STATS_ERROR_BYTES - length);
+	/* what is published is compared, to its end */
+	memset(place, 0, PGNET_STATS_ERROR_BYTES);
+	strlcpy(place, text, length + 1);
 }
 
 void

@@ -37,7 +37,7 @@ typedef struct WorkerStats
 	int64		scheduled;
 	int64		gave_up;
 	TimestampTz next_due;		/* DT_NOEND: nothing is scheduled */
-	int			durable;		/* -1: unknown */
+	int64		durable;		/* -1: unknown; no padding, this is compared */
 	char		short_of[PGNET_STATS_SHORT_BYTES];	/* "": nothing */
 } WorkerStats;
 

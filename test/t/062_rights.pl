@@ -96,7 +96,7 @@ subtest 'the tables' => sub {
 subtest 'the functions' => sub {
 	is(sql("select string_agg(p.oid::regprocedure::text, ' ' order by proname) from pg_proc as p where pronamespace = 'net'::regnamespace"
 			. " and not has_function_privilege('mallory', p.oid, 'EXECUTE')"),
-		'net._not_replicated() net._policy_changed() net._queue_changed() net._queue_insert() net.set_durable(boolean) net.worker_restart()',
+		'net._not_replicated() net._policy_changed() net._queue_changed() net._queue_insert() net.set_durable(boolean) net.stat_reset(text) net.worker_restart()',
 		'those of administrators, and no others, are not for everybody');
 	denied('worker_restart', 'select net.worker_restart()');
 	denied('set_durable', 'select net.set_durable(true)');
