@@ -57,7 +57,7 @@ from pg_proc as p
 where pronamespace = 'net'::regnamespace
 order by proname, p.oid::regprocedure::text;
 
--- every object has a comment; from 17 on the types of tables and arrays are
+-- every object has a comment; from 17 on the types of tables, views and arrays are
 -- members, too
 create view members as
 select d.classid, d.objid, 0 as objsubid
@@ -67,7 +67,7 @@ where d.refclassid = 'pg_extension'::regclass and d.deptype = 'e'
   and not exists (
     select from pg_type as t
     left join pg_class as c on c.oid = t.typrelid
-    where d.classid = 'pg_type'::regclass and d.objid = t.oid and (t.typcategory = 'A' or c.relkind = 'r'))
+    where d.classid = 'pg_type'::regclass and d.objid = t.oid and (t.typcategory = 'A' or c.relkind in ('r', 'v')))
 union all
 select 'pg_class'::regclass, a.attrelid, a.attnum
 from pg_attribute as a
