@@ -55,9 +55,9 @@ subtest 'nothing has succeeded' => sub {
 };
 
 subtest 'something has succeeded' => sub {
-	endpoint('half', url => "$base", pause_after => q('1 s'));
+	endpoint('half', url => "$base", pause_after => q('2 s'));
 	queue('net://half/status/503');
-	for (1 .. 10)
+	for (1 .. 15)
 	{
 		wait_response($node, queue('net://half/echo'));
 		sleep 0.2;
@@ -105,21 +105,23 @@ subtest 'gone' => sub {
 
 # What a session does holds up the pause, and not the requests of others.
 subtest 'locks' => sub {
-	for my $lock ("select from net.endpoint where name = 'held' for update", 'lock table net.endpoint in share mode')
+	# each with a name of its own: nothing fails before the lock is there
+	for my $case ([ 'row', "select from net.endpoint where name = 'row' for update" ], [ 'table', 'lock table net.endpoint in share mode' ])
 	{
-		endpoint('held', pause_after => q('500 ms'), retry => q(array_fill(interval '50 ms', '{50}')));
+		my ($name, $lock) = @$case;
+		endpoint($name, pause_after => q('500 ms'), retry => q(array_fill(interval '50 ms', '{50}')));
 		my $session = $node->background_psql('postgres');
 		$session->query_safe("begin; $lock");
-		my $id = queue('net://held', callback => 'null');
+		my $id = queue("net://$name", callback => 'null');
 		my $answered = sql("select net.http_get('$base/echo')");
-		wait_sql(q(select count(*) from net.http_request_queue where url = 'net://held' and jsonb_array_length(failures) > 15), 1);
+		wait_sql("select count(*) from net.http_request_queue where url = 'net://$name' and jsonb_array_length(failures) > 15", 1);
 		is(wait_response($node, $answered)->{status_code}, 200, 'a request is sent');
-		ok(!is_paused('held'), 'it is not paused yet');
+		ok(!is_paused($name), 'it is not paused yet');
 		$session->query_safe('commit');
 		$session->quit;
-		wait_paused('held');
+		wait_paused($name);
 		pass("paused after: $lock");
-		sql("delete from net.endpoint where name = 'held'");
+		sql("delete from net.endpoint where name = '$name'");
 	}
 };
 
