@@ -1224,7 +1224,7 @@ CREATE VIEW net.stat_worker AS
 COMMENT ON VIEW net.stat_worker IS
   'One row for each database that pg_net serves: how much waits, what was done, and what is wrong. Roles without the rights of pg_read_all_stats see the row of this database';
 COMMENT ON COLUMN net.stat_worker.datname IS 'The database';
-COMMENT ON COLUMN net.stat_worker.pids IS 'The process ids of its workers; empty: there is none';
+COMMENT ON COLUMN net.stat_worker.pids IS 'The process ids of its workers; empty if no worker is running';
 COMMENT ON COLUMN net.stat_worker.waiting IS
   'Requests that are not in flight and not scheduled: those that are held, and those of open transactions, are among them';
 COMMENT ON COLUMN net.stat_worker.in_flight IS
@@ -1236,9 +1236,9 @@ COMMENT ON COLUMN net.stat_worker.gave_up IS
 COMMENT ON COLUMN net.stat_worker.callbacks_waiting IS
   'Responses whose callback has not been called';
 COMMENT ON COLUMN net.stat_worker.oldest_waiting IS
-  'Since when the oldest of those could be sent that no endpoint holds; null: there is none. A commit that no worker has noticed counts';
+  'Since when the oldest waiting request has been ready to send, without those that an endpoint holds; null if none is. A commit that no worker has noticed counts';
 COMMENT ON COLUMN net.stat_worker.next_due IS
-  'When the next scheduled request is due, or one that was given up is removed; null: there is none';
+  'When the next scheduled request is due or the next given-up request is removed; null if nothing is scheduled or given up';
 COMMENT ON COLUMN net.stat_worker.sent IS 'Attempts that have ended';
 COMMENT ON COLUMN net.stat_worker.done IS 'Requests with a response, whatever its status, that are not sent again';
 COMMENT ON COLUMN net.stat_worker.failed IS 'Requests without a schedule that failed';

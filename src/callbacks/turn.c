@@ -351,7 +351,7 @@ try_call(Turn *turn)
 		turn->expired = true;
 }
 
-/* Lock a row whose function may be called now; false: there is none. */
+/* Lock a row whose function may be called now; false if no row qualifies. */
 static bool
 lock_next(Turn *turn)
 {
