@@ -48,7 +48,7 @@ PG_CPPFLAGS = -I$(here)src $(shell $(CURL_CONFIG) --cflags 2>/dev/null) -DPGNET_
 PG_CFLAGS = $(WARNINGS) $(if $(findstring clang,$(CC)),$(CLANG_CFLAGS))
 # PostgreSQL passes on what the compiler that built it knows, gcc as a rule
 CLANG_CFLAGS = -Wno-unknown-warning-option -Wno-ignored-attributes -Wno-ignored-optimization-argument
-SHLIB_LINK = $(shell $(CURL_CONFIG) --libs 2>/dev/null) -lssl -lcrypto -lz
+SHLIB_LINK = $(shell $(CURL_CONFIG) --libs 2>/dev/null) -lcares -lnghttp2 -lssl -lcrypto -lz
 
 # What the tests print must not depend on where they run.
 ENCODING = UTF8

@@ -1,20 +1,70 @@
 /*
  * route.h -- which way one step of a request goes.
  *
- * Runs in: workers.  Nothing here throws.
+ * Runs in: workers.  Nothing here throws; what a route points to is its
+ * request's, the settings', or its URL's.
  */
 #ifndef PGNET_ROUTE_H
 #define PGNET_ROUTE_H
 
 #include "postgres.h"
 
-#include "http/setup.h"
+#include "exchange.h"
+#include "http/defaults.h"
+#include "http/tls.h"
+#include "http/web_url.h"
+
+/* A proxy, as the setting has it. */
+typedef struct Proxy
+{
+	bool		https;			/* TLS with the proxy itself */
+	const char *host;			/* without brackets */
+	int			port;
+	const char *credentials;	/* for Proxy-Authorization; NULL: none */
+} Proxy;
+
+typedef struct Route
+{
+	const WebUrl *url;
+	const char *connect_host;	/* whom to look up and connect to */
+	int			connect_port;
+	const char *socket_path;	/* in place of both; NULL: none */
+	const Proxy *proxy;			/* the two are its; NULL: none */
+	bool		tunnel;			/* through the proxy, by CONNECT */
+	bool		by_detour;		/* what is connected to is not the URL's host */
+	IpVersion	ip_version;
+	TlsSettings tls;			/* with the host, if the URL is https */
+	TlsSettings proxy_tls;		/* with the proxy, if that is */
+	bool		is_private;		/* for this role alone: see the key */
+
+	/*
+	 * Who has the same key may share a connection: scheme, host, port, all of
+	 * the above, and the role where HTTP/2, a client's certificate or a
+	 * proxy's credentials are part of it.
+	 */
+	char	   *key;			/* in the request's memory */
+	size_t		key_length;
+} Route;
+
+/* The proxy of a setting; one of zeros is none. */
+typedef struct ProxySetting
+{
+	char	   *given;			/* that it was read from; NULL: none yet */
+	Proxy		proxy;
+	HttpError	error;			/* why it is none */
+} ProxySetting;
 
 /*
- * Set the address family, and where to connect: as the endpoint says, or else
- * the settings, which may want a proxy.  False when an option was refused.
+ * Find the route to url: as the endpoint of the request says, or else the
+ * settings.  role: who asked.  False, with *error, when there is none.  Reads
+ * defaults->proxy anew into *setting when it has changed.
  */
-extern bool pgnet_route_set(Setup *setup, const HttpRequest *request,
-							const HttpDefaults *defaults);
+extern bool pgnet_route_find(Route *route, const HttpRequest *request, Oid role,
+							 const WebUrl *url, const HttpDefaults *defaults,
+							 TlsStore *tls, ProxySetting *setting,
+							 HttpError *error);
+
+/* Does no_proxy (hosts, with commas between, or "*") name the host? */
+extern bool pgnet_no_proxy_has(const char *no_proxy, const char *host);
 
 #endif							/* PGNET_ROUTE_H */

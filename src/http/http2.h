@@ -1,0 +1,93 @@
+/*
+ * http2.h -- HTTP/2 on one connection, by nghttp2 (RFC 9113).
+ *
+ * Runs in: workers.  Nothing here throws; memory is from malloc().
+ *
+ * Bytes go in and out by calls: it knows no socket.  No call but
+ * pgnet_http2_receive(), _output(), _resume() and _end() calls the sink or done
+ * of a stream.
+ */
+#ifndef PGNET_HTTP2_H
+#define PGNET_HTTP2_H
+
+#include "postgres.h"
+
+#include "lib/ilist.h"
+
+#include "http/errors.h"
+#include "http/message.h"
+#include "http/response_sink.h"
+
+typedef struct Http2 Http2;
+
+/* How a stream ended. */
+typedef enum Http2End
+{
+	PGNET_HTTP2_COMPLETE,		/* END_STREAM came, after a whole response */
+	PGNET_HTTP2_STOPPED,		/* the sink wanted no more */
+	PGNET_HTTP2_NOT_PROCESSED,	/* the server says so: it may be sent again */
+	PGNET_HTTP2_FAILED			/* see error of the stream */
+} Http2End;
+
+typedef struct Http2Stream Http2Stream;
+
+/* A request and its response; who submits it sets the first ones. */
+struct Http2Stream
+{
+	const Message *message;		/* stays as long as the stream */
+	ResponseSink *sink;
+	void		(*done) (Http2Stream *stream, Http2End end);
+	/* the stream may be freed or submitted elsewhere in done() */
+
+	HttpError	error;
+	bool		begun;			/* anything of a response came */
+	bool		sent;			/* its header section was handed out */
+	uint64		body_sent;		/* bytes of the body that were */
+
+	/* private */
+	dlist_node	node;
+	int32		id;
+	bool		listed;
+	bool		paused;
+	bool		ended;			/* END_STREAM was received */
+	int			status;
+	char	   *kept;			/* what the sink did not take */
+	size_t		kept_length;
+	size_t		kept_room;
+};
+
+/* The client's preface and settings are output first.  NULL: no memory. */
+extern Http2 *pgnet_http2_create(size_t max_head_bytes);
+
+/* Free it; streams that are left are forgotten. */
+extern void pgnet_http2_free(Http2 *http2);
+
+/* How many more streams may be submitted now; 0 also when it is closing. */
+extern int	pgnet_http2_room(const Http2 *http2);
+
+/* Does it take no more requests, as after GOAWAY? */
+extern bool pgnet_http2_is_closing(const Http2 *http2);
+
+/* How many streams are open. */
+extern int	pgnet_http2_streams(const Http2 *http2);
+
+/* Send a request; false when it cannot take one, or memory is out. */
+extern bool pgnet_http2_submit(Http2 *http2, Http2Stream *stream);
+
+/* End a stream without done(): it is reset. */
+extern void pgnet_http2_cancel(Http2 *http2, Http2Stream *stream);
+
+/* The sink of a stream that paused may have room again: give it what came. */
+extern void pgnet_http2_resume(Http2 *http2, Http2Stream *stream);
+
+/* Take bytes from the peer; false, with *error, when the connection is lost. */
+extern bool pgnet_http2_receive(Http2 *http2, const char *bytes, size_t length,
+								HttpError *error);
+
+/* Fill bytes with what is to be sent next; how many, 0: nothing is. */
+extern size_t pgnet_http2_output(Http2 *http2, char *bytes, size_t size);
+
+/* The connection is over, because of error: end every stream. */
+extern void pgnet_http2_end(Http2 *http2, const HttpError *error);
+
+#endif							/* PGNET_HTTP2_H */
