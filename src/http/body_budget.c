@@ -10,9 +10,8 @@
  * after the other instead of failing together, and those of other roles come
  * as always.
  *
- * Some cannot pause, and what one that goes on may take is not in the share.
- * When all the memory is in use, the largest response of the role that has most
- * is given up.
+ * What one that goes on may take is not in the share.  When all the memory is in
+ * use, the largest response of the role that has most is given up.
  */
 #include "postgres.h"
 
@@ -30,7 +29,6 @@ static BodyReceiver *first_of_role(const BodyBudget *budget, const Party *role);
 static void make_first(BodyBudget *budget, BodyReceiver *receiver);
 static void unmake_first(BodyReceiver *receiver);
 static bool has_stopped(BodyReceiver *first);
-static bool can_pause(CURL *easy);
 static bool make_room(BodyBudget *budget, const BodyReceiver *receiver,
 					  size_t bytes);
 static void evict(BodyBudget *budget, BodyReceiver *receiver);
@@ -82,7 +80,7 @@ pgnet_body_budget_lets_grow(BodyBudget *budget, BodyReceiver *receiver,
 							size_t bytes)
 {
 	if (bytes == 0 || receiver->taken + bytes <= SMALL_BYTES ||
-		has_share(budget, receiver, bytes) || !can_pause(receiver->easy))
+		has_share(budget, receiver, bytes))
 		return true;
 	if (first_of_role(budget, receiver->holder->role) == NULL)
 		make_first(budget, receiver);
@@ -125,9 +123,7 @@ pgnet_body_budget_resume(BodyBudget *budget)
 		dlist_delete(&receiver->paused_node);
 		receiver->paused = false;
 		budget->npaused--;
-		/* libcurl does nothing more about a transfer that fails here */
-		if (curl_easy_pause(receiver->easy, CURLPAUSE_CONT) != CURLE_OK)
-			evict(budget, receiver);
+		receiver->go_on(receiver);
 		count++;
 	}
 	return count;
@@ -221,20 +217,10 @@ has_stopped(BodyReceiver *first)
 	return INSTR_TIME_GET_MILLISEC(since) >= PGNET_BODY_PATIENCE_MS;
 }
 
-/* With HTTP/2, others on the same connection might have to wait as well. */
-static bool
-can_pause(CURL *easy)
-{
-	long		version = 0;
-
-	(void) curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
-	return version == CURL_HTTP_VERSION_1_0 || version == CURL_HTTP_VERSION_1_1;
-}
-
 /*
- * Is there memory, at the cost of others if need be?  They are ended only after
- * libcurl's callbacks have returned, so for a moment there may be more in use
- * than the limit.
+ * Is there memory, at the cost of others if need be?  They are ended only when no
+ * response is being received, so for a moment there may be more in use than the
+ * limit.
  */
 static bool
 make_room(BodyBudget *budget, const BodyReceiver *receiver, size_t bytes)
@@ -255,7 +241,7 @@ make_room(BodyBudget *budget, const BodyReceiver *receiver, size_t bytes)
 	return true;
 }
 
-/* Have a transfer ended as soon as no callback is running. */
+/* Have a transfer ended as soon as no response is being received. */
 static void
 evict(BodyBudget *budget, BodyReceiver *receiver)
 {

@@ -8,8 +8,6 @@
 
 #include "postgres.h"
 
-#include <curl/curl.h>
-
 #include "lib/ilist.h"
 #include "portability/instr_time.h"
 
@@ -18,10 +16,12 @@
 /* Whoever is the only one of its role to go on has to, within this time. */
 #define PGNET_BODY_PATIENCE_MS 100
 
+typedef struct BodyReceiver BodyReceiver;
+
 /* A transfer that receives a response. */
-typedef struct BodyReceiver
+struct BodyReceiver
 {
-	CURL	   *easy;
+	void		(*go_on) (BodyReceiver *receiver);	/* after a pause */
 	Holder	   *holder;			/* who pays for it */
 	size_t		taken;			/* bytes, of PGNET_POOL_RESPONSE_BYTES */
 	size_t		received;		/* bytes of the body */
@@ -39,7 +39,7 @@ typedef struct BodyReceiver
 
 	bool		evicted;		/* to be ended, since it or others need room */
 	dlist_node	evicted_node;	/* in evicted */
-} BodyReceiver;
+};
 
 /* All of them. */
 typedef struct BodyBudget
@@ -69,8 +69,8 @@ extern void pgnet_body_budget_give(BodyBudget *budget, BodyReceiver *receiver,
 								   size_t bytes);
 
 /*
- * May a transfer receive more now, which will take so many bytes?  If not, its
- * callback pauses it.
+ * May a transfer receive more now, which will take so many bytes?  If not, it
+ * pauses until go_on() is called.
  */
 extern bool pgnet_body_budget_lets_grow(BodyBudget *budget,
 										BodyReceiver *receiver, size_t bytes);

@@ -3,13 +3,9 @@
  *
  * Runs in: workers.
  *
- * No signal arrives and no deadline is looked at while libcurl is at work, and
- * a server decides how much work its bytes are.  So when all transfers together
+ * A server decides how much work its bytes are.  So when all transfers together
  * have decoded for some time, those that have more pause until the next turn:
  * they are not read from.  They take turns, and other transfers go on.
- *
- * Unlike in body_budget.c those over HTTP/2 pause as well: a turn is short, and
- * whoever waits with them has asked the same server.
  */
 #include "postgres.h"
 
@@ -34,11 +30,7 @@ pgnet_decoding_turn(Decoding *decoding)
 		if (decoding->spent_us >= TURN_US)
 			break;
 		pgnet_decoding_leave(decoding, member);
-		/* libcurl does nothing more about a transfer that fails here */
-		member->failed = curl_easy_pause(member->easy, CURLPAUSE_CONT) !=
-			CURLE_OK;
-		if (member->failed)
-			dlist_push_tail(&decoding->failed, &member->node);
+		member->go_on(member);
 		count++;
 	}
 	return count;
@@ -63,22 +55,13 @@ pgnet_decoding_spend(Decoding *decoding, int64 microseconds)
 	decoding->spent_us += microseconds;
 }
 
-/* The first that failed. */
-DecodingMember *
-pgnet_decoding_failed(Decoding *decoding)
-{
-	if (dlist_is_empty(&decoding->failed))
-		return NULL;
-	return dlist_head_element(DecodingMember, node, &decoding->failed);
-}
-
 /* It does not wait any more. */
 void
 pgnet_decoding_leave(Decoding *decoding, DecodingMember *member)
 {
-	if (member->paused || member->failed)
-		dlist_delete(&member->node);
-	if (member->paused)
-		decoding->npaused--;
-	member->paused = member->failed = false;
+	if (!member->paused)
+		return;
+	dlist_delete(&member->node);
+	decoding->npaused--;
+	member->paused = false;
 }

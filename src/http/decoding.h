@@ -8,8 +8,6 @@
 
 #include "postgres.h"
 
-#include <curl/curl.h>
-
 #include "lib/ilist.h"
 
 /* All transfers; one of zeros is at the start of a turn. */
@@ -18,29 +16,26 @@ typedef struct Decoding
 	int64		spent_us;		/* in this turn */
 	dlist_head	paused;			/* transfers that wait for the next */
 	int			npaused;
-	dlist_head	failed;			/* when they went on */
 } Decoding;
 
+typedef struct DecodingMember DecodingMember;
+
 /* One of them. */
-typedef struct DecodingMember
+struct DecodingMember
 {
-	CURL	   *easy;
+	void		(*go_on) (DecodingMember *member);	/* after a pause */
 	bool		paused;
-	bool		failed;
-	dlist_node	node;			/* in paused, or in failed */
-} DecodingMember;
+	dlist_node	node;			/* in paused */
+};
 
 /* Begin a turn, and let transfers go on that wait for it; how many. */
 extern int	pgnet_decoding_turn(Decoding *decoding);
 
-/* Is there time left in this turn?  If not, the callback pauses it. */
+/* Is there time left in this turn?  If not, it pauses until go_on(). */
 extern bool pgnet_decoding_has_time(Decoding *decoding, DecodingMember *member);
 
 /* So much time went by. */
 extern void pgnet_decoding_spend(Decoding *decoding, int64 microseconds);
-
-/* The next one that failed when it went on, and is to be ended; or NULL. */
-extern DecodingMember *pgnet_decoding_failed(Decoding *decoding);
 
 /* A transfer ended. */
 extern void pgnet_decoding_leave(Decoding *decoding, DecodingMember *member);

@@ -1,5 +1,5 @@
 /*
- * receive.h -- the body of an answer, as libcurl hands it over.
+ * receive.h -- a response, as it arrives, for a transfer.
  *
  * Runs in: workers.  Nothing here throws.
  */
@@ -8,19 +8,18 @@
 
 #include "postgres.h"
 
-#include "http/transfer.h"
+#include "http/transfer_state.h"
 
-/*
- * CURLOPT_WRITEFUNCTION of a Transfer: keep the bytes, decoded if that was
- * asked for, or have libcurl pause when there is no room or no time for more.
- */
-extern size_t pgnet_receive_body(char *bytes, size_t size, size_t count,
-								 void *arg);
+/* Set up what takes it. */
+extern void pgnet_receive_init(Transfer *transfer);
 
-/*
- * Bytes of a header section are about to come: count them.  False when there
- * is no memory for them.
- */
-extern bool pgnet_receive_headers(Transfer *transfer, size_t bytes);
+/* Forget what came of a response before the next one. */
+extern void pgnet_receive_again(Transfer *transfer);
+
+/* How many redirects may be followed. */
+extern int	pgnet_max_redirects(const Transfer *transfer);
+
+/* Where the answer says to go; NULL when it does not. */
+extern const char *pgnet_location(const Transfer *transfer);
 
 #endif							/* PGNET_RECEIVE_H */

@@ -8,42 +8,15 @@
 
 #include "postgres.h"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-
 #include "account.h"
 #include "exchange.h"
+#include "http/address.h"
 #include "http/errors.h"
 #include "http/poller.h"
 #include "http/timers.h"
 
 /* Of a host no more than these are tried. */
 #define PGNET_MAX_ADDRESSES 32
-
-/* An address with a port. */
-typedef struct Address
-{
-	union
-	{
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-		struct sockaddr_un local;
-	} u;
-	socklen_t	length;
-} Address;
-
-/* Of IP; smaller than one with room for a path. */
-typedef struct IpAddress
-{
-	union
-	{
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} u;
-} IpAddress;
 
 typedef struct Resolver Resolver;
 typedef struct Lookup Lookup;

@@ -1,5 +1,5 @@
 /*
- * transfer.h -- one request on one libcurl handle.
+ * transfer.h -- one request, from its start to its outcome.
  *
  * Runs in: workers.  Nothing here throws: what goes wrong becomes the
  * request's outcome.
@@ -9,70 +9,39 @@
 
 #include "postgres.h"
 
-#include <curl/curl.h>
-
 #include "job.h"
-#include "http/attempts.h"
 #include "http/body_budget.h"
-#include "http/deadlines.h"
 #include "http/decoding.h"
 #include "http/defaults.h"
-#include "http/parsed_urls.h"
-#include "http/sending.h"
-#include "http/sockets.h"
-#include "policy/networks.h"
+#include "http/pool.h"
+#include "http/route.h"
+#include "http/timers.h"
+#include "http/web_url.h"
 
 /* What all transfers of an engine share. */
 typedef struct TransferOptions
 {
-	Sockets    *sockets;
-	ParsedUrls *urls;
+	Timers	   *timers;
+	Pool	   *pool;
+	TlsStore   *tls;
+	WebUrls    *urls;
+	ProxySetting *proxy;
 	const HttpDefaults *defaults;
-	const Networks *denied_networks;
 	BodyBudget *bodies;
 	Decoding   *decoding;
-	Deadlines  *deadlines;
-	Attempts   *attempts;
-	SendingShared *sending;
 	size_t		max_header_bytes;
+	bool		closed;			/* nothing goes out for the first time */
+	int			sent;			/* under way, of those that went out */
+
+	/* a request has its outcome */
+	void		(*finished) (Job *job, void *arg);
+	void	   *arg;
 } TransferOptions;
 
-typedef struct Transfer Transfer;
+/* Send a request; finished() may be called before this returns. */
+extern void pgnet_transfer_start(Job *job, TransferOptions *options);
 
-/*
- * Prepare a request on a handle that is new or reset.  NULL when that fails;
- * the request then has its outcome.
- */
-extern Transfer *pgnet_transfer_create(CURL *easy, Job *job,
-									   const TransferOptions *options);
-
-/* The transfer a handle carries. */
-extern Transfer *pgnet_transfer_of(CURL *easy);
-
-/* The time of a transfer, which has this deadline and *easy, is over. */
-extern Transfer *pgnet_transfer_due(Deadline *deadline, CURL **easy);
-
-/* The transfer of a receiver, which is to be ended since memory is short. */
-extern Transfer *pgnet_transfer_evicted(BodyReceiver *receiver, CURL **easy);
-
-/* The transfer of one whose body could not be decoded further. */
-extern Transfer *pgnet_transfer_undecodable(DecodingMember *member,
-											CURL **easy);
-
-/*
- * A transfer of libcurl's ended with result.  If that is not the end of it, as
- * after a redirect to be followed, prepare a handle to go on with, which may
- * be another one than that which libcurl has let go of.  Otherwise false, and
- * the request can be finished.
- */
-extern bool pgnet_transfer_go_on(Transfer *transfer, CURL **easy,
-								 CURLcode result);
-
-/*
- * Take the result over into the request's outcome, free what libcurl holds of
- * it but not the handle, and give the request back.
- */
-extern Job *pgnet_transfer_finish(Transfer *transfer, CURL *easy,
-								  CURLcode result);
+/* End the transfer of a receiver, since memory is short. */
+extern void pgnet_transfer_evict(BodyReceiver *receiver);
 
 #endif							/* PGNET_TRANSFER_H */
