@@ -27,7 +27,9 @@ typedef enum HttpProblem
 	PGNET_PROBLEM_NOTHING,		/* the connection ended without an answer */
 	PGNET_PROBLEM_CUT_HEADERS,	/* or within the header section */
 	PGNET_PROBLEM_PARTIAL,		/* or within the body */
-	PGNET_PROBLEM_REPLY,		/* what came is not HTTP */
+	PGNET_PROBLEM_REPLY,		/* what came has a fault, as in a field */
+	PGNET_PROBLEM_PROTOCOL,		/* it is not HTTP, or of no known version */
+	PGNET_PROBLEM_CODING,		/* its Transfer-Encoding is none we know */
 	PGNET_PROBLEM_HEADERS_TOO_LARGE,
 	PGNET_PROBLEM_HTTP2,		/* the same of a connection with HTTP/2 */
 	PGNET_PROBLEM_HTTP2_STREAM, /* a stream was reset */
@@ -48,8 +50,8 @@ typedef struct HttpError
 
 /* Set an error; the first one stays.  What is too long is cut. */
 extern void pgnet_error_set(HttpError *error, HttpProblem problem,
-							const char *format, ...)
-			pg_attribute_printf(3, 4);
+							const char *format,...)
+	pg_attribute_printf(3, 4);
 
 /* The words for a problem, such as "SSL connect error". */
 extern const char *pgnet_problem_words(HttpProblem problem);
