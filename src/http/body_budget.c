@@ -97,19 +97,17 @@ pgnet_body_budget_lets_grow(BodyBudget *budget, BodyReceiver *receiver,
 int
 pgnet_body_budget_resume(BodyBudget *budget)
 {
-	dlist_mutable_iter iter;
-	int			left = budget->npaused;
 	int			count = 0;
 
 	/* one that goes on may pause at once, and comes last then */
-	dlist_foreach_modify(iter, &budget->paused)
+	for (int left = budget->npaused; left > 0 && budget->npaused > 0; left--)
 	{
-		BodyReceiver *receiver = dlist_container(BodyReceiver, paused_node,
-												 iter.cur);
+		BodyReceiver *receiver = dlist_head_element(BodyReceiver, paused_node,
+													&budget->paused);
 		BodyReceiver *first = first_of_role(budget, receiver->holder->role);
 
-		if (left-- == 0)
-			break;
+		dlist_delete(&receiver->paused_node);
+		dlist_push_tail(&budget->paused, &receiver->paused_node);
 		if (receiver->evicted)
 			continue;
 		if (!has_share(budget, receiver, receiver->wanted))

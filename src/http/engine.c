@@ -9,80 +9,50 @@
  */
 #include "postgres.h"
 
-#include <curl/curl.h>
-
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
 
-#include "compat.h"
-#include "job.h"
 #include "clock_watch.h"
-#include "http/body_budget.h"
-#include "http/decoding.h"
+#include "compat.h"
 #include "http/engine.h"
-#include "http/handle.h"
 #include "http/heap.h"
-#include "http/metrics.h"
-#include "http/multi.h"
-#include "http/outcome.h"
-#include "http/signals.h"
-#include "http/sockets.h"
 #include "http/transfer.h"
-
-/* Handles cleaned before sleep while an answer may come: some 50 us. */
-#define CLEAN_AT_ONCE 16
 
 /* What the headers of one answer may be. */
 #define MAX_HEADER_BYTES ((size_t) 256 * 1024)
 
-/* Descriptors beyond this are not used. */
-#define MAX_FD 262144
-
-#define SOCKET_EVENTS 256
-
 struct HttpEngine
 {
-	MemoryContext context;
-	TransferOptions options;
 	HttpDefaults defaults;
-	Sockets    *sockets;
+	TransferOptions options;
+	Poller		poller;
+	Timers		timers;
+	Pool		pool;
+	WebUrls		urls;
+	ProxySetting proxy;
+	BodyBudget	bodies;
+	Decoding	decoding;
+
 	WaitEventSet *wait_set;
 	uint32		idle_event;		/* what its sleep is called */
 	uint32		send_event;		/* the same with something in flight */
 
-	Multi		multi;
-	ParsedUrls	urls;
-
-	Handles		handles;
-
-	dlist_head	starting;		/* handed over, not yet libcurl's */
-	dlist_head	running;		/* libcurl's, in the order of their start */
+	dlist_head	starting;		/* handed over, not yet begun */
+	dlist_head	running;		/* in the order of their start */
 	dlist_node	mark;			/* among these: see pgnet_engine_mark() */
-	SendingShared sending;		/* of those: a connection took them */
 	dlist_head	finished;
 	dlist_head	unsent;			/* the last one first */
-
-	BodyBudget	bodies;
-	Decoding	decoding;
-	Deadlines	deadlines;
-	Attempts	attempts;
 };
 
-static void create_wait_set(HttpEngine *engine);
+static bool create_parts(HttpEngine *engine, Account *account,
+						 const char **error);
+static void create_wait_set(HttpEngine *engine, MemoryContext context);
 static int	start_requests(HttpEngine *engine);
-static void start_request(HttpEngine *engine, Job *job);
-static void connect_now(HttpEngine *engine);
-static int	drive_sockets(HttpEngine *engine);
-static void reap(HttpEngine *engine);
 static int	evict(HttpEngine *engine);
-static int	expire(HttpEngine *engine);
-static void cut_off(HttpEngine *engine, Transfer *transfer, CURL *easy,
-					CURLcode result);
-static void end_transfer(HttpEngine *engine, Transfer *transfer, CURL *easy,
-						 CURLcode result);
-static void finish(HttpEngine *engine, Job *job);
+static void finished(Job *job, void *arg);
 static bool has_transfers(HttpEngine *engine);
+static long due_ms(HttpEngine *engine);
 static long sooner(long one_ms, long other_ms);
 static void tidy_up(HttpEngine *engine);
 
@@ -93,70 +63,84 @@ pgnet_engine_create(MemoryContext parent, Account *account,
 {
 	MemoryContext context;
 	HttpEngine *engine;
-	sigset_t	before;
 
-	/* may throw: the worker starts, and libcurl has not been called yet */
+	/* may throw: the worker starts */
 	context = AllocSetContextCreate(parent, "pg_net engine",
 									ALLOCSET_DEFAULT_SIZES);
 	/* may throw: as above */
 	engine = MemoryContextAllocZero(context, sizeof(HttpEngine));
-	engine->context = context;
 	dlist_init(&engine->starting);
 	dlist_init(&engine->running);
 	dlist_push_tail(&engine->running, &engine->mark);
 	dlist_init(&engine->finished);
 	dlist_init(&engine->unsent);
-	engine->sockets = pgnet_sockets_create(context, MAX_FD);
-	if (engine->sockets == NULL)
+	pgnet_heap_prepare();
+	if (!create_parts(engine, account, error))
+		return NULL;
+	pgnet_pool_init(&engine->pool, max_in_flight);
+	create_wait_set(engine, context);
+	return engine;
+}
+
+/* Make what the transfers share; false, with *error, when that fails. */
+static bool
+create_parts(HttpEngine *engine, Account *account, const char **error)
+{
+	DialOptions *dials = &engine->pool.dials;
+
+	pgnet_timers_init(&engine->timers);
+	if (!pgnet_poller_init(&engine->poller))
 	{
 		*error = strerror(errno);
-		return NULL;
+		return false;
 	}
-	engine->sending.sockets = engine->sockets;
 	pgnet_body_budget_init(&engine->bodies, account);
-	pgnet_deadlines_init(&engine->deadlines);
-	pgnet_attempts_init(&engine->attempts, engine->sockets);
+	dlist_init(&engine->decoding.paused);
+	*dials = (DialOptions) {
+		.poller = &engine->poller,
+		.timers = &engine->timers,
+		.tls = pgnet_tls_store_create(),
+		.user_agent = "",
+	};
+	engine->pool.connections = (Connections) {
+		.poller = &engine->poller,
+		.max_head_bytes = MAX_HEADER_BYTES,
+	};
 	engine->options = (TransferOptions) {
-		.sockets = engine->sockets,
+		.timers = &engine->timers,
+		.pool = &engine->pool,
+		.tls = dials->tls,
 		.urls = &engine->urls,
+		.proxy = &engine->proxy,
 		.defaults = &engine->defaults,
 		.bodies = &engine->bodies,
 		.decoding = &engine->decoding,
-		.deadlines = &engine->deadlines,
-		.attempts = &engine->attempts,
-		.sending = &engine->sending,
 		.max_header_bytes = MAX_HEADER_BYTES,
+		.finished = finished,
+		.arg = engine,
 	};
-
-	pgnet_heap_prepare();
-	pgnet_signals_block(&before);
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		*error = "libcurl could not be initialized";
+	if (dials->tls == NULL)
+		*error = "out of memory";
 	else
-		*error = pgnet_multi_init(&engine->multi, engine->sockets,
-								  max_in_flight);
-	pgnet_signals_restore(&before);
-	if (*error != NULL)
-		return NULL;
-	create_wait_set(engine);
-	return engine;
+		dials->resolver = pgnet_resolver_create(&engine->poller,
+												&engine->timers, account,
+												error);
+	return dials->tls != NULL && dials->resolver != NULL;
 }
 
 /* Keep connections for another limit. */
 void
 pgnet_engine_set_max_in_flight(HttpEngine *engine, int max_in_flight)
 {
-	pgnet_multi_set_max_transfers(&engine->multi, max_in_flight);
+	pgnet_pool_set_max_idle(&engine->pool, max_in_flight);
 }
 
+/* Where one more descriptor is needed, the pool gives up its idle ones. */
 void
 pgnet_engine_limit_connections(HttpEngine *engine, bool limit)
 {
-	sigset_t	before;
-
-	pgnet_signals_block(&before);
-	pgnet_multi_limit_connections(&engine->multi, limit);
-	pgnet_signals_restore(&before);
+	if (limit)
+		pgnet_pool_close_idle(&engine->pool);
 }
 
 /* Send in another way. */
@@ -164,14 +148,15 @@ void
 pgnet_engine_set_defaults(HttpEngine *engine, const HttpDefaults *defaults)
 {
 	engine->defaults = *defaults;
+	engine->pool.dials.user_agent = engine->defaults.user_agent;
 }
 
 /* Deny networks. */
 void
 pgnet_engine_set_denied_networks(HttpEngine *engine, const Networks *networks)
 {
-	engine->options.denied_networks = networks;
-	pgnet_sockets_shut_down_idle(engine->sockets, networks);
+	engine->pool.dials.denied_networks = networks;
+	pgnet_pool_retire_denied(&engine->pool);
 }
 
 /* Send a request, at the next drive. */
@@ -181,27 +166,22 @@ pgnet_engine_start(HttpEngine *engine, Job *job)
 	dlist_push_tail(&engine->starting, &job->node);
 }
 
-/* Let libcurl act on whatever is new, ready or due. */
+/* Act on whatever is new, ready or due; what has come goes before the time. */
 bool
 pgnet_engine_drive(HttpEngine *engine)
 {
-	sigset_t	before;
 	int			acts;
 
-	pgnet_signals_block(&before);
-	pgnet_deadlines_look(&engine->deadlines);
+	pgnet_timers_look(&engine->timers);
 	acts = pgnet_decoding_turn(&engine->decoding);
-	acts += start_requests(engine);
+	acts += pgnet_poller_run(&engine->poller);
 	acts += pgnet_body_budget_resume(&engine->bodies);
-	acts += drive_sockets(engine);
-	acts += pgnet_multi_run_timer(&engine->multi);
-	if (engine->multi.touched)
-		reap(engine);
+	acts += start_requests(engine);
+	pgnet_resolver_go_on(engine->pool.dials.resolver);
+	acts += pgnet_connections_go_on(&engine->pool.connections);
 	acts += evict(engine);
-	acts += expire(engine);
-	acts += pgnet_attempts_go_on(&engine->attempts);
-	pgnet_deadlines_look_away(&engine->deadlines);
-	pgnet_signals_restore(&before);
+	acts += pgnet_timers_run(&engine->timers);
+	pgnet_timers_look_away(&engine->timers);
 	return acts > 0;
 }
 
@@ -214,12 +194,9 @@ pgnet_engine_wait(HttpEngine *engine, long timeout_ms)
 		pgnet_wait_event(&engine->idle_event, "NetIdle");
 	WaitEvent	event;
 
-	pgnet_deadlines_look(&engine->deadlines);
+	pgnet_timers_look(&engine->timers);
 	tidy_up(engine);
-	timeout_ms = sooner(timeout_ms, pgnet_multi_due_ms(&engine->multi));
-	timeout_ms = sooner(timeout_ms, pgnet_deadlines_due_ms(&engine->deadlines));
-	if (engine->bodies.npaused > 0)
-		timeout_ms = sooner(timeout_ms, PGNET_BODY_PATIENCE_MS);
+	timeout_ms = sooner(timeout_ms, due_ms(engine));
 	if (WaitEventSetWait(engine->wait_set, timeout_ms, &event, 1,
 						 wait_event) == 1)
 	{
@@ -228,7 +205,7 @@ pgnet_engine_wait(HttpEngine *engine, long timeout_ms)
 		else if (event.fd == pgnet_clock_watch_fd())
 			pgnet_clock_watch_rearm();
 	}
-	pgnet_deadlines_look_away(&engine->deadlines);
+	pgnet_timers_look_away(&engine->timers);
 }
 
 /* Is anything in flight?  The mark is always among those that run. */
@@ -238,6 +215,20 @@ has_transfers(HttpEngine *engine)
 	return !dlist_is_empty(&engine->starting) ||
 		engine->running.head.next != &engine->mark ||
 		engine->running.head.prev != &engine->mark;
+}
+
+/* When is something to be done at the latest?  Less than 0: never. */
+static long
+due_ms(HttpEngine *engine)
+{
+	long		due = pgnet_timers_due_ms(&engine->timers);
+
+	if (engine->bodies.npaused > 0)
+		due = sooner(due, PGNET_BODY_PATIENCE_MS);
+	if (engine->decoding.npaused > 0 ||
+		!dlist_is_empty(&engine->pool.connections.to_go_on))
+		due = 0;
+	return due;
 }
 
 /* The shorter of two times to wait; less than 0 is for ever. */
@@ -265,14 +256,14 @@ pgnet_engine_mark_passed(const HttpEngine *engine)
 void
 pgnet_engine_close(HttpEngine *engine)
 {
-	engine->sending.closed = true;
+	engine->options.closed = true;
 }
 
 /* Requests a server may know of. */
 int
 pgnet_engine_sent(const HttpEngine *engine)
 {
-	return engine->sending.count;
+	return engine->options.sent;
 }
 
 /* Hand over what is finished. */
@@ -290,7 +281,7 @@ pgnet_engine_take_finished(HttpEngine *engine, dlist_head *list)
 bool
 pgnet_engine_take_unsent(HttpEngine *engine, dlist_head *list)
 {
-	if (dlist_is_empty(&engine->unsent) || engine->sending.closed)
+	if (dlist_is_empty(&engine->unsent) || engine->options.closed)
 		return false;
 	while (!dlist_is_empty(&engine->unsent))
 		dlist_push_tail(list, dlist_pop_head_node(&engine->unsent));
@@ -302,206 +293,69 @@ pgnet_engine_take_unsent(HttpEngine *engine, dlist_head *list)
  * was set: then whoever called may have something to do.
  */
 static void
-create_wait_set(HttpEngine *engine)
+create_wait_set(HttpEngine *engine, MemoryContext context)
 {
-	engine->wait_set = PGNET_CREATE_WAIT_EVENT_SET(engine->context, 4);
+	engine->wait_set = PGNET_CREATE_WAIT_EVENT_SET(context, 4);
 	AddWaitEventToSet(engine->wait_set, WL_LATCH_SET, PGINVALID_SOCKET,
 					  MyLatch, NULL);
 	AddWaitEventToSet(engine->wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET,
 					  NULL, NULL);
 	AddWaitEventToSet(engine->wait_set, WL_SOCKET_READABLE,
-					  pgnet_sockets_epoll_fd(engine->sockets), NULL, NULL);
+					  engine->poller.epoll_fd, NULL, NULL);
 	if (pgnet_clock_watch_fd() >= 0)
 		AddWaitEventToSet(engine->wait_set, WL_SOCKET_READABLE,
 						  pgnet_clock_watch_fd(), NULL, NULL);
 }
 
-/* Give new requests to libcurl; how many. */
+/* Begin new requests; how many. */
 static int
 start_requests(HttpEngine *engine)
 {
 	int			count = 0;
 
-	while (!dlist_is_empty(&engine->starting) && !engine->sending.closed)
+	for (; !dlist_is_empty(&engine->starting) && !engine->options.closed;
+		 count++)
 	{
-		start_request(engine, pgnet_job_pop(&engine->starting));
-		count++;
+		Job		   *job = pgnet_job_pop(&engine->starting);
+
+		dlist_push_tail(&engine->running, &job->node);
+		pgnet_transfer_start(job, &engine->options);
 	}
 	return count;
 }
 
-/* Give one request to libcurl; one it does not take is finished. */
-static void
-start_request(HttpEngine *engine, Job *job)
-{
-	CURL	   *easy = pgnet_handle_take(&engine->handles);
-	Transfer   *transfer;
-
-	dlist_push_tail(&engine->running, &job->node);
-	pgnet_metrics_begin(job);
-	if (easy == NULL)
-	{
-		pgnet_outcome_not_sent(job, PGNET_SHORT_OF_MEMORY, ENOMEM);
-		finish(engine, job);
-		return;
-	}
-	transfer = pgnet_transfer_create(easy, job, &engine->options);
-	if (transfer != NULL && pgnet_multi_add(&engine->multi, easy))
-	{
-		if (engine->multi.limited)
-			connect_now(engine);
-		return;
-	}
-	if (transfer != NULL)
-		pgnet_transfer_finish(transfer, easy, CURLE_OUT_OF_MEMORY);
-	pgnet_handle_put(&engine->handles, easy);
-	finish(engine, job);
-}
-
-/*
- * Let a transfer that was added ask for its connection before another one is
- * added: pgnet_multi_add() counts on it.
- */
-static void
-connect_now(HttpEngine *engine)
-{
-	(void) pgnet_multi_run_timer(&engine->multi);
-	reap(engine);
-}
-
-/* Tell libcurl which sockets are ready; how many. */
-static int
-drive_sockets(HttpEngine *engine)
-{
-	SocketEvent events[SOCKET_EVENTS];
-	int			nevents = pgnet_sockets_poll(engine->sockets, events,
-											 SOCKET_EVENTS);
-
-	for (int i = 0; i < nevents; i++)
-		pgnet_multi_socket_ready(&engine->multi, &events[i]);
-	return nevents;
-}
-
-/* Collect the finished transfers. */
-static void
-reap(HttpEngine *engine)
-{
-	CURLcode	result;
-	CURL	   *easy;
-
-	while ((easy = pgnet_multi_reap(&engine->multi, &result)) != NULL)
-	{
-		Transfer   *transfer = pgnet_transfer_of(easy);
-
-		if (pgnet_transfer_go_on(transfer, &easy, result))
-		{
-			if (pgnet_multi_add(&engine->multi, easy))
-				continue;
-			result = CURLE_OUT_OF_MEMORY;
-		}
-		end_transfer(engine, transfer, easy, result);
-	}
-}
-
-/*
- * End transfers whose memory others need, and those that failed when they
- * should go on; how many.
- */
+/* End transfers whose memory others need; how many. */
 static int
 evict(HttpEngine *engine)
 {
 	BodyReceiver *receiver;
-	DecodingMember *member;
 	int			count = 0;
 
-	while ((member = pgnet_decoding_failed(&engine->decoding)) != NULL)
-	{
-		CURL	   *easy;
-		Transfer   *transfer = pgnet_transfer_undecodable(member, &easy);
-
-		cut_off(engine, transfer, easy, CURLE_WRITE_ERROR);
-		count++;
-	}
-	while ((receiver = pgnet_body_budget_evict(&engine->bodies)) != NULL)
-	{
-		CURL	   *easy;
-		Transfer   *transfer = pgnet_transfer_evicted(receiver, &easy);
-
-		cut_off(engine, transfer, easy, CURLE_WRITE_ERROR);
-		count++;
-	}
+	for (; (receiver = pgnet_body_budget_evict(&engine->bodies)) != NULL;
+		 count++)
+		pgnet_transfer_evict(receiver);
 	return count;
 }
 
-/* End the transfers whose time is over; how many. */
-static int
-expire(HttpEngine *engine)
-{
-	Deadline   *deadline;
-	int			count = 0;
-
-	while ((deadline = pgnet_deadlines_due(&engine->deadlines)) != NULL)
-	{
-		CURL	   *easy;
-		Transfer   *transfer = pgnet_transfer_due(deadline, &easy);
-
-		cut_off(engine, transfer, easy, CURLE_OPERATION_TIMEDOUT);
-		count++;
-	}
-	return count;
-}
-
-/* End a transfer that libcurl has not finished. */
+/* finished of TransferOptions: a request has its outcome. */
 static void
-cut_off(HttpEngine *engine, Transfer *transfer, CURL *easy, CURLcode result)
+finished(Job *job, void *arg)
 {
-	pgnet_multi_remove(&engine->multi, easy);
-	end_transfer(engine, transfer, easy, result);
-}
+	HttpEngine *engine = arg;
 
-/* libcurl has let go of a transfer. */
-static void
-end_transfer(HttpEngine *engine, Transfer *transfer, CURL *easy,
-			 CURLcode result)
-{
-	Job		   *job = pgnet_transfer_finish(transfer, easy, result);
-
-	pgnet_handle_put(&engine->handles, easy);
-	finish(engine, job);
-}
-
-/* A request has its outcome. */
-static void
-finish(HttpEngine *engine, Job *job)
-{
 	dlist_delete(&job->node);
 	if (job->outcome.kind == PGNET_OUTCOME_NOT_SENT)
-	{
 		dlist_push_head(&engine->unsent, &job->node);
-		return;
-	}
-	dlist_push_tail(&engine->finished, &job->node);
+	else
+		dlist_push_tail(&engine->finished, &job->node);
 }
 
-/* Nothing is urgent: prepare for the next requests, and keep what is of use. */
+/* Nothing is urgent: give memory back that is of no use now. */
 static void
 tidy_up(HttpEngine *engine)
 {
-	bool		idle = engine->multi.transfers == 0;
-	bool		renew = idle && pgnet_sockets_have_ended(engine->sockets);
-	sigset_t	before;
-
-	if (idle && pgnet_heap_is_large(engine->bodies.highest))
-	{
-		engine->bodies.highest = 0;
-		pgnet_heap_give_back();
-	}
-	if (engine->handles.nused == 0 && !renew)
+	if (has_transfers(engine) || !pgnet_heap_is_large(engine->bodies.highest))
 		return;
-	pgnet_signals_block(&before);
-	pgnet_handles_clean(&engine->handles,
-						idle ? PGNET_SPARE_HANDLES : CLEAN_AT_ONCE);
-	if (renew)
-		pgnet_multi_renew(&engine->multi);
-	pgnet_signals_restore(&before);
+	engine->bodies.highest = 0;
+	pgnet_heap_give_back();
 }

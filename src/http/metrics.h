@@ -1,5 +1,5 @@
 /*
- * metrics.h -- what libcurl measured of a request.
+ * metrics.h -- what was measured of a request.
  *
  * Runs in: workers.  Nothing here throws.
  */
@@ -8,26 +8,32 @@
 
 #include "postgres.h"
 
-#include <curl/curl.h>
-
 #include "job.h"
+#include "http/address.h"
+#include "http/dial.h"
+
+/* What was measured of one step; times are by the clock of timers, 0: none. */
+typedef struct HopTimes
+{
+	int64		began_us;
+	DialTimes	dial;			/* of a connection made for it; else zeros */
+	bool		by_tls;			/* that has TLS */
+	int64		ready_us;		/* the request went to a connection */
+	int64		first_byte_us;	/* of a response */
+	int64		ended_us;
+	const char *version;		/* of HTTP, static; NULL: nothing came */
+	uint64		body_bytes;		/* received */
+	uint64		body_sent;
+	Address		peer;
+} HopTimes;
 
 /* A request is about to be sent: forget what was measured of it before. */
 extern void pgnet_metrics_begin(Job *job);
 
 /*
- * A transfer of the request has ended, well or not: add it to what was
- * measured before it, for a redirect that is followed by another transfer.
+ * A step of the request has ended, well or not: add it to what was measured
+ * before it.
  */
-extern void pgnet_metrics_add(Job *job, CURL *easy);
-
-/*
- * How long a transfer took to have a connection that it sent its request on, 0
- * if it did not come that far.
- */
-extern int64 pgnet_metrics_ready_us(CURL *easy);
-
-/* What a transfer that failed was at, as "connecting to": a host follows. */
-extern const char *pgnet_metrics_phase(CURL *easy);
+extern void pgnet_metrics_add(Job *job, const HopTimes *times);
 
 #endif							/* PGNET_METRICS_H */

@@ -1,38 +1,29 @@
 /*
- * outcome.c -- what libcurl found out, as an outcome.
+ * outcome.c -- what was found out, as an outcome.
  *
  * Runs in: workers.
  */
 #include "postgres.h"
 
-#include <curl/curl.h>
-
 #include "allocate.h"
-#include "job.h"
 #include "http/endpoint_mask.h"
-#include "http/lookups.h"
-#include "http/metrics.h"
 #include "http/outcome.h"
 #include "url_target.h"
-#include "words.h"
 
-static bool comes_from_host(CURLcode result);
+static bool comes_from_host(HttpProblem problem);
 static const char *find_content_type(const HeaderSection *headers);
-static double milliseconds(CURL *easy, CURLINFO what);
 
 /* Take over a response. */
 void
-pgnet_outcome_answered(Job *job, CURL *easy,
-					   const HeaderSection *headers, const TransferBody *body)
+pgnet_outcome_answered(Job *job, int status, const HeaderSection *headers,
+					   const TransferBody *body)
 {
 	HttpOutcome *outcome = &job->outcome;
-	long		status = 0;
 
 	outcome->headers = headers->fields;
 	outcome->nheaders = headers->nfields;
-	(void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 	outcome->content_type = find_content_type(headers);
-	outcome->status_code = (int) status;
+	outcome->status_code = status;
 	outcome->content = body->bytes ? body->bytes : "";
 	outcome->content_datum = body->datum;
 	outcome->content_len = body->length;
@@ -40,64 +31,41 @@ pgnet_outcome_answered(Job *job, CURL *easy,
 	outcome->kind = PGNET_OUTCOME_ANSWERED;
 }
 
-/*
- * Say where the time went.  libcurl reports 0 for a phase that was not
- * reached: the time since the last one that was belongs to it.  Redirects
- * before count as the request itself.
- */
+/* Say where the time went. */
 void
-pgnet_outcome_timed_out(Job *job, CURL *easy,
+pgnet_outcome_timed_out(Job *job, const TimeSpent *spent,
 						int connect_timeout_ms)
 {
-	double		before = job->metrics.duration_us / 1000.0;
-	double		total = milliseconds(easy, CURLINFO_TOTAL_TIME_T);
-	double		resolved = milliseconds(easy, CURLINFO_NAMELOOKUP_TIME_T);
-	double		ready = pgnet_metrics_ready_us(easy) / 1000.0;
 	bool		connecting = connect_timeout_ms > 0;
-	int			timeout_ms = connecting ? connect_timeout_ms :
-								  job->request.timeout_ms;
+	double		total = spent->lookup + spent->connect + spent->exchange;
 
-	/* libcurl may not have looked at the clock since it last did something */
-	if (!connecting)
-		total = Max(total, job->request.timeout_ms - before);
-	/* of a connection that was there already no look up is known */
-	if (ready == 0)
-	{
-		ready = total;
-		if (resolved == 0)
-			resolved = total;
-	}
 	pgnet_outcome_failed(job,
 						 "%s of %d ms reached. Total time: %.3f ms"
 						 " (DNS time: %.3f ms,"
 						 " TCP/SSL handshake time: %.3f ms,"
 						 " HTTP Request/Response time: %.3f ms)",
 						 connecting ? "Connect timeout" : "Timeout",
-						 timeout_ms,
-						 before + total, resolved, ready - resolved,
-						 before + total - ready);
+						 connecting ? connect_timeout_ms :
+									  job->request.timeout_ms,
+						 total, spent->lookup, spent->connect, spent->exchange);
 	job->outcome.kind = PGNET_OUTCOME_TIMED_OUT;
-	job->outcome.lookup_goes_on = pgnet_lookup_goes_on(easy);
 }
 
 void
-pgnet_outcome_keep_part(Job *job, CURL *easy, const HeaderSection *headers,
+pgnet_outcome_keep_part(Job *job, int status, const HeaderSection *headers,
 						const TransferBody *body)
 {
 	HttpOutcome *outcome = &job->outcome;
 	size_t		length = Min(body->length, PGNET_MAX_PART_BYTES);
-	long		status = 0;
 	HttpPart   *part;
 
-	(void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-	if (outcome->error == NULL || !headers->complete || headers->no_http ||
-		status < 200 || status > 999)
+	if (outcome->error == NULL || !headers->complete || status < 200)
 		return;
 	part = pgnet_allocate(job->request.context, sizeof(HttpPart));
 	if (part == NULL)
 		return;
 	*part = (HttpPart) {
-		.status_code = (int) status,
+		.status_code = status,
 		.content_type = find_content_type(headers),
 		.headers = headers->fields,
 		.nheaders = headers->nfields,
@@ -113,45 +81,37 @@ pgnet_outcome_keep_part(Job *job, CURL *easy, const HeaderSection *headers,
 }
 
 /*
- * libcurl's own words for the error, and its detail where they leave the
- * question open; then what it was at, and with whom.  The two that users
- * compare with stay bare.
+ * The words for the problem, and its detail where they leave the question open;
+ * then what it was at, and with whom.  The two that users compare with stay
+ * bare.
  */
 void
-pgnet_outcome_error(Job *job, CURL *easy, CURLcode result,
-					const char *detail)
+pgnet_outcome_error(Job *job, const HttpError *error, const char *phase,
+					const char *url)
 {
-	const char *words = pgnet_words_of_failure(result, detail);
+	const char *words = pgnet_problem_words(error->problem);
+	const char *detail = error->detail;
 	const char *colon = ": ";
-	char	   *url = NULL;
 	const char *host;
 	int			length;
 
-	if (result == CURLE_COULDNT_CONNECT || result == CURLE_GOT_NOTHING)
+	if (error->problem == PGNET_PROBLEM_CONNECT ||
+		error->problem == PGNET_PROBLEM_NOTHING ||
+		error->problem == PGNET_PROBLEM_CUT_HEADERS)
 	{
 		pgnet_outcome_failed(job, "%s", words);
 		return;
 	}
-	if (result == CURLE_OUT_OF_MEMORY &&
-		pgnet_metrics_ready_us(easy) > 0)
-	{
-		/* which is also what libcurl 7.88 says of a line it finds too long */
-		pgnet_outcome_failed(job, "out of memory, or a response header line"
-								  " is larger than %d bytes",
-							 CURL_MAX_HTTP_HEADER);
-		return;
-	}
 	if (*detail == '\0' || strcmp(words, detail) == 0)
 		colon = detail = "";
-	(void) curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url);
-	if (url == NULL || !comes_from_host(result))
+	if (url == NULL || !comes_from_host(error->problem))
 	{
 		pgnet_outcome_failed(job, "%s%s%s", words, colon, detail);
 		return;
 	}
 	host = pgnet_url_host(url, &length);
-	pgnet_outcome_failed(job, "%s%s%s (%s %.*s)", words, colon, detail,
-						 pgnet_metrics_phase(easy), length, host);
+	pgnet_outcome_failed(job, "%s%s%s (%s %.*s)", words, colon, detail, phase,
+						 length, host);
 }
 
 /* Say what there was too little of. */
@@ -188,18 +148,14 @@ pgnet_outcome_failed(Job *job, const char *format,...)
 
 /* Has an error to do with a host, and does its detail not name it? */
 static bool
-comes_from_host(CURLcode result)
+comes_from_host(HttpProblem problem)
 {
-	return result != CURLE_COULDNT_RESOLVE_HOST &&
-		result != CURLE_URL_MALFORMAT && result != CURLE_OUT_OF_MEMORY &&
-		result != CURLE_FAILED_INIT && result != CURLE_SSL_CACERT_BADFILE &&
-		result != CURLE_TOO_MANY_REDIRECTS;
+	return problem != PGNET_PROBLEM_RESOLVE_HOST &&
+		problem != PGNET_PROBLEM_URL && problem != PGNET_PROBLEM_MEMORY &&
+		problem != PGNET_PROBLEM_AUTHORITIES;
 }
 
-/*
- * The content type of the final response, the last one if there are several.
- * CURLINFO_CONTENT_TYPE may be that of a redirect before it.
- */
+/* The content type of a response, the last one if there are several. */
 static const char *
 find_content_type(const HeaderSection *headers)
 {
@@ -210,14 +166,4 @@ find_content_type(const HeaderSection *headers)
 			pg_strcasecmp(headers->fields[i].name, "Content-Type") == 0)
 			found = headers->fields[i].value;
 	return found;
-}
-
-/* One of libcurl's times, which are in microseconds. */
-static double
-milliseconds(CURL *easy, CURLINFO what)
-{
-	curl_off_t	microseconds = 0;
-
-	(void) curl_easy_getinfo(easy, what, &microseconds);
-	return microseconds / 1000.0;
 }

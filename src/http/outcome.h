@@ -1,5 +1,5 @@
 /*
- * outcome.h -- what libcurl found out, as an outcome.
+ * outcome.h -- what was found out, as an outcome.
  *
  * Runs in: workers.  Nothing here throws.  All that an outcome points to is
  * in the request's memory context, but for the body.
@@ -9,35 +9,42 @@
 
 #include "postgres.h"
 
-#include <curl/curl.h>
-
 #include "job.h"
+#include "http/errors.h"
 #include "http/header_section.h"
 #include "http/transfer_body.h"
 
 /* A response came; its outcome points to the fields and into the body. */
-extern void pgnet_outcome_answered(Job *job, CURL *easy,
+extern void pgnet_outcome_answered(Job *job, int status,
 								   const HeaderSection *headers,
 								   const TransferBody *body);
 
+/* How much of its time a request spent with what, in milliseconds. */
+typedef struct TimeSpent
+{
+	double		lookup;
+	double		connect;
+	double		exchange;
+} TimeSpent;
+
 /*
  * The timeout went by, or if connect_timeout_ms is not 0 that for having a
- * connection; says in which phase.
+ * connection.
  */
-extern void pgnet_outcome_timed_out(Job *job, CURL *easy,
+extern void pgnet_outcome_timed_out(Job *job, const TimeSpent *spent,
 									int connect_timeout_ms);
 
 /*
  * There is no response, but its header section came: keep that and the
  * beginning of the body, if there is memory for it.
  */
-extern void pgnet_outcome_keep_part(Job *job, CURL *easy,
+extern void pgnet_outcome_keep_part(Job *job, int status,
 									const HeaderSection *headers,
 									const TransferBody *body);
 
-/* libcurl gave up; detail is what CURLOPT_ERRORBUFFER holds. */
-extern void pgnet_outcome_error(Job *job, CURL *easy,
-								CURLcode result, const char *detail);
+/* It failed at phase, as "connecting to", with url; NULL: with no host. */
+extern void pgnet_outcome_error(Job *job, const HttpError *error,
+								const char *phase, const char *url);
 
 /* It can be sent later: nothing of it has left this machine. */
 extern void pgnet_outcome_not_sent(Job *job, HttpShortage shortage,

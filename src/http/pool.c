@@ -81,7 +81,7 @@ void
 pgnet_pool_borrow(Pool *pool, Borrower *borrower)
 {
 	Origin	   *origin = find_origin(pool, borrower->route);
-	Connection *connection = NULL;
+	Connection *connection;
 
 	borrower->origin = NULL;
 	borrower->dial = NULL;
@@ -90,8 +90,8 @@ pgnet_pool_borrow(Pool *pool, Borrower *borrower)
 		borrower->ready(borrower, NULL, NULL);
 		return;
 	}
-	if (!borrower->fresh)
-		connection = find_connection(pool, origin);
+	connection = borrower->fresh ? find_shared(origin) :
+								   find_connection(pool, origin);
 	if (connection != NULL)
 		hand_out(borrower, connection, NULL);
 	else if (waits_for_dial(origin, borrower))
@@ -268,7 +268,7 @@ static bool
 waits_for_dial(const Origin *origin, const Borrower *borrower)
 {
 	return borrower->route->tls.offers_http2 && borrower->route->url->https &&
-		!borrower->fresh && !origin->speaks_http1 && origin->ndials > 0;
+		!origin->speaks_http1 && origin->ndials > 0;
 }
 
 /* Have it wait. */

@@ -24,7 +24,7 @@ struct Borrower
 {
 	const Route *route;
 	Holder	   *holder;
-	bool		fresh;			/* not one that others have used */
+	bool		fresh;			/* not one of HTTP/1.1 that was used before */
 
 	/*
 	 * Here is one with room: begin an exchange on it, or leave it.  NULL: none

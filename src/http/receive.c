@@ -53,9 +53,6 @@ pgnet_receive_init(Transfer *transfer)
 	transfer->body.receiver.holder = transfer->job->holder;
 	transfer->body.receiver.go_on = body_goes_on;
 	transfer->decoding.go_on = decoding_goes_on;
-	transfer->free_body.func = free_body;
-	transfer->free_body.arg = &transfer->body;
-	MemoryContextRegisterResetCallback(request->context, &transfer->free_body);
 }
 
 void
@@ -99,6 +96,13 @@ begin(ResponseSink *sink, const char *version, int status)
 {
 	Transfer   *transfer = transfer_of(sink);
 
+	if (transfer->free_body.func == NULL)
+	{
+		transfer->free_body.func = free_body;
+		transfer->free_body.arg = &transfer->body;
+		MemoryContextRegisterResetCallback(transfer->job->request.context,
+										   &transfer->free_body);
+	}
 	pgnet_header_section_clear(&transfer->headers);
 	transfer->status = status;
 	transfer->times.version = version;

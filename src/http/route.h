@@ -2,7 +2,7 @@
  * route.h -- which way one step of a request goes.
  *
  * Runs in: workers.  Nothing here throws; what a route points to is its
- * request's, the settings', or its URL's.
+ * request's, in its memory, or its URL's: settings may change meanwhile.
  */
 #ifndef PGNET_ROUTE_H
 #define PGNET_ROUTE_H
@@ -11,31 +11,23 @@
 
 #include "exchange.h"
 #include "http/defaults.h"
+#include "http/proxy.h"
 #include "http/tls.h"
 #include "http/web_url.h"
-
-/* A proxy, as the setting has it. */
-typedef struct Proxy
-{
-	bool		https;			/* TLS with the proxy itself */
-	const char *host;			/* without brackets */
-	int			port;
-	const char *credentials;	/* for Proxy-Authorization; NULL: none */
-} Proxy;
 
 typedef struct Route
 {
 	const WebUrl *url;
-	const char *connect_host;	/* whom to look up and connect to */
+	const char *connect_host;	/* whom to look up and connect to; with a zone */
 	int			connect_port;
 	const char *socket_path;	/* in place of both; NULL: none */
 	const Proxy *proxy;			/* the two are its; NULL: none */
 	bool		tunnel;			/* through the proxy, by CONNECT */
-	bool		by_detour;		/* what is connected to is not the URL's host */
+	bool		by_detour;		/* who is connected to says where it leads */
 	IpVersion	ip_version;
 	TlsSettings tls;			/* with the host, if the URL is https */
 	TlsSettings proxy_tls;		/* with the proxy, if that is */
-	bool		is_private;		/* for this role alone: see the key */
+	bool		is_private;		/* for this role alone */
 
 	/*
 	 * Who has the same key may share a connection: scheme, host, port, all of
@@ -46,14 +38,6 @@ typedef struct Route
 	size_t		key_length;
 } Route;
 
-/* The proxy of a setting; one of zeros is none. */
-typedef struct ProxySetting
-{
-	char	   *given;			/* that it was read from; NULL: none yet */
-	Proxy		proxy;
-	HttpError	error;			/* why it is none */
-} ProxySetting;
-
 /*
  * Find the route to url: as the endpoint of the request says, or else the
  * settings.  role: who asked.  False, with *error, when there is none.  Reads
@@ -63,8 +47,5 @@ extern bool pgnet_route_find(Route *route, const HttpRequest *request, Oid role,
 							 const WebUrl *url, const HttpDefaults *defaults,
 							 TlsStore *tls, ProxySetting *setting,
 							 HttpError *error);
-
-/* Does no_proxy (hosts, with commas between, or "*") name the host? */
-extern bool pgnet_no_proxy_has(const char *no_proxy, const char *host);
 
 #endif							/* PGNET_ROUTE_H */

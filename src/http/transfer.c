@@ -1,477 +1,385 @@
 /*
- * transfer.c -- one request on one libcurl handle.
+ * transfer.c -- one request, from its start to its outcome.
  *
  * Runs in: workers.
  *
- * A redirect is a step of its own on the same handle.
+ * A request is sent in steps: one, and one more for each redirect that is
+ * followed.  A step borrows a connection and has an exchange on it.
+ *
+ * When a connection that was used before ends without a response, the server
+ * had closed it already, perhaps, or has received the request.  So a method
+ * that is not idempotent is not sent again, and another only once (RFC 9110,
+ * section 9.2.2), on a connection of its own: a kept one could end the same
+ * way.  Once a byte of a response has come nothing is sent again (RFC 9112,
+ * section 9.3.1).  What the server says that it did not process, or of which no
+ * byte went out, was not sent, and is, whatever its method (RFC 9113, section
+ * 8.7).
  */
 #include "postgres.h"
 
-#include <curl/curl.h>
-
 #include "allocate.h"
-#include "job.h"
-#include "http/handle.h"
-#include "http/metrics.h"
+#include "http/method.h"
 #include "http/outcome.h"
 #include "http/receive.h"
-#include "http/transfer_state.h"
+#include "http/request_message.h"
 #include "http/verdict.h"
-#include "words.h"
 
-static bool take_another_connection(Transfer *transfer);
-static bool begin_in_time(Transfer *transfer);
-static bool connect_again(Transfer *transfer, CURLcode result);
-static bool reconnect(Transfer *transfer);
-static bool follow(Transfer *transfer, CURL *easy, CURLcode result);
-static void end_transfer(Transfer *transfer, CURL *easy);
-static void begin_step(Transfer *transfer, int left_ms);
-static bool prepare(Transfer *transfer, CURL *easy);
-static bool set_callbacks(Transfer *transfer);
-static size_t max_response_bytes(const HttpRequest *request,
-								 const HttpDefaults *defaults);
-static size_t kept_bytes(const HttpRequest *request);
-static int	max_redirects(const Transfer *transfer);
-static const char *location(const Transfer *transfer);
-static bool is_followed(const Transfer *transfer);
-static curl_socket_t open_socket(void *arg, curlsocktype purpose,
-								 struct curl_sockaddr *address);
-static int	before_sending(void *arg, char *remote_ip, char *local_ip,
-						   int remote_port, int local_port);
-static void spare_addresses(const Transfer *transfer);
-static size_t receive_header(char *bytes, size_t size, size_t count, void *arg);
+/* How often a step may be refused before it fails. */
+#define MAX_REFUSALS 100
 
-#define SET(option, value) PGNET_SETUP(&transfer->setup, option, value)
+static void begin_hop(Transfer *transfer);
+static bool find_way(Transfer *transfer);
+static void set_connect_timer(Transfer *transfer);
+static void borrow(Transfer *transfer);
+static void borrowed(Borrower *borrower, Connection *connection,
+					 const DialResult *dialed);
+static void note_dial(Transfer *transfer, const DialResult *dialed);
+static void exchange_done(Exchange *exchange, ExchangeEnd end);
+static bool send_again(Transfer *transfer, ExchangeEnd end);
+static bool is_lost(HttpProblem problem);
+static void follow(Transfer *transfer);
+static void time_is_over(Timer *timer);
+static void connect_time_is_over(Timer *timer);
+static void give_up(Transfer *transfer);
+static void end_hop(Transfer *transfer);
+static void end_transfer(Transfer *transfer, bool answered);
 
-/* Prepare a request. */
-Transfer *
-pgnet_transfer_create(CURL *easy, Job *job,
-					  const TransferOptions *options)
+void
+pgnet_transfer_start(Job *job, TransferOptions *options)
 {
 	HttpRequest *request = &job->request;
-	Transfer   *transfer;
+	Transfer   *transfer = pgnet_allocate(request->context, sizeof(Transfer));
 
-	transfer = pgnet_allocate(request->context, sizeof(Transfer));
+	pgnet_metrics_begin(job);
 	if (transfer == NULL)
 	{
 		pgnet_outcome_not_sent(job, PGNET_SHORT_OF_MEMORY, ENOMEM);
-		return NULL;
+		options->finished(job, options->arg);
+		return;
 	}
-	*transfer = (Transfer) {.job = job, .options = options};
-	transfer->watch.sockets = options->sockets;
-	pgnet_sending_init(&transfer->sending, job, options->sending);
-	transfer->destination.request = request;
-	transfer->destination.watch = &transfer->watch;
-	transfer->destination.denied_networks = options->denied_networks;
-	transfer->hop = pgnet_hop_first(request);
-	transfer->headers.max_bytes = options->max_header_bytes;
-	transfer->body.limit = max_response_bytes(request, options->defaults);
-	transfer->body.kept = kept_bytes(request);
-	transfer->body.budget = options->bodies;
-	transfer->body.receiver.holder = job->holder;
-
-	pgnet_deadline_set(options->deadlines, &transfer->deadline,
-					   request->timeout_ms);
-	begin_step(transfer, request->timeout_ms);
-	if (prepare(transfer, easy))
-		return transfer;
-
-	if (transfer->setup.refused == CURLE_OUT_OF_MEMORY)
-		pgnet_outcome_not_sent(job, PGNET_SHORT_OF_MEMORY, ENOMEM);
-	else
-		pgnet_outcome_failed(job, "%s", transfer->error_detail);
-	end_transfer(transfer, easy);
-	return NULL;
+	*transfer = (Transfer) {
+		.job = job,
+		.options = options,
+		.hop = pgnet_hop_first(request),
+		.deadline.due = time_is_over,
+		.connecting.due = connect_time_is_over,
+		.destination.request = request,
+		.borrower.ready = borrowed,
+		.borrower.holder = job->holder,
+		.exchange.done = exchange_done,
+	};
+	transfer->borrower.route = &transfer->route;
+	transfer->exchange.sink = &transfer->sink;
+	pgnet_receive_init(transfer);
+	pgnet_timer_set(options->timers, &transfer->deadline,
+					(int64) request->timeout_ms * 1000);
+	begin_hop(transfer);
 }
 
-/* Find the transfer of a handle. */
-Transfer *
-pgnet_transfer_of(CURL *easy)
+void
+pgnet_transfer_evict(BodyReceiver *receiver)
 {
-	char	   *transfer = NULL;
-
-	(void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
-	return (Transfer *) transfer;
-}
-
-/* End the time of a transfer. */
-Transfer *
-pgnet_transfer_due(Deadline *deadline, CURL **easy)
-{
-	char	   *start = (char *) deadline - offsetof(Transfer, deadline);
-	Transfer   *transfer = (Transfer *) start;
-
-	transfer->out_of_time = true;
-	*easy = transfer->setup.easy;
-	return transfer;
-}
-
-Transfer *
-pgnet_transfer_evicted(BodyReceiver *receiver, CURL **easy)
-{
-	char	   *start = (char *) receiver - offsetof(Transfer, body.receiver);
-	Transfer   *transfer = (Transfer *) start;
+	Transfer   *transfer =
+		(Transfer *) ((char *) receiver - offsetof(Transfer, body.receiver));
 
 	/* it may be known why it cannot go on */
 	if (!transfer->body.broken && transfer->decoder.problem == NULL)
 		transfer->body.broken = transfer->body.no_room = true;
-	*easy = transfer->setup.easy;
-	return transfer;
+	give_up(transfer);
 }
 
-Transfer *
-pgnet_transfer_undecodable(DecodingMember *member, CURL **easy)
+/* Take a step. */
+static void
+begin_hop(Transfer *transfer)
 {
-	char	   *start = (char *) member - offsetof(Transfer, decoding);
-	Transfer   *transfer = (Transfer *) start;
-
-	*easy = transfer->setup.easy;
-	return transfer;
+	transfer->times = (HopTimes) {
+		.began_us = pgnet_timers_clock_us(transfer->options->timers)
+	};
+	transfer->failed_phase = PGNET_DIAL_LOOKUP;
+	transfer->repeated = false;
+	transfer->refusals = 0;
+	transfer->borrower.fresh = false;
+	pgnet_web_url_end(transfer->url);
+	transfer->url = NULL;
+	set_connect_timer(transfer);
+	if (find_way(transfer))
+		borrow(transfer);
+	else
+		end_transfer(transfer, false);
 }
 
-/* Go on with another transfer of libcurl's. */
-bool
-pgnet_transfer_go_on(Transfer *transfer, CURL **handle, CURLcode result)
+/* Where does it lead, may it go there, and what is sent? */
+static bool
+find_way(Transfer *transfer)
 {
-	CURL	   *easy;
-	bool		same_step = take_another_connection(transfer) ||
-		connect_again(transfer, result);
+	const TransferOptions *options = transfer->options;
+	const HttpRequest *request = &transfer->job->request;
+	const Hop  *hop = &transfer->hop;
+	bool		has_secret = request->endpoint != NULL &&
+		request->endpoint->has_secret_url;
+	HttpError  *error = &transfer->error;
 
-	pgnet_attempt_end(&transfer->attempt);
-	if (!same_step && !follow(transfer, *handle, result))
-		return false;
-	pgnet_metrics_add(transfer->job, *handle);
-	transfer->redirected = false;
-	pgnet_header_section_clear(&transfer->headers);
-	transfer->setup.fresh = transfer->sending.elsewhere;
-	pgnet_sending_go_on(&transfer->sending, !same_step);
-	transfer->destination.denied = false;
-	easy = pgnet_handle_renew(*handle);
-	if (easy != NULL)
-		*handle = easy;
-	transfer->unprepared = easy == NULL || !prepare(transfer, easy);
-	return !transfer->unprepared;
-}
-
-/* Take the result over. */
-Job *
-pgnet_transfer_finish(Transfer *transfer, CURL *easy, CURLcode result)
-{
-	Job		   *job = transfer->job;
-
-	pgnet_verdict(transfer, easy, result);
-	if (job->outcome.kind != PGNET_OUTCOME_NOT_SENT)
-		pgnet_metrics_add(job, easy);
-	/* others may have that memory */
-	if (job->outcome.kind != PGNET_OUTCOME_ANSWERED)
+	transfer->url = pgnet_web_url_find(options->urls, hop->url, has_secret,
+									   error);
+	if (transfer->url == NULL ||
+		!pgnet_route_find(&transfer->route, request, transfer->job->role,
+						  transfer->url, options->defaults, options->tls,
+						  options->proxy, error))
 	{
-		pgnet_outcome_keep_part(job, easy, &transfer->headers, &transfer->body);
-		pgnet_decoder_free(&transfer->decoder, &transfer->body);
-		pgnet_body_free(&transfer->body);
+		if (error->problem == PGNET_PROBLEM_MEMORY)
+			transfer->shortage = PGNET_SHORT_OF_MEMORY;
+		return false;
 	}
-	end_transfer(transfer, easy);
-	return job;
-}
-
-/*
- * Did we refuse the connection that libcurl chose?  Then it opens one, which
- * has its own time to connect.
- */
-static bool
-take_another_connection(Transfer *transfer)
-{
-	return transfer->sending.elsewhere && begin_in_time(transfer);
-}
-
-/* Begin a step with what is left of the time; false when nothing is. */
-static bool
-begin_in_time(Transfer *transfer)
-{
-	int			left_ms =
-		(int) pgnet_deadline_left_ms(transfer->options->deadlines,
-									 &transfer->deadline);
-
-	transfer->out_of_time = left_ms <= 0;
-	if (!transfer->out_of_time)
-		begin_step(transfer, left_ms);
-	return !transfer->out_of_time;
-}
-
-/*
- * Did libcurl give up to connect too early?  Its clock went on while the
- * worker was away, and it looks at that before it looks whether there is a
- * connection.
- */
-static bool
-connect_again(Transfer *transfer, CURLcode result)
-{
-	return result == CURLE_OPERATION_TIMEDOUT &&
-		!transfer->sending.unanswered &&
-		transfer->options->deadlines->lost_us != transfer->lost_before_us &&
-		reconnect(transfer);
-}
-
-/* Use what is left of the time to connect; false when nothing is. */
-static bool
-reconnect(Transfer *transfer)
-{
-	int64		left_us = transfer->connect_by_us -
-		pgnet_deadlines_clock_us(transfer->options->deadlines);
-
-	if (left_us <= 0)
+	transfer->destination.denied_networks =
+		options->pool->dials.denied_networks;
+	transfer->destination.by_detour = transfer->route.by_detour;
+	if (!pgnet_destination_allows_url(&transfer->destination, hop->method,
+									  hop->url))
 		return false;
-	transfer->hop.connect_timeout_ms = (int) ((left_us + 999) / 1000);
+	if (!pgnet_request_message(&transfer->exchange.message, request, hop,
+							   &transfer->route, options->defaults))
+	{
+		transfer->shortage = PGNET_SHORT_OF_MEMORY;
+		pgnet_error_set(error, PGNET_PROBLEM_MEMORY, "out of memory");
+		return false;
+	}
 	return true;
 }
 
-/* Take the step a redirect asks for. */
-static bool
-follow(Transfer *transfer, CURL *easy, CURLcode result)
-{
-	Job		   *job = transfer->job;
-	Hop		   *hop = &transfer->hop;
-	long		status = 0;
-
-	if (result != CURLE_OK || !transfer->redirected)
-		return false;
-	transfer->too_many = hop->number >= max_redirects(transfer);
-	if (transfer->too_many)
-		return false;
-	(void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-	transfer->refusal = pgnet_redirect_follow(hop, &job->request, status,
-											  location(transfer));
-	if (transfer->refusal != NULL)
-		return false;
-	if (!begin_in_time(transfer))
-		return false;
-	job->metrics.final_url = hop->url;
-	return true;
-}
-
-/*
- * Free what libcurl holds of a transfer.  What we hold goes with the request,
- * but for one that is sent later: it may be tried many times.
- */
+/* Until when may it have a connection, if not until the end? */
 static void
-end_transfer(Transfer *transfer, CURL *easy)
-{
-	pgnet_attempt_end(&transfer->attempt);
-	pgnet_body_budget_leave(transfer->options->bodies,
-							&transfer->body.receiver);
-	pgnet_decoding_leave(transfer->options->decoding, &transfer->decoding);
-	pgnet_decoder_free(&transfer->decoder, &transfer->body);
-	pgnet_deadline_unset(transfer->options->deadlines, &transfer->deadline);
-	pgnet_setup_free(&transfer->setup);
-	pgnet_sending_end(&transfer->sending);
-	if (transfer->job->outcome.kind != PGNET_OUTCOME_NOT_SENT)
-		return;
-	/* it points to the transfer */
-	curl_easy_reset(easy);
-	pfree(transfer);
-}
-
-/* Begin a step when so much is left: until when may it connect? */
-static void
-begin_step(Transfer *transfer, int left_ms)
+set_connect_timer(Transfer *transfer)
 {
 	const HttpOptions *options = &transfer->job->request.options;
 	int			connect_ms = options->connect_timeout_ms != PGNET_UNSET ?
 		options->connect_timeout_ms :
 		transfer->options->defaults->options.connect_timeout_ms;
+	int64		at_us = transfer->times.began_us + (int64) connect_ms * 1000;
 
-	transfer->connect_timeout_ms = connect_ms < left_ms ? connect_ms : 0;
-	transfer->connect_by_us = transfer->deadline.at_us;
-	transfer->hop.connect_timeout_ms = left_ms;
-	if (transfer->connect_timeout_ms == 0)
+	transfer->connect_timeout_ms = 0;
+	if (connect_ms <= 0 || at_us >= transfer->deadline.at_us)
 		return;
-	transfer->connect_by_us -= (int64) (left_ms - connect_ms) * 1000;
-	transfer->hop.connect_timeout_ms = connect_ms;
+	transfer->connect_timeout_ms = connect_ms;
+	pgnet_timer_set_at(transfer->options->timers, &transfer->connecting, at_us);
 }
 
-/* Set libcurl up for a step; false when an option was refused. */
-static bool
-prepare(Transfer *transfer, CURL *easy)
+/* Get a connection, or a promise of one. */
+static void
+borrow(Transfer *transfer)
 {
-	Setup	   *setup = &transfer->setup;
+	pgnet_pool_borrow(transfer->options->pool, &transfer->borrower);
+}
 
-	transfer->watch.easy = transfer->sending.easy = easy;
-	transfer->body.receiver.easy = transfer->decoding.easy = easy;
-	transfer->lost_before_us = transfer->options->deadlines->lost_us;
-	pgnet_setup_free(setup);
-	*setup = (Setup) {
-		.easy = easy,
-		.urls = transfer->options->urls,
-		.fresh = setup->fresh,
-	};
-	transfer->opened = CURL_SOCKET_BAD;
-	transfer->error_detail[0] = '\0';
-	if (set_callbacks(transfer) &&
-		pgnet_setup_hop(setup, &transfer->job->request, &transfer->hop,
-						transfer->options->defaults))
+/* ready of Borrower. */
+static void
+borrowed(Borrower *borrower, Connection *connection, const DialResult *dialed)
+{
+	Transfer   *transfer =
+		(Transfer *) ((char *) borrower - offsetof(Transfer, borrower));
+	TransferOptions *options = transfer->options;
+
+	pgnet_timer_unset(options->timers, &transfer->connecting);
+	if (dialed != NULL)
+		note_dial(transfer, dialed);
+	transfer->held_back = options->closed && !transfer->counted;
+	if (connection == NULL || transfer->held_back)
 	{
-		transfer->destination.to_unix_socket = setup->to_unix_socket;
-		transfer->destination.by_detour = setup->by_detour;
-		return true;
+		if (dialed == NULL)
+			transfer->shortage = PGNET_SHORT_OF_MEMORY;
+		end_transfer(transfer, false);
+		return;
 	}
-	snprintf(transfer->error_detail, sizeof(transfer->error_detail),
-			 "could not set %s: %s", setup->refused_option,
-			 pgnet_words(setup->refused));
-	return false;
-}
-
-/* How large the body of the response may be. */
-static size_t
-max_response_bytes(const HttpRequest *request, const HttpDefaults *defaults)
-{
-	int64		limit = defaults->options.max_response_bytes;
-
-	if (request->options.max_response_bytes != PGNET_UNSET)
-		limit = Min(limit, request->options.max_response_bytes);
-	return limit;
-}
-
-/* How much of the body is kept; what is longer is cut. */
-static size_t
-kept_bytes(const HttpRequest *request)
-{
-	if (request->endpoint == NULL || request->endpoint->keep_bytes < 0)
-		return SIZE_MAX;
-	return (size_t) request->endpoint->keep_bytes;
-}
-
-/* Where libcurl calls us. */
-static bool
-set_callbacks(Transfer *transfer)
-{
-	return SET(CURLOPT_PRIVATE, transfer) &&
-		SET(CURLOPT_ERRORBUFFER, transfer->error_detail) &&
-		SET(CURLOPT_RESOLVER_START_FUNCTION, pgnet_shortage_before_lookup) &&
-		SET(CURLOPT_RESOLVER_START_DATA, &transfer->watch) &&
-		SET(CURLOPT_OPENSOCKETFUNCTION, open_socket) &&
-		SET(CURLOPT_OPENSOCKETDATA, transfer) &&
-		SET(CURLOPT_CLOSESOCKETFUNCTION, pgnet_sockets_close) &&
-		SET(CURLOPT_CLOSESOCKETDATA, transfer->options->sockets) &&
-		SET(CURLOPT_PREREQFUNCTION, before_sending) &&
-		SET(CURLOPT_PREREQDATA, transfer) &&
-		SET(CURLOPT_HEADERFUNCTION, receive_header) &&
-		SET(CURLOPT_HEADERDATA, transfer) &&
-		SET(CURLOPT_WRITEFUNCTION, pgnet_receive_body) &&
-		SET(CURLOPT_WRITEDATA, transfer);
-}
-
-/* CURLOPT_OPENSOCKETFUNCTION: connect to an address, the first or the next. */
-static curl_socket_t
-open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
-{
-	Transfer   *transfer = arg;
-	curl_socket_t fd = pgnet_destination_open_socket(&transfer->destination,
-													 purpose, address);
-
-	pgnet_attempt_begin(transfer->options->attempts, &transfer->attempt,
-						transfer->setup.easy, fd);
-	if (fd != CURL_SOCKET_BAD)
-		transfer->opened = fd;
-	return fd;
-}
-
-/* CURLOPT_PREREQFUNCTION: a connection is there. */
-static int
-before_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
-			   int local_port)
-{
-	Transfer   *transfer = arg;
-	ConnectionEnds ends = {
-		.local_port = local_port,
-		.remote_ip = remote_ip,
-		.remote_port = remote_port,
-		.tls = transfer->setup.tls,
-		.http2 = transfer->setup.http2,
-	};
-	bool		opened = transfer->opened != CURL_SOCKET_BAD;
-
-	(void) local_ip;
-	pgnet_attempt_end(&transfer->attempt);
-	pgnet_sockets_opened(transfer->options->sockets, transfer->opened);
-	if (!pgnet_destination_allows(&transfer->destination, remote_ip))
+	transfer->times.ready_us = pgnet_timers_clock_us(options->timers);
+	transfer->times.peer = connection->peer;
+	if (!pgnet_connection_begin(connection, &transfer->exchange))
 	{
-		/* opened when it was allowed; another of the host's addresses may be */
-		if (transfer->destination.denied && !opened)
-			pgnet_sending_elsewhere(&transfer->sending);
-		return CURL_PREREQFUNC_ABORT;
+		transfer->shortage = PGNET_SHORT_OF_MEMORY;
+		pgnet_error_set(&transfer->error, PGNET_PROBLEM_MEMORY,
+						"out of memory");
+		end_transfer(transfer, false);
+		return;
 	}
-	return pgnet_sending_begin(&transfer->sending, &ends, opened) ?
-		CURL_PREREQFUNC_OK :
-		CURL_PREREQFUNC_ABORT;
+	if (!transfer->counted)
+		options->sent++;
+	transfer->counted = true;
+}
+
+/* Remember what came of a dial for this transfer. */
+static void
+note_dial(Transfer *transfer, const DialResult *dialed)
+{
+	transfer->times.dial = dialed->times;
+	transfer->times.by_tls = transfer->url->https;
+	transfer->times.peer = dialed->peer;
+	if (dialed->phase == PGNET_DIAL_READY &&
+		dialed->error.problem == PGNET_NO_PROBLEM)
+		return;
+	transfer->failed_phase = dialed->failed_phase;
+	transfer->error = dialed->error;
+	transfer->shortage = dialed->shortage;
+	transfer->destination.denied |= dialed->denied;
+}
+
+/* done of Exchange. */
+static void
+exchange_done(Exchange *exchange, ExchangeEnd end)
+{
+	Transfer   *transfer =
+		(Transfer *) ((char *) exchange - offsetof(Transfer, exchange));
+
+	transfer->times.body_sent = exchange->body_sent;
+	if (end == PGNET_EXCHANGE_COMPLETE && transfer->redirected)
+		follow(transfer);
+	else if (end == PGNET_EXCHANGE_COMPLETE || end == PGNET_EXCHANGE_STOPPED)
+		end_transfer(transfer, true);
+	else if (!send_again(transfer, end))
+		end_transfer(transfer, false);
+}
+
+/* May it go out once more?  If not, error says why it failed. */
+static bool
+send_again(Transfer *transfer, ExchangeEnd end)
+{
+	Exchange   *exchange = &transfer->exchange;
+
+	transfer->error = exchange->error;
+	if (end == PGNET_EXCHANGE_NOT_PROCESSED)
+	{
+		if (++transfer->refusals > MAX_REFUSALS)
+			return false;
+	}
+	else if (exchange->reused && !exchange->begun &&
+			 is_lost(exchange->error.problem))
+	{
+		if (transfer->repeated ||
+			!pgnet_method_is_idempotent(transfer->job->request.method))
+		{
+			transfer->error = (HttpError) {.problem = PGNET_PROBLEM_NOTHING};
+			return false;
+		}
+		transfer->repeated = true;
+		transfer->job->metrics.attempts++;
+	}
+	else
+		return false;
+	transfer->borrower.fresh = true;
+	transfer->error = (HttpError) {0};
+	pgnet_receive_again(transfer);
+	borrow(transfer);
+	return true;
+}
+
+/* Is it that the connection was lost? */
+static bool
+is_lost(HttpProblem problem)
+{
+	return problem == PGNET_PROBLEM_NOTHING ||
+		problem == PGNET_PROBLEM_RECEIVE || problem == PGNET_PROBLEM_SEND ||
+		problem == PGNET_PROBLEM_HTTP2;
+}
+
+/* Take the step a redirect asks for. */
+static void
+follow(Transfer *transfer)
+{
+	Job		   *job = transfer->job;
+	Hop		   *hop = &transfer->hop;
+
+	transfer->too_many = hop->number >= pgnet_max_redirects(transfer);
+	if (!transfer->too_many)
+		transfer->refusal = pgnet_redirect_follow(hop, &job->request,
+												  transfer->status,
+												  pgnet_location(transfer));
+	if (transfer->too_many || transfer->refusal != NULL)
+	{
+		end_transfer(transfer, false);
+		return;
+	}
+	end_hop(transfer);
+	job->metrics.final_url = hop->url;
+	pgnet_receive_again(transfer);
+	begin_hop(transfer);
+}
+
+/* TimerDue: the whole time is over. */
+static void
+time_is_over(Timer *timer)
+{
+	Transfer   *transfer =
+		(Transfer *) ((char *) timer - offsetof(Transfer, deadline));
+
+	transfer->out_of_time = true;
+	give_up(transfer);
+}
+
+/* TimerDue: that for having a connection is. */
+static void
+connect_time_is_over(Timer *timer)
+{
+	Transfer   *transfer =
+		(Transfer *) ((char *) timer - offsetof(Transfer, connecting));
+
+	transfer->not_connected = true;
+	give_up(transfer);
+}
+
+/* End a transfer that is under way. */
+static void
+give_up(Transfer *transfer)
+{
+	const DialResult *dial = pgnet_borrower_dial(&transfer->borrower);
+
+	if (dial != NULL)
+	{
+		transfer->times.dial = dial->times;
+		transfer->times.by_tls = transfer->url->https;
+		transfer->times.peer = dial->peer;
+	}
+	transfer->times.body_sent = transfer->exchange.body_sent;
+	pgnet_pool_leave(transfer->options->pool, &transfer->borrower);
+	pgnet_exchange_cancel(&transfer->exchange);
+	end_transfer(transfer, false);
+}
+
+/* A step is over. */
+static void
+end_hop(Transfer *transfer)
+{
+	transfer->times.ended_us = pgnet_timers_clock_us(transfer->options->timers);
+	pgnet_metrics_add(transfer->job, &transfer->times);
 }
 
 /*
- * CURLOPT_HEADERFUNCTION: a line of the answer.  libcurl takes an answer that
- * is cut off before the end of its header section for a whole one.
- */
-static size_t
-receive_header(char *bytes, size_t size, size_t count, void *arg)
-{
-	Transfer   *transfer = arg;
-	HeaderSection *headers = &transfer->headers;
-
-	if (transfer->sending.unanswered)
-		spare_addresses(transfer);
-	transfer->sending.unanswered = false;
-	if (!pgnet_receive_headers(transfer, size * count) ||
-		!pgnet_header_section_take(headers, transfer->job->request.context,
-								   bytes, size * count))
-		return 0;
-	transfer->redirected = headers->complete && is_followed(transfer);
-	return size * count;
-}
-
-/*
- * An answer comes, so no address is needed any more.  At the end of a transfer
- * libcurl goes through all it has in mind for those that are too old
- * (lib/hostip.c, Curl_hostcache_prune()).  Leave that to the transfers that
- * added one: for others none is too old.
+ * Set the outcome, and hand the request back.  What we hold goes with it, but
+ * for one that is sent later: it may be tried many times.
  */
 static void
-spare_addresses(const Transfer *transfer)
+end_transfer(Transfer *transfer, bool answered)
 {
-	CURL	   *easy = transfer->setup.easy;
-	long		connects = 0;
+	Job		   *job = transfer->job;
+	TransferOptions *options = transfer->options;
 
-	(void) curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
-	if (connects == 0)
-		(void) curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, -1L);
-}
-
-/* Is the answer that came a redirect, and do we follow those? */
-static bool
-is_followed(const Transfer *transfer)
-{
-	long		status = 0;
-
-	(void) curl_easy_getinfo(transfer->setup.easy, CURLINFO_RESPONSE_CODE,
-							 &status);
-	return pgnet_redirect_is(status) && max_redirects(transfer) > 0 &&
-		location(transfer) != NULL;
-}
-
-/* How many redirects may be followed. */
-static int
-max_redirects(const Transfer *transfer)
-{
-	const HttpOptions *options = &transfer->job->request.options;
-
-	return options->max_redirects != PGNET_UNSET ?
-		options->max_redirects :
-		transfer->options->defaults->options.max_redirects;
-}
-
-/* Where the answer says to go; NULL when it does not. */
-static const char *
-location(const Transfer *transfer)
-{
-	const char *value = pgnet_headers_find(transfer->headers.fields,
-										   transfer->headers.nfields,
-										   "Location");
-
-	return value != NULL && *value != '\0' ? value : NULL;
+	transfer->times.ended_us = pgnet_timers_clock_us(options->timers);
+	pgnet_verdict(transfer, answered);
+	if (job->outcome.kind != PGNET_OUTCOME_NOT_SENT)
+		end_hop(transfer);
+	/* others may have that memory */
+	if (job->outcome.kind != PGNET_OUTCOME_ANSWERED)
+	{
+		pgnet_outcome_keep_part(job, transfer->status, &transfer->headers,
+								&transfer->body);
+		pgnet_decoder_free(&transfer->decoder, &transfer->body);
+		pgnet_body_free(&transfer->body);
+	}
+	pgnet_body_budget_leave(options->bodies, &transfer->body.receiver);
+	pgnet_decoding_leave(options->decoding, &transfer->decoding);
+	pgnet_decoder_free(&transfer->decoder, &transfer->body);
+	pgnet_timer_unset(options->timers, &transfer->deadline);
+	pgnet_timer_unset(options->timers, &transfer->connecting);
+	pgnet_web_url_end(transfer->url);
+	if (transfer->counted)
+		options->sent--;
+	if (job->outcome.kind == PGNET_OUTCOME_NOT_SENT)
+		pfree(transfer);
+	options->finished(job, options->arg);
 }

@@ -8,14 +8,12 @@
 
 #include "postgres.h"
 
-#include <curl/curl.h>
-
-#include "http/transfer.h"
+#include "http/transfer_state.h"
 
 /*
- * Give the request its outcome.  result is libcurl's, or what it would have
- * been.
+ * Set the outcome of a transfer's request, by what is known of it; answered:
+ * its exchange came to its end, or was stopped by us.
  */
-extern void pgnet_verdict(Transfer *transfer, CURL *easy, CURLcode result);
+extern void pgnet_verdict(Transfer *transfer, bool answered);
 
 #endif							/* PGNET_VERDICT_H */

@@ -19,12 +19,12 @@ typedef struct WebUrl
 	char	   *given;			/* as it was asked for */
 	bool		https;
 	char	   *host;			/* in ASCII, small letters, without brackets */
-	char	   *zone;			/* of an IPv6 address: "%eth0"; NULL: none */
+	char	   *lookup_host;	/* the same, with the zone of an IPv6 address */
+	char	   *zone;			/* the end of that: "%eth0"; NULL: none */
 	int			port;
 	char	   *authority;		/* for Host: host, and port if not the usual */
 	char	   *target;			/* path and query, in their normal form */
-	char	   *user;			/* decoded; NULL: none, likewise password */
-	char	   *password;
+	char	   *credentials;	/* of its user, for Authorization; NULL: none */
 	int			users;			/* of this */
 } WebUrl;
 
