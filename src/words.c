@@ -1,5 +1,5 @@
 /*
- * words.c -- what libcurl's errors are called.
+ * words.c -- what is wrong with a URL, in words.
  *
  * Runs in: client backends and workers.
  */
@@ -10,42 +10,6 @@
 #include "words.h"
 
 static const char *place_of_bad_byte(const char *url);
-
-/* Name an error of a transfer: those that were reworded, by hand. */
-const char *
-pgnet_words(CURLcode code)
-{
-	switch (code)
-	{
-		case CURLE_COULDNT_RESOLVE_PROXY:
-			return "Couldn't resolve proxy name";
-		case CURLE_COULDNT_RESOLVE_HOST:
-			return "Couldn't resolve host name";
-		case CURLE_COULDNT_CONNECT:
-			return "Couldn't connect to server";
-		case CURLE_SSL_CIPHER:
-			return "Couldn't use specified SSL cipher";
-		case CURLE_SSL_ENGINE_INITFAILED:
-			return "Failed to initialise SSL crypto engine";
-		default:
-			return curl_easy_strerror(code);
-	}
-}
-
-/*
- * Name an error of a transfer, with its detail.  libcurl 8.23 calls a client's
- * certificate without a key a bad argument.
- */
-const char *
-pgnet_words_of_failure(CURLcode code, const char *detail)
-{
-	const char *no_key = "unable to set private key";
-
-	if (code == CURLE_BAD_FUNCTION_ARGUMENT &&
-		strncmp(detail, no_key, strlen(no_key)) == 0)
-		code = CURLE_SSL_CERTPROBLEM;
-	return pgnet_words(code);
-}
 
 /* Name an error of the URL parser. */
 const char *

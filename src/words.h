@@ -1,5 +1,5 @@
 /*
- * words.h -- what libcurl's errors are called.
+ * words.h -- what is wrong with a URL, in words.
  *
  * Runs in: client backends and workers.  Nothing here throws or allocates.
  *
@@ -12,12 +12,6 @@
 #include "postgres.h"
 
 #include <curl/curl.h>
-
-/* Why an option was refused, or a transfer failed. */
-extern const char *pgnet_words(CURLcode code);
-
-/* Why it did, with what libcurl says of it in detail, which may be empty. */
-extern const char *pgnet_words_of_failure(CURLcode code, const char *detail);
 
 /* Why url, or a redirect to url, is not a URL. */
 extern const char *pgnet_words_of_url(CURLUcode code, const char *url);

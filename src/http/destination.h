@@ -8,36 +8,43 @@
 
 #include "postgres.h"
 
-#include <curl/curl.h>
+#include <sys/socket.h>
 
-#include "http/shortage.h"
+#include "exchange.h"
 #include "policy/networks.h"
 
-/* What is asked of each connection; the first five are the transfer's. */
+/* What is asked of each step; the first two are the transfer's. */
 typedef struct Destination
 {
 	const HttpRequest *request;
 	const Networks *denied_networks;
-	ShortageWatch *watch;		/* opens the sockets that are allowed */
 
-	bool		to_unix_socket; /* which is no address in any network */
-	bool		by_detour;		/* the address is that of a proxy or gateway */
-	bool		denied;			/* an address was, since the last request */
+	bool		denied;			/* an address was, of this step */
 	bool		against_rules;	/* the URL, after a redirect */
 	bool		not_for_secret; /* likewise */
 } Destination;
 
-/* For CURLOPT_OPENSOCKETFUNCTION: each address, before it is connected to. */
-extern curl_socket_t
-pgnet_destination_open_socket(Destination *destination, curlsocktype purpose,
-							  struct curl_sockaddr *address);
+/*
+ * A step begins: may a request go to this URL, whoever is connected to?  Looks
+ * at an address in the URL if it goes by_detour: through a proxy, whose address
+ * says nothing.  If not, pgnet_destination_problem() says why.
+ */
+extern bool pgnet_destination_allows_url(Destination *destination,
+										 const char *method, const char *url,
+										 bool by_detour);
 
 /*
- * May a request go over a connection that is open?  The address is text, from
- * CURLOPT_PREREQFUNCTION.  If not, pgnet_destination_problem() says why.
+ * May this address be connected to, or a request go out on a connection that is
+ * open to it?  A Unix socket may.
  */
-extern bool pgnet_destination_allows(Destination *destination,
-									 const char *remote_ip);
+extern bool pgnet_destination_allows_address(Destination *destination,
+											 const struct sockaddr *address);
+
+/*
+ * There is a connection: no matter which of the other addresses of the host
+ * were denied.
+ */
+extern void pgnet_destination_reached(Destination *destination);
 
 /* Why a connection was not allowed; NULL when none was refused. */
 extern const char *pgnet_destination_problem(const Destination *destination);

@@ -4,14 +4,16 @@
  *
  * Runs in: workers.
  *
- * libcurl's texts name hosts and addresses, and are other ones in each version.
+ * Texts about connections name hosts and addresses, and many are those of
+ * libraries, which are other ones in each version.
  */
 #include "postgres.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 
 #include "http/endpoint_mask.h"
+#include "http/errors.h"
+#include "http/web_url.h"
 #include "url_target.h"
 
 /* What hosts, addresses and ports are made of. */
@@ -29,13 +31,14 @@
 typedef struct Masked
 {
 	const HttpEndpoint *endpoint;
-	UrlTarget	target;			/* of its URL */
+	char		host[MAX_WORD]; /* of its URL, in its usual form */
 	const char *whole;			/* words that end before this are whole */
 	char	   *to;
 	size_t		size;
 	size_t		length;
 } Masked;
 
+static void find_host(Masked *masked);
 static void add(Masked *masked, const char *text, size_t length);
 static size_t take(Masked *masked, const char *text);
 static const char *socket_path(const HttpEndpoint *endpoint);
@@ -52,14 +55,33 @@ pgnet_endpoint_mask(const HttpEndpoint *endpoint, char *message, size_t size)
 	char		from[1024];
 	Masked		masked = {.endpoint = endpoint, .to = message, .size = size};
 
-	if (!pgnet_url_target(endpoint->url, &masked.target))
-		masked.target.host[0] = '\0';
+	find_host(&masked);
 	strlcpy(from, message, sizeof(from));
-	/* libcurl cuts a text off here at the earliest, and may add dots */
-	masked.whole = from + CURL_ERROR_SIZE - sizeof("...");
+	/* a detail, with words before it, is cut off here at the earliest */
+	masked.whole = from + PGNET_ERROR_DETAIL_BYTES - 1;
 	for (const char *rest = from; *rest != '\0';)
 		rest += take(&masked, rest);
 	message[masked.length] = '\0';
+}
+
+/* The host as name servers know it, if it is not ASCII. */
+static void
+find_host(Masked *masked)
+{
+	const char *url = masked->endpoint->url;
+	UrlTarget	target;
+	HttpError	error = {0};
+	WebUrl	   *parsed;
+
+	if (pgnet_url_target(url, &target))
+	{
+		strlcpy(masked->host, target.host, sizeof(masked->host));
+		return;
+	}
+	parsed = pgnet_web_url_find(NULL, url, true, &error);
+	if (parsed != NULL)
+		strlcpy(masked->host, parsed->host, sizeof(masked->host));
+	pgnet_web_url_end(parsed);
 }
 
 /* Take over a character, or a word; how much of the text that was. */
@@ -149,8 +171,8 @@ is_host(const Masked *masked, const char *word, size_t length)
 	const char *host = pgnet_url_host(masked->endpoint->url, &host_length);
 
 	return begins_with(masked, host, host_length, word, length) ||
-		begins_with(masked, masked->target.host, strlen(masked->target.host),
-					word, length) ||
+		begins_with(masked, masked->host, strlen(masked->host), word,
+					length) ||
 		(other != NULL &&
 		 begins_with(masked, other, strlen(other), word, length));
 }

@@ -14,23 +14,18 @@
 /* No server sends as many; each takes memory beside its bytes. */
 #define PGNET_MAX_HEADER_LINES 1000
 
+/* One of zeros is empty; who has it sets max_bytes. */
 typedef struct HeaderSection
 {
-	/* as received, in order; in the context given with each line */
+	/* as received, in order; in the context given with each */
 	Field	   *fields;
 	int			nfields;
 	int			room;
 
-	/* the value of the last field, if it went on in a line of its own */
-	char	   *long_value;		/* NULL: it did not */
-	size_t		long_length;
-	size_t		long_room;
-
 	bool		begun;			/* the status line came */
-	bool		complete;		/* the empty line came */
-	bool		no_http;		/* the status line names no version of HTTP */
+	bool		complete;		/* and all fields: what comes is a trailer */
 
-	/* of all sections: there is one with each redirect, 1xx and proxy */
+	/* of all sections: there is one with each redirect, and with 1xx */
 	size_t		bytes;
 	int			lines;
 	size_t		max_bytes;
@@ -38,14 +33,24 @@ typedef struct HeaderSection
 } HeaderSection;
 
 /*
- * Take a line, its end included; libcurl says which lines are of a header
- * section.  False when it is over a limit or memory is out.
+ * A status line came, with which another section begins.  False when it is over
+ * a limit.
  */
-extern bool pgnet_header_section_take(HeaderSection *section,
-									  MemoryContext context, const char *line,
-									  size_t length);
+extern bool pgnet_header_section_begin(HeaderSection *section);
 
-/* Begin the next section. */
+/*
+ * Take a field, whose texts need no NUL.  False when it is over a limit or
+ * memory is out.
+ */
+extern bool pgnet_header_section_add(HeaderSection *section,
+									 MemoryContext context, const char *name,
+									 size_t name_length, const char *value,
+									 size_t value_length);
+
+/* The section is complete: trailers are counted, but not kept. */
+extern void pgnet_header_section_end(HeaderSection *section);
+
+/* Forget what came: another request goes out. */
 extern void pgnet_header_section_clear(HeaderSection *section);
 
 #endif							/* PGNET_HEADER_SECTION_H */

@@ -3,9 +3,7 @@
  *
  * Runs in: workers.
  *
- * libcurl could follow redirects by itself, and would decide by itself what
- * goes along: every header but two, to any host.  So each step is a transfer
- * of its own, and RFC 9110, section 15.4, is read here:
+ * What a status asks for (RFC 9110, section 15.4):
  *
  *	status		method and body
  *	303			GET without a body; HEAD stays HEAD

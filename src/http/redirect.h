@@ -18,7 +18,6 @@ typedef struct Hop
 	const char *method;			/* likewise, or static */
 	bool		with_body;		/* the request's body goes along */
 	bool		with_secrets;	/* every redirect was within one origin */
-	int			connect_timeout_ms; /* what there is of it for this try */
 } Hop;
 
 /* The first step. */
@@ -32,8 +31,8 @@ extern bool pgnet_hop_sends(const Hop *hop, const HttpRequest *request,
 extern bool pgnet_redirect_is(long status);
 
 /*
- * Go where a redirect of a hop leads; connect_timeout_ms stays.  NULL, or why
- * it is not followed: static, or in the request's memory context.
+ * Go where a redirect of a hop leads.  NULL, or why it is not followed: static,
+ * or in the request's memory context.
  */
 extern const char *pgnet_redirect_follow(Hop *hop, const HttpRequest *request,
 										 long status, const char *location);
