@@ -38,13 +38,23 @@ pgnet_basic_auth(CURLU *handle, char **credentials)
 	return code;
 }
 
-/* Read a part without its escapes; NULL if it is missing. */
+/* Read a part without its escapes, or one of a NUL; NULL if it is missing. */
 static CURLUcode
 decode(CURLU *handle, CURLUPart part, CURLUcode missing, char **value)
 {
-	CURLUcode	code = curl_url_get(handle, part, value, CURLU_URLDECODE);
+	char	   *encoded = NULL;
+	CURLUcode	code = curl_url_get(handle, part, &encoded, 0);
+	int			length = 0;
 
-	return code == missing ? CURLUE_OK : code;
+	if (code == missing)
+		return CURLUE_OK;
+	if (code != CURLUE_OK)
+		return code;
+	*value = curl_easy_unescape(NULL, encoded, 0, &length);
+	curl_free(encoded);
+	if (*value == NULL)
+		return CURLUE_OUT_OF_MEMORY;
+	return strlen(*value) == (size_t) length ? CURLUE_OK : CURLUE_URLDECODE;
 }
 
 /* RFC 7617, section 2; NULL: no memory. */
