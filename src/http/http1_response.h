@@ -9,6 +9,8 @@
 #include "postgres.h"
 
 #include "http/errors.h"
+#include "http/http1_chunks.h"
+#include "http/http1_lines.h"
 #include "http/response_sink.h"
 
 typedef enum Http1Status
@@ -25,16 +27,33 @@ typedef struct Http1Response
 	ResponseSink *sink;
 	bool		to_head;		/* no body comes, whatever the fields say */
 	bool		to_connect;		/* likewise, of a 2xx */
+	bool		by_proxy;		/* Proxy-Connection counts, too */
 	size_t		max_head_bytes; /* of all header sections and trailers */
 
 	bool		begun;			/* a byte of it has come */
-	int			status;			/* the last one, 0: none; also of interim ones */
+	int			status;			/* of the latest head; 0: none */
 	bool		keep_alive;		/* when complete: others may follow it */
 	HttpError	error;
 
 	/* how far it has come */
 	int			state;			/* private, with what follows */
-	/* (fields of the parser) */
+	bool		paused;			/* the sink takes no more in this call */
+
+	Http1Lines	lines;			/* of all sections */
+	int			interim;		/* responses that came */
+
+	/* what the header section says */
+	int			minor_version;	/* of HTTP/1 */
+	bool		has_no_body;	/* so that its framing does not count */
+	int64		content_length; /* -1: not said */
+	int			codings;		/* transfer codings; only one is known: */
+	bool		chunked;
+	bool		closes;			/* "Connection: close" */
+	bool		persists;		/* "Connection: keep-alive" */
+
+	/* the body */
+	uint64		remaining;		/* of it, where its length is known */
+	Http1Chunks chunks;
 } Http1Response;
 
 /* Begin, after the public settings were set and the rest zeroed. */
