@@ -42,8 +42,7 @@ typedef enum HttpShortage
 	PGNET_SHORT_OF_NOTHING,
 	PGNET_SHORT_OF_DESCRIPTORS,
 	PGNET_SHORT_OF_PORTS,		/* for connections to this host alone */
-	PGNET_SHORT_OF_MEMORY,
-	PGNET_SHORT_OF_THREADS		/* which look host names up */
+	PGNET_SHORT_OF_MEMORY
 } HttpShortage;
 
 /* What a request failed at, if it is known better than from its error. */
@@ -87,7 +86,6 @@ typedef struct HttpOutcome
 	HttpFailure failure;		/* of PGNET_OUTCOME_FAILED */
 	bool		is_final;		/* another attempt would fail, too */
 	bool		refused;		/* it was not allowed to go out */
-	bool		lookup_goes_on; /* of its host, without it */
 	bool		bad_url;		/* libcurl did not take the request's URL */
 	HttpShortage shortage;		/* why it was not sent */
 	int			shortage_errno; /* who said so */

@@ -103,13 +103,12 @@ begin(ResponseSink *sink, const char *version, int status)
 		MemoryContextRegisterResetCallback(transfer->job->request.context,
 										   &transfer->free_body);
 	}
-	pgnet_header_section_clear(&transfer->headers);
 	transfer->status = status;
 	transfer->times.version = version;
 	if (transfer->times.first_byte_us == 0)
 		transfer->times.first_byte_us =
 			pgnet_timers_clock_us(transfer->options->timers);
-	return true;
+	return pgnet_header_section_begin(&transfer->headers);
 }
 
 /* Keep a field, and count what it takes; trailers are not kept. */
@@ -133,7 +132,7 @@ end_head(ResponseSink *sink, int64 content_length)
 
 	if (transfer->status < 200)
 		return true;
-	transfer->headers.complete = true;
+	pgnet_header_section_end(&transfer->headers);
 	transfer->redirected = pgnet_redirect_is(transfer->status) &&
 		pgnet_max_redirects(transfer) > 0 && pgnet_location(transfer) != NULL;
 	transfer->coding = coding_of(transfer);

@@ -132,9 +132,8 @@ find_way(Transfer *transfer)
 	}
 	transfer->destination.denied_networks =
 		options->pool->dials.denied_networks;
-	transfer->destination.by_detour = transfer->route.by_detour;
 	if (!pgnet_destination_allows_url(&transfer->destination, hop->method,
-									  hop->url))
+									  hop->url, transfer->route.by_detour))
 		return false;
 	if (!pgnet_request_message(&transfer->exchange.message, request, hop,
 							   &transfer->route, options->defaults))

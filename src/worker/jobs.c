@@ -29,20 +29,6 @@
 /* Rows that are known; some 50 bytes each. */
 #define MAX_IDS 1000000
 
-/*
- * A place is given back after this long in any case: what is counted as running
- * may be something else than a lookup.
- */
-#define LONGEST_LOOKUP_MS 600000
-
-/* A lookup that goes on without its job. */
-typedef struct Lookup
-{
-	dlist_node	node;
-	Holder	   *holder;
-	TimestampTz ends;			/* at the latest */
-} Lookup;
-
 /* The states that may follow each state. */
 PG_USED_FOR_ASSERTS_ONLY static const int next_states[PGNET_JOB_NSTATES] = {
 	[PGNET_JOB_KNOWN] = TO(LOADED) | TO(FINISHED),
@@ -59,7 +45,6 @@ static bool has_place(JobState state);
 static bool is_unrecorded(JobState state);
 static void take_place(Jobs *jobs, Job *job);
 static void give_place(Jobs *jobs, Job *job);
-static bool keep_lookup(Jobs *jobs, const Job *job);
 static void give_in_flight(Jobs *jobs, Holder *holder);
 
 void
@@ -157,43 +142,7 @@ give_place(Jobs *jobs, Job *job)
 {
 	pgnet_account_give(&jobs->account, job->holder, PGNET_POOL_REQUEST_BYTES,
 					   pgnet_job_request_bytes(job->size));
-	if (!job->outcome.lookup_goes_on || !keep_lookup(jobs, job))
-		give_in_flight(jobs, job->holder);
-}
-
-/* False if there is no memory to remember it. */
-static bool
-keep_lookup(Jobs *jobs, const Job *job)
-{
-	Lookup	   *lookup = pgnet_allocate(TopMemoryContext, sizeof(Lookup));
-
-	if (lookup == NULL)
-		return false;
-	lookup->holder = job->holder;
-	lookup->ends = TimestampTzPlusMilliseconds(pgnet_clock_now(),
-											   LONGEST_LOOKUP_MS);
-	dlist_push_tail(&jobs->lookups, &lookup->node);
-	jobs->nlookups++;
-	return true;
-}
-
-Holder *
-pgnet_jobs_end_lookup(Jobs *jobs, int running)
-{
-	Lookup	   *lookup;
-	Holder	   *holder;
-
-	if (jobs->nlookups == 0)
-		return NULL;
-	lookup = dlist_head_element(Lookup, node, &jobs->lookups);
-	if (jobs->nlookups <= running && pgnet_clock_now() < lookup->ends)
-		return NULL;
-	dlist_delete(&lookup->node);
-	jobs->nlookups--;
-	holder = lookup->holder;
-	pfree(lookup);
-	give_in_flight(jobs, holder);
-	return holder;
+	give_in_flight(jobs, job->holder);
 }
 
 static void

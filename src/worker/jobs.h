@@ -32,8 +32,6 @@ typedef struct Jobs
 	Account		account;
 	int			count[PGNET_JOB_NSTATES];	/* not of KNOWN and RECORDED */
 	WorkerState *worker;		/* for inflight_global.h */
-	dlist_head	lookups;		/* that outlast their jobs, oldest first */
-	int			nlookups;
 } Jobs;
 
 extern void pgnet_jobs_init(Jobs *jobs, WorkerState *worker);
@@ -43,13 +41,6 @@ extern void pgnet_jobs_init(Jobs *jobs, WorkerState *worker);
  * flight of all workers.  No other function changes the state of a job.
  */
 extern void pgnet_job_move(Jobs *jobs, Job *job, JobState state);
-
-/*
- * A lookup that goes on after its job is finished counts as in flight, so that
- * lookups are limited, too.  If more are counted than are running, give back
- * the place of the oldest and return whose it was; otherwise NULL.
- */
-extern Holder *pgnet_jobs_end_lookup(Jobs *jobs, int running);
 
 /* Prepared or in flight. */
 static inline int

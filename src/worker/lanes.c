@@ -384,16 +384,6 @@ pgnet_lanes_relax(Lanes *lanes)
 	return pgnet_dispatch_relax(&lanes->dispatch);
 }
 
-void
-pgnet_lanes_end_lookups(Lanes *lanes, int running)
-{
-	Holder	   *holder;
-
-	while ((holder = pgnet_jobs_end_lookup(lanes->jobs, running)) != NULL)
-		pgnet_dispatch_update_lane(&lanes->dispatch,
-								   queue_with_holder(holder)->lane);
-}
-
 int64
 pgnet_lanes_refill(Lanes *lanes)
 {

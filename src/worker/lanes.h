@@ -122,8 +122,6 @@ extern void pgnet_lanes_restrict_lane(Lanes *lanes, uint64 lane_key);
  */
 extern bool pgnet_lanes_relax(Lanes *lanes);
 
-/* So many lookups are running: give back the places of those that ended. */
-extern void pgnet_lanes_end_lookups(Lanes *lanes, int running);
 
 /*
  * From which id to read again for lane queues and roles that have room;

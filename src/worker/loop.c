@@ -21,7 +21,6 @@
 #include "utils/timestamp.h"
 
 #include "clock.h"
-#include "http/lookups.h"
 #include "settings.h"
 #include "shared/inbox.h"
 #include "shared/inflight_global.h"
@@ -42,9 +41,6 @@
  * server waits for this; requests that are not recorded would be sent again.
  */
 #define LEAVE_RECORD_MS 5000
-
-/* How often lookups that outlast their requests are counted. */
-#define COUNT_LOOKUPS_MS 100
 
 /* The longest rest: the wall clock may be set, and expiry depends on it. */
 #define LONGEST_REST_MS (3600L * 1000)
@@ -72,7 +68,6 @@ static void collect_finished(Loop *loop);
 static void record_outcomes(Loop *loop);
 static void forget_recorded(Loop *loop);
 static void give_quota(QuotaGiven *given, const Job *job);
-static void end_lookups(Loop *loop);
 static void do_duties(Loop *loop);
 static void follow_tables(Loop *loop);
 static void publish_stats(Loop *loop);
@@ -99,7 +94,6 @@ pgnet_loop_run(WorkerState *worker)
 		send_requests(&loop);
 		collect_finished(&loop);
 		record_outcomes(&loop);
-		end_lookups(&loop);
 		do_duties(&loop);
 		follow_tables(&loop);
 		rest(&loop);
@@ -364,17 +358,6 @@ give_quota(QuotaGiven *given, const Job *job)
 	}
 }
 
-/* Give back the places of lookups that outlasted their requests and ended. */
-static void
-end_lookups(Loop *loop)
-{
-	if (loop->jobs.nlookups == 0 || loop->now < loop->lookups_due)
-		return;
-	pgnet_lanes_end_lookups(loop->lanes, pgnet_lookups_running());
-	loop->lookups_due =
-		TimestampTzPlusMilliseconds(loop->now, COUNT_LOOKUPS_MS);
-}
-
 /* Work that is done while the network is idle, or when it is overdue. */
 static void
 do_duties(Loop *loop)
@@ -494,8 +477,6 @@ next_due(Loop *loop)
 	due = Min(due, pgnet_given_up_due(&loop->given_up, &loop->guard, false));
 	due = Min(due, pgnet_quarantine_due(loop->quarantine, loop->now));
 	due = Min(due, pgnet_throttle_due(&loop->throttle));
-	if (loop->jobs.nlookups > 0)
-		due = Min(due, loop->lookups_due);
 	if (!sends_more(loop))
 		return due;
 	if (pgnet_lanes_have_ready(loop->lanes))

@@ -47,7 +47,6 @@ typedef struct Loop
 	CallbackLook callbacks;
 	Activity	activity;
 	Lifetime	lifetime;
-	TimestampTz lookups_due;	/* when to count lookups that go on */
 
 	bool		busy;			/* the last drive found something to do */
 } Loop;

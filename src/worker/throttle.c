@@ -59,7 +59,7 @@ pgnet_throttle_collect(Throttle *throttle, Oid queue, TimestampTz now)
 static void
 take_back(Throttle *throttle, dlist_head *unsent, Oid queue, TimestampTz now)
 {
-	Returned	returned[PGNET_SHORT_OF_THREADS + 1] = {{0}};
+	Returned	returned[PGNET_SHORT_OF_MEMORY + 1] = {{0}};
 	int			nunsent = 0;
 	bool		alone;
 	dlist_iter	iter;
@@ -131,8 +131,7 @@ pgnet_throttle_short_of(const Throttle *throttle)
 	static const char *const names[] = {
 		[PGNET_SHORT_OF_DESCRIPTORS] = "descriptors",
 		[PGNET_SHORT_OF_PORTS] = "ports",
-		[PGNET_SHORT_OF_MEMORY] = "memory",
-		[PGNET_SHORT_OF_THREADS] = "threads"
+		[PGNET_SHORT_OF_MEMORY] = "memory"
 	};
 
 	if (throttle->active)
@@ -150,16 +149,13 @@ static bool
 is_hopeless(Job *job, bool alone)
 {
 	HttpOutcome *outcome = &job->outcome;
-	bool		out_of_memory = outcome->shortage == PGNET_SHORT_OF_MEMORY;
 
-	if (!alone ||
-		(!out_of_memory && outcome->shortage != PGNET_SHORT_OF_THREADS) ||
+	if (!alone || outcome->shortage != PGNET_SHORT_OF_MEMORY ||
 		++job->oom_retries < LONE_TRIES)
 		return false;
 	*outcome = (HttpOutcome) {
 		.kind = PGNET_OUTCOME_FAILED,
-		.error = out_of_memory ? "out of memory" :
-								 "could not start a thread to look up the host name",
+		.error = "out of memory"
 	};
 	return true;
 }
@@ -176,7 +172,6 @@ wait_again(Lanes *lanes, Job *job, bool lone)
 	job->outcome = (HttpOutcome) {0};
 	pgnet_lanes_put_back(lanes, job);
 	if (shortage == PGNET_SHORT_OF_PORTS ||
-		shortage == PGNET_SHORT_OF_THREADS ||
 		(shortage == PGNET_SHORT_OF_MEMORY && lone))
 		pgnet_lanes_restrict_lane(lanes, job->lane_key);
 	else
@@ -189,7 +184,7 @@ begin_or_go_on(Throttle *throttle, const Returned *returned)
 {
 	bool		any = false;
 
-	for (int i = 0; i <= PGNET_SHORT_OF_THREADS; i++)
+	for (int i = 0; i <= PGNET_SHORT_OF_MEMORY; i++)
 	{
 		if (returned[i].count == 0)
 			continue;
@@ -246,8 +241,6 @@ name_of(HttpShortage shortage)
 			return "local ports";
 		case PGNET_SHORT_OF_MEMORY:
 			return "memory";
-		case PGNET_SHORT_OF_THREADS:
-			return "threads";
 		case PGNET_SHORT_OF_NOTHING:
 			break;
 	}
@@ -267,9 +260,6 @@ hint_for(HttpShortage shortage)
 				   " connections open.";
 		case PGNET_SHORT_OF_MEMORY:
 			return "Lower \"pg_net.max_in_flight\".";
-		case PGNET_SHORT_OF_THREADS:
-			return "Raise the limit on threads (ulimit -u, TasksMax), or lower"
-				   " \"pg_net.max_in_flight\".";
 		case PGNET_SHORT_OF_NOTHING:
 			break;
 	}
