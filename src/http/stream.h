@@ -20,7 +20,10 @@ typedef struct Stream Stream;
 
 typedef struct StreamOperations
 {
-	/* up to size bytes */
+	/*
+	 * Up to size bytes, of which there is one at least.  Who was told to write
+	 * them again later has to begin with the same bytes then, and as many.
+	 */
 	ssize_t		(*read) (Stream *stream, void *bytes, size_t size);
 	ssize_t		(*write) (Stream *stream, const void *bytes, size_t length);
 
@@ -42,8 +45,8 @@ struct Stream
 	const StreamOperations *operations;
 
 	/*
-	 * After PGNET_STREAM_AGAIN of whatever: it goes on when the socket can be
-	 * written to.  Else, or besides, when it can be read.
+	 * After PGNET_STREAM_AGAIN, the last one of whatever: it goes on when the
+	 * socket can be written to.  Else, or besides, when it can be read.
 	 */
 	bool		wants_write;
 	HttpError	error;			/* PGNET_PROBLEM_RECEIVE, _SEND or of TLS */
