@@ -91,7 +91,8 @@ take(Masked *masked, const char *text)
 	size_t		length = word_length(text);
 	const char *path = socket_path(masked->endpoint);
 
-	if (path != NULL && strncmp(text, path, strlen(path)) == 0)
+	if (path != NULL && *path != '\0' &&
+		strncmp(text, path, strlen(path)) == 0)
 	{
 		add(masked, masked->endpoint->shown, strlen(masked->endpoint->shown));
 		return strlen(path);

@@ -32,6 +32,7 @@ static const struct
 	{"headers", fuzz_headers},
 	{"body", fuzz_body},
 	{"decoder", fuzz_decoder},
+	{"request", fuzz_request},
 	{"response", fuzz_response},
 	{"date", fuzz_date},
 };
