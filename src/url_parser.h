@@ -1,8 +1,8 @@
 /*
  * url_parser.h -- libcurl's URL parser, and where the authority stands.
  *
- * Runs in: client backends and workers.  Nothing here throws.  Only url.c and
- * url_target.c include this: libcurl is not known to others.
+ * Runs in: client backends and workers.  Nothing here throws.  Only url.c,
+ * url_target.c and http/ include this: libcurl is not known to others.
  */
 #ifndef PGNET_URL_PARSER_H
 #define PGNET_URL_PARSER_H

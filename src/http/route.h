@@ -18,7 +18,7 @@
 typedef struct Route
 {
 	const WebUrl *url;
-	const char *connect_host;	/* whom to look up and connect to; with a zone */
+	const char *connect_host;	/* whom to look up and connect to */
 	int			connect_port;
 	const char *socket_path;	/* in place of both; NULL: none */
 	const Proxy *proxy;			/* the two are its; NULL: none */

@@ -39,8 +39,9 @@ typedef struct WebUrls
 
 /*
  * Parse a URL, or find it among those that were asked for lately; one with a
- * secret is not kept, and urls may be NULL then.  pgnet_web_url_end() for each.  NULL, with *error
- * (PGNET_PROBLEM_URL or _MEMORY), when it is none.
+ * secret is not kept, and urls may be NULL then.  To be ended by
+ * pgnet_web_url_end().  NULL, with *error (PGNET_PROBLEM_URL or _MEMORY), when
+ * it is none.
  */
 extern WebUrl *pgnet_web_url_find(WebUrls *urls, const char *url,
 								  bool has_secret, HttpError *error);
