@@ -13,7 +13,6 @@
 
 #include "http/endpoint_mask.h"
 #include "http/errors.h"
-#include "http/web_url.h"
 #include "url_target.h"
 
 /* What hosts, addresses and ports are made of. */
@@ -31,14 +30,13 @@
 typedef struct Masked
 {
 	const HttpEndpoint *endpoint;
-	char		host[MAX_WORD]; /* of its URL, in its usual form */
+	UrlTarget	target;			/* of its URL, whose host is ASCII */
 	const char *whole;			/* words that end before this are whole */
 	char	   *to;
 	size_t		size;
 	size_t		length;
 } Masked;
 
-static void find_host(Masked *masked);
 static void add(Masked *masked, const char *text, size_t length);
 static size_t take(Masked *masked, const char *text);
 static const char *socket_path(const HttpEndpoint *endpoint);
@@ -55,33 +53,14 @@ pgnet_endpoint_mask(const HttpEndpoint *endpoint, char *message, size_t size)
 	char		from[1024];
 	Masked		masked = {.endpoint = endpoint, .to = message, .size = size};
 
-	find_host(&masked);
+	if (!pgnet_url_target(endpoint->url, &masked.target))
+		masked.target.host[0] = '\0';
 	strlcpy(from, message, sizeof(from));
 	/* a detail, with words before it, is cut off here at the earliest */
 	masked.whole = from + PGNET_ERROR_DETAIL_BYTES - 1;
 	for (const char *rest = from; *rest != '\0';)
 		rest += take(&masked, rest);
 	message[masked.length] = '\0';
-}
-
-/* The host as name servers know it, if it is not ASCII. */
-static void
-find_host(Masked *masked)
-{
-	const char *url = masked->endpoint->url;
-	UrlTarget	target;
-	HttpError	error = {0};
-	WebUrl	   *parsed;
-
-	if (pgnet_url_target(url, &target))
-	{
-		strlcpy(masked->host, target.host, sizeof(masked->host));
-		return;
-	}
-	parsed = pgnet_web_url_find(NULL, url, true, &error);
-	if (parsed != NULL)
-		strlcpy(masked->host, parsed->host, sizeof(masked->host));
-	pgnet_web_url_end(parsed);
 }
 
 /* Take over a character, or a word; how much of the text that was. */
@@ -172,8 +151,8 @@ is_host(const Masked *masked, const char *word, size_t length)
 	const char *host = pgnet_url_host(masked->endpoint->url, &host_length);
 
 	return begins_with(masked, host, host_length, word, length) ||
-		begins_with(masked, masked->host, strlen(masked->host), word,
-					length) ||
+		begins_with(masked, masked->target.host, strlen(masked->target.host),
+					word, length) ||
 		(other != NULL &&
 		 begins_with(masked, other, strlen(other), word, length));
 }
