@@ -34,6 +34,7 @@ static const struct
 	{"decoder", fuzz_decoder},
 	{"request", fuzz_request},
 	{"response", fuzz_response},
+	{"http1", fuzz_http1},
 	{"date", fuzz_date},
 };
 
