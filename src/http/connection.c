@@ -198,6 +198,7 @@ pgnet_exchange_resume(Exchange *exchange)
 	{
 		pgnet_http2_resume(connection->session, &exchange->stream);
 		do_later(connection);
+		connection->all->changed(connection, connection->all->arg);
 	}
 	else
 	{

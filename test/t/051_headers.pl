@@ -195,7 +195,7 @@ subtest 'folded, and broken' => sub {
 	$row = get_raw("HTTP/1.1 200 OK\r\nX-Nul: a\0b\r\n\r\n");
 	like($row->{error}, qr/Weird server reply/, 'NUL in a field');
 	$row = get_raw("HTTP/2222222221.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-	like($row->{error}, qr/Weird server reply/, 'no status in the status line');
+	like($row->{error}, qr/^Unsupported protocol/, 'no version of HTTP in the status line');
 	$row = get_raw("HTTP/1.1 200 OK\r\nX-Name : v\r\nContent-Length: 0\r\n\r\n");
 	ok($row->{error} || exists $row->{headers}{'X-Name'} || exists $row->{headers}{'X-Name '},
 		'a blank before the colon');
