@@ -30,6 +30,7 @@ static char output[BUFFER_BYTES];
 
 static void ready(Watch *watch, uint32 events);
 static void go_on(Connection *connection, bool readable);
+static void go_on_http1(Connection *connection, bool readable);
 static void enter(Connection *connection);
 static void leave(Connection *connection);
 static void do_later(Connection *connection);
@@ -47,6 +48,7 @@ static ssize_t write_some(Connection *connection, const char *bytes,
 static void receive_http1(Connection *connection);
 static bool take_http1(Connection *connection, const char *bytes,
 					   size_t length);
+static void end_answered(Connection *connection);
 static bool keep_rest(Connection *connection, const char *bytes, size_t length);
 static void end_of_stream(Connection *connection);
 static void finish_http1(Connection *connection, ExchangeEnd end);
@@ -263,12 +265,24 @@ go_on(Connection *connection, bool readable)
 			look_at_idle(connection);
 	}
 	else
-	{
-		send_http1(connection);
-		if (readable)
-			receive_http1(connection);
-	}
+		go_on_http1(connection, readable);
 	leave(connection);
+}
+
+/* The same with HTTP/1.1, while there is an exchange. */
+static void
+go_on_http1(Connection *connection, bool readable)
+{
+	send_http1(connection);
+	if (connection->answered)
+	{
+		/* and nothing else may come */
+		if (readable && !pgnet_stream_is_quiet(connection->stream))
+			lose(connection);
+		end_answered(connection);
+	}
+	else if (readable)
+		receive_http1(connection);
 }
 
 /* Its code is running: it may be closed meanwhile. */
@@ -346,6 +360,7 @@ begin_http1(Connection *connection, Exchange *exchange)
 	if (length == 0)
 		return false;
 	connection->exchange = exchange;
+	connection->answered = false;
 	connection->response = (Http1Response) {
 		.sink = exchange->sink,
 		.to_head = strcmp(message->method, "HEAD") == 0,
@@ -527,10 +542,10 @@ take_http1(Connection *connection, const char *bytes, size_t length)
 		case PGNET_HTTP1_COMPLETE:
 			/* what is behind the end is nobody's */
 			if (taken < length || !response->keep_alive ||
-				!is_sent(connection) ||
 				pgnet_stream_has_pending(connection->stream))
 				lose(connection);
-			finish_http1(connection, PGNET_EXCHANGE_COMPLETE);
+			connection->answered = true;
+			end_answered(connection);
 			return false;
 		case PGNET_HTTP1_STOPPED:
 			lose(connection);
@@ -543,6 +558,24 @@ take_http1(Connection *connection, const char *bytes, size_t length)
 	lose(connection);
 	finish_http1(connection, PGNET_EXCHANGE_FAILED);
 	return false;
+}
+
+/*
+ * The response is whole.  What is left of the request goes out before that is
+ * the end, unless the server does not want it (RFC 9112, section 9.3).
+ */
+static void
+end_answered(Connection *connection)
+{
+	bool		is_error = connection->response.status >= 400;
+
+	if (!is_sent(connection))
+	{
+		if (!connection->lost && !connection->write_failed && !is_error)
+			return;
+		lose(connection);
+	}
+	finish_http1(connection, PGNET_EXCHANGE_COMPLETE);
 }
 
 /* Keep bytes that the sink did not take. */

@@ -102,6 +102,7 @@ struct Connection
 	/* HTTP/1.1 */
 	Exchange   *exchange;		/* NULL: it is idle */
 	Http1Response response;
+	bool		answered;		/* it is whole, but not the request */
 	char	   *head;			/* what was not sent of the head, or NULL */
 	size_t		head_length;
 	size_t		head_sent;
