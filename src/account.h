@@ -18,10 +18,11 @@ typedef enum AccountPool
 	PGNET_POOL_REQUEST_BYTES,	/* of those that are large */
 	PGNET_POOL_RESPONSE_BYTES,	/* headers and bodies, until recorded */
 	PGNET_POOL_UNRECORDED,		/* jobs in flight or finished */
-	PGNET_POOL_IDS				/* of rows that are known */
+	PGNET_POOL_IDS,				/* of rows that are known */
+	PGNET_POOL_LOOKUPS			/* of hosts, under way */
 } AccountPool;
 
-#define PGNET_NPOOLS (PGNET_POOL_IDS + 1)
+#define PGNET_NPOOLS (PGNET_POOL_LOOKUPS + 1)
 
 /* A role, a lane, or a role's part of a lane. */
 typedef struct Party
