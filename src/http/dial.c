@@ -65,6 +65,7 @@ struct Dial
 	Tunnel	   *tunnel;			/* NULL: none is being asked for */
 };
 
+static void begin(Dial *dial, Holder *holder);
 static void looked_up(Lookup *lookup);
 static void time_is_over(Timer *timer);
 static void try_next(Dial *dial);
@@ -108,18 +109,9 @@ pgnet_dial_start(const DialOptions *options, const Route *route,
 	dial->result.times.began_us = pgnet_timers_clock_us(options->timers);
 	dial->timer.due = time_is_over;
 	dial->lookup.changed = looked_up;
-	dial->lookup.holder = holder;
-	dial->starting = true;
 	for (int i = 0; i < MAX_ATTEMPTS; i++)
 		dial->attempts[i].watch.fd = -1;
-	if (route->socket_path == NULL)
-		pgnet_lookup_start(options->resolver, &dial->lookup,
-						   route->connect_host, route->ip_version);
-	else
-		dial->lookup.complete = true;
-	if (dial->lookup.complete || dial->lookup.naddresses > 0)
-		looked_up(&dial->lookup);
-	dial->starting = false;
+	begin(dial, holder);
 	return dial;
 }
 
@@ -130,10 +122,16 @@ pgnet_dial_result(Dial *dial)
 }
 
 void
-pgnet_dial_hand_over(Dial *dial, const Route *route, void *arg)
+pgnet_dial_hand_over(Dial *dial, const Route *route, Holder *holder, void *arg)
 {
 	dial->route = route;
 	dial->arg = arg;
+	/* whoever is there no more does not pay */
+	if (dial->result.phase == PGNET_DIAL_LOOKUP)
+	{
+		pgnet_lookup_end(dial->options->resolver, &dial->lookup);
+		begin(dial, holder);
+	}
 }
 
 void
@@ -147,6 +145,24 @@ pgnet_dial_free(Dial *dial)
 	if (dial->result.stream != NULL)
 		pgnet_stream_close(dial->result.stream);
 	free(dial);
+}
+
+/* Look the host up, unless there is nothing to look up. */
+static void
+begin(Dial *dial, Holder *holder)
+{
+	const Route *route = dial->route;
+
+	dial->starting = true;
+	dial->lookup.holder = holder;
+	if (route->socket_path == NULL)
+		pgnet_lookup_start(dial->options->resolver, &dial->lookup,
+						   route->connect_host, route->ip_version);
+	else
+		dial->lookup.complete = true;
+	if (dial->lookup.complete || dial->lookup.naddresses > 0)
+		looked_up(&dial->lookup);
+	dial->starting = false;
 }
 
 /* LookupChanged: there are addresses, or there will be none. */

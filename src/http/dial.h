@@ -82,8 +82,9 @@ extern Dial *pgnet_dial_start(const DialOptions *options, const Route *route,
 							  Holder *holder, DialDone done, void *arg);
 extern DialResult *pgnet_dial_result(Dial *dial);
 
-/* The route, with the same key, and arg are another's from now on. */
-extern void pgnet_dial_hand_over(Dial *dial, const Route *route, void *arg);
+/* All but what it is about is another's from now on; the key is the same. */
+extern void pgnet_dial_hand_over(Dial *dial, const Route *route,
+								 Holder *holder, void *arg);
 
 /* End it, wherever it is; a stream that nobody took is closed. */
 extern void pgnet_dial_free(Dial *dial);

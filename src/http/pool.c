@@ -119,7 +119,7 @@ pgnet_pool_leave(Pool *pool, Borrower *borrower)
 
 		dlist_delete(&next->node);
 		next->dial = dial;
-		pgnet_dial_hand_over(dial, next->route, next);
+		pgnet_dial_hand_over(dial, next->route, next->holder, next);
 	}
 	else if (dial != NULL)
 	{
