@@ -37,24 +37,6 @@ pgnet_destination_allows_url(Destination *destination, const char *method,
 	return pgnet_destination_problem(destination) == NULL;
 }
 
-/* Look at the list. */
-bool
-pgnet_destination_allows_address(Destination *destination,
-								 const struct sockaddr *address)
-{
-	if (address->sa_family == AF_UNIX ||
-		!pgnet_networks_contain(destination->denied_networks, address))
-		return true;
-	destination->denied = true;
-	return false;
-}
-
-void
-pgnet_destination_reached(Destination *destination)
-{
-	destination->denied = false;
-}
-
 /* Say why not. */
 const char *
 pgnet_destination_problem(const Destination *destination)

@@ -8,8 +8,6 @@
 
 #include "postgres.h"
 
-#include <sys/socket.h>
-
 #include "exchange.h"
 #include "policy/networks.h"
 
@@ -32,19 +30,6 @@ typedef struct Destination
 extern bool pgnet_destination_allows_url(Destination *destination,
 										 const char *method, const char *url,
 										 bool by_detour);
-
-/*
- * May this address be connected to, or a request go out on a connection that is
- * open to it?  A Unix socket may.
- */
-extern bool pgnet_destination_allows_address(Destination *destination,
-											 const struct sockaddr *address);
-
-/*
- * There is a connection: no matter which of the other addresses of the host
- * were denied.
- */
-extern void pgnet_destination_reached(Destination *destination);
 
 /* Why a connection was not allowed; NULL when none was refused. */
 extern const char *pgnet_destination_problem(const Destination *destination);

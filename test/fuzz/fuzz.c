@@ -33,7 +33,6 @@ static const struct
 	{"body", fuzz_body},
 	{"decoder", fuzz_decoder},
 	{"request", fuzz_request},
-	{"response", fuzz_response},
 	{"http1", fuzz_http1},
 	{"date", fuzz_date},
 };
