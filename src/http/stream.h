@@ -12,9 +12,9 @@
 #include "http/errors.h"
 
 /* What reading and writing return beside a number of bytes. */
-#define PGNET_STREAM_END 0		/* reading: it was ended as it should be */
+#define PGNET_STREAM_END 0 /* reading: it was ended as it should be */
 #define PGNET_STREAM_AGAIN (-1) /* not now */
-#define PGNET_STREAM_FAILED (-2)	/* and always will: see error */
+#define PGNET_STREAM_FAILED (-2) /* and always will: see error */
 
 typedef struct Stream Stream;
 

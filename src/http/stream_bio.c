@@ -11,6 +11,9 @@
 
 #include "http/stream_bio.h"
 
+/* What else a read costs, in bytes. */
+#define READ_BYTES 512
+
 static int	read_stream(BIO *bio, char *bytes, int size);
 static int	write_stream(BIO *bio, const char *bytes, int length);
 static long control(BIO *bio, int command, long number, void *pointer);
@@ -69,11 +72,10 @@ read_stream(BIO *bio, char *bytes, int size)
 		BIO_set_retry_read(bio);
 		return -1;
 	}
-	got = pgnet_stream_read(of->stream, bytes,
-							Min((size_t) size, of->allowance));
+	got = pgnet_stream_read(of->stream, bytes, (size_t) size);
 	if (got > 0)
 	{
-		of->allowance -= got;
+		of->allowance -= Min(of->allowance, (size_t) got + READ_BYTES);
 		return (int) got;
 	}
 	of->blocked = got == PGNET_STREAM_AGAIN;

@@ -15,7 +15,7 @@
 typedef struct StreamBio
 {
 	Stream	   *stream;
-	size_t		allowance;		/* bytes that this turn may still read */
+	size_t		allowance;		/* how much this turn may still read */
 	bool		blocked;		/* the stream's last word was "again" */
 	bool		ended;			/* or its end */
 } StreamBio;
@@ -26,7 +26,10 @@ extern BIO_METHOD *pgnet_stream_bio_method(void);
 /* Have OpenSSL read and write one, which has to stay; NULL: no memory. */
 extern BIO *pgnet_stream_bio_create(const BIO_METHOD *method, StreamBio *of);
 
-/* Before OpenSSL is called: it may read so many bytes until it returns. */
+/*
+ * Before OpenSSL is called: it may read so many bytes until it returns, fewer
+ * if it reads them one by one.
+ */
 extern void pgnet_stream_bio_allow(StreamBio *bio, size_t allowance);
 
 #endif							/* PGNET_STREAM_BIO_H */

@@ -18,9 +18,9 @@
 #include "http/tls_error.h"
 #include "http/tls_names.h"
 
-/* What may be read at once: more than a handshake, or some records, take. */
+/* What may be read at once: more than a handshake, or two records, take. */
 #define HANDSHAKE_BYTES ((size_t) 256 * 1024)
-#define TURN_BYTES ((size_t) 64 * 1024)
+#define TURN_BYTES ((size_t) 48 * 1024)
 
 struct TlsStore
 {
