@@ -11,8 +11,7 @@
 
 #include "http/http2_ending.h"
 
-static void set_end_error(Http2 *http2, Http2Stream *stream,
-						  const HttpError *error);
+static void set_end_error(Http2Stream *stream, const HttpError *error);
 
 /* All of the response came; but its sink may not have all of it. */
 void
@@ -119,7 +118,7 @@ pgnet_http2_break_off(Http2 *http2, const HttpError *error)
 			continue;
 		pgnet_http2_stream_detach(http2, stream);
 		if (!stream->ended)
-			set_end_error(http2, stream, error);
+			set_end_error(stream, error);
 		pgnet_http2_stream_lose(http2, stream, false);
 	}
 }
@@ -154,13 +153,11 @@ pgnet_http2_call_done(Http2 *http2)
 	return called;
 }
 
-/* Why a stream ends with the connection: the server's word comes first. */
+/* Why a stream ends with the connection. */
 static void
-set_end_error(Http2 *http2, Http2Stream *stream, const HttpError *error)
+set_end_error(Http2Stream *stream, const HttpError *error)
 {
-	if (http2->goaway.problem != PGNET_NO_PROBLEM)
-		stream->error = http2->goaway;
-	else if (error != NULL && error->problem != PGNET_NO_PROBLEM)
+	if (error != NULL && error->problem != PGNET_NO_PROBLEM)
 		stream->error = *error;
 	else if (stream->begun)
 		pgnet_error_set(&stream->error, PGNET_PROBLEM_PARTIAL,

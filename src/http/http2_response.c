@@ -37,19 +37,21 @@ static int	on_invalid_header(nghttp2_session *session,
 							  const nghttp2_frame *frame, const uint8_t *name,
 							  size_t name_length, const uint8_t *value,
 							  size_t value_length, uint8_t flags, void *arg);
+static void refuse(Http2 *http2, Http2Stream *stream);
 static bool is_malformed(const uint8 *name, size_t name_length,
 						 const uint8 *value, size_t value_length);
-static bool take_field(Http2Stream *stream, const char *name,
+static void take_status(Http2 *http2, Http2Stream *stream, const char *value,
+						size_t length);
+static void take_field(Http2 *http2, Http2Stream *stream, const char *name,
 					   size_t name_length, const char *value,
 					   size_t value_length);
-static bool take_status(Http2Stream *stream, const char *value, size_t length);
 static int64 number_in(const char *digits, size_t length);
 static int	on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame,
 						  void *arg);
 static void take_head(Http2 *http2, Http2Stream *stream, bool is_all);
 static void take_interim(Http2 *http2, Http2Stream *stream);
 static void take_end(Http2 *http2, Http2Stream *stream);
-static void take_goaway(Http2 *http2, const nghttp2_goaway *goaway);
+static int	take_goaway(Http2 *http2, const nghttp2_goaway *goaway);
 static int	on_stream_close(nghttp2_session *session, int32_t id, uint32_t code,
 							void *arg);
 static int	on_data(nghttp2_session *session, uint8_t flags, int32_t id,
@@ -105,8 +107,11 @@ on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame,
 				 void *arg)
 {
 	Http2	   *http2 = arg;
+	Http2Stream *stream = pgnet_http2_stream_of(session, frame->hd.stream_id);
 
 	http2->block_bytes = 0;
+	if (stream != NULL && !stream->head_came)
+		stream->status = 0;
 	return 0;
 }
 
@@ -139,9 +144,12 @@ on_header(nghttp2_session *session, const nghttp2_frame *frame,
 						"");
 		pgnet_http2_stream_fail(http2, stream, NGHTTP2_CANCEL);
 	}
-	else if (!take_field(stream, (const char *) name, name_length,
-						 (const char *) value, value_length))
-		pgnet_http2_stream_stop(http2, stream);
+	/* the others that begin so nghttp2 has refused */
+	else if (name[0] == ':')
+		take_status(http2, stream, (const char *) value, value_length);
+	else
+		take_field(http2, stream, (const char *) name, name_length,
+				   (const char *) value, value_length);
 	return 0;
 }
 
@@ -160,11 +168,16 @@ on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame,
 		return on_header(session, frame, name, name_length, value, value_length,
 						 flags, arg);
 	if (stream != NULL)
-	{
-		pgnet_http2_stream_set_reset(stream, NGHTTP2_PROTOCOL_ERROR);
-		pgnet_http2_stream_fail(arg, stream, NGHTTP2_PROTOCOL_ERROR);
-	}
+		refuse(arg, stream);
 	return 0;
+}
+
+/* A response is malformed (RFC 9113, section 8.1.1). */
+static void
+refuse(Http2 *http2, Http2Stream *stream)
+{
+	pgnet_http2_stream_set_reset(stream, NGHTTP2_PROTOCOL_ERROR);
+	pgnet_http2_stream_fail(http2, stream, NGHTTP2_PROTOCOL_ERROR);
 }
 
 /* Does a field break RFC 9113, section 8.2.1? */
@@ -182,34 +195,39 @@ is_malformed(const uint8 *name, size_t name_length, const uint8 *value,
 	return name_length == 0;
 }
 
-/* Take a field; false: no more is wanted. */
-static bool
-take_field(Http2Stream *stream, const char *name, size_t name_length,
-		   const char *value, size_t value_length)
-{
-	ResponseSink *sink = stream->sink;
-
-	/* the others that begin so nghttp2 has refused */
-	if (name[0] == ':')
-		return take_status(stream, value, value_length);
-	pgnet_http2_trim(&value, &value_length);
-	if (!stream->head_came && name_length == strlen(CONTENT_LENGTH) &&
-		memcmp(name, CONTENT_LENGTH, name_length) == 0)
-		stream->content_length = number_in(value, value_length);
-	return sink->operations->field(sink, name, name_length, value,
-								   value_length);
-}
-
 /* A response begins, or an interim one. */
-static bool
-take_status(Http2Stream *stream, const char *value, size_t length)
+static void
+take_status(Http2 *http2, Http2Stream *stream, const char *value, size_t length)
 {
 	ResponseSink *sink = stream->sink;
 
 	stream->begun = true;
 	stream->status = (int) number_in(value, length);
 	stream->content_length = -1;
-	return sink->operations->begin(sink, "2", stream->status);
+	if (stream->status < 100)
+		refuse(http2, stream);
+	else if (!sink->operations->begin(sink, "2", stream->status))
+		pgnet_http2_stream_stop(http2, stream);
+}
+
+/* A field comes; nghttp2 misses the status only when all of them have. */
+static void
+take_field(Http2 *http2, Http2Stream *stream, const char *name,
+		   size_t name_length, const char *value, size_t value_length)
+{
+	ResponseSink *sink = stream->sink;
+
+	if (stream->status == 0)
+	{
+		refuse(http2, stream);
+		return;
+	}
+	pgnet_http2_trim(&value, &value_length);
+	if (!stream->head_came && name_length == strlen(CONTENT_LENGTH) &&
+		memcmp(name, CONTENT_LENGTH, name_length) == 0)
+		stream->content_length = number_in(value, value_length);
+	if (!sink->operations->field(sink, name, name_length, value, value_length))
+		pgnet_http2_stream_stop(http2, stream);
 }
 
 /* A number, which nghttp2 has looked at; -1: it is none. */
@@ -237,7 +255,7 @@ on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 	Http2Stream *stream;
 
 	if (frame->hd.type == NGHTTP2_GOAWAY)
-		take_goaway(http2, &frame->goaway);
+		return take_goaway(http2, &frame->goaway);
 	if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
 		return 0;
 	stream = pgnet_http2_stream_of(session, frame->hd.stream_id);
@@ -296,18 +314,17 @@ take_end(Http2 *http2, Http2Stream *stream)
 	pgnet_http2_stream_complete(http2, stream);
 }
 
-/* The server takes no more; which ones has it not taken (RFC 9113, 6.8)? */
-static void
+/*
+ * The server takes no more; which ones has it not taken (RFC 9113, section
+ * 6.8)?  After an error it is to close the connection (5.4.1): nothing comes
+ * any more, and nginx may leave it open as long as it has streams.
+ */
+static int
 take_goaway(Http2 *http2, const nghttp2_goaway *goaway)
 {
 	dlist_mutable_iter iter;
 
 	http2->last_id = goaway->last_stream_id;
-	if (goaway->error_code != NGHTTP2_NO_ERROR)
-		pgnet_error_set(&http2->goaway, PGNET_PROBLEM_HTTP2,
-						"the server ends the connection: %s (err %u)",
-						nghttp2_http2_strerror(goaway->error_code),
-						goaway->error_code);
 	dlist_foreach_modify(iter, &http2->streams)
 	{
 		Http2Stream *stream = dlist_container(Http2Stream, node, iter.cur);
@@ -320,6 +337,13 @@ take_goaway(Http2 *http2, const nghttp2_goaway *goaway)
 			pgnet_http2_stream_lose(http2, stream, true);
 		}
 	}
+	if (goaway->error_code == NGHTTP2_NO_ERROR)
+		return 0;
+	pgnet_error_set(&http2->error, PGNET_PROBLEM_HTTP2,
+					"the server ended the connection: %s (err %u)",
+					nghttp2_http2_strerror(goaway->error_code),
+					goaway->error_code);
+	return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 /* Callback of nghttp2: a stream is closed, for whatever reason. */

@@ -25,8 +25,7 @@ struct Http2
 	bool		over;			/* the connection is */
 	size_t		block_bytes;	/* of the header section that arrives now */
 	int32		last_id;		/* that the server may have processed */
-	HttpError	goaway;			/* what it complains of, if it does */
-	HttpError	error;			/* what we do */
+	HttpError	error;			/* what ends it */
 	const uint8_t *rest;		/* of a frame, in memory of nghttp2 */
 	size_t		rest_length;
 };

@@ -34,6 +34,7 @@ static const struct
 	{"decoder", fuzz_decoder},
 	{"request", fuzz_request},
 	{"http1", fuzz_http1},
+	{"http2", fuzz_http2},
 	{"date", fuzz_date},
 };
 
