@@ -29,6 +29,12 @@
 /* Attempts that go on at a time. */
 #define MAX_ATTEMPTS 6
 
+/*
+ * What all handshakes of a turn may take; the last of them may take some
+ * milliseconds more.  Those that are left go on after the exchanges.
+ */
+#define HANDSHAKES_US ((int64) 5 * 1000)
+
 /* Descriptors that connections leave to others: tables, authorities, logs. */
 #define LEFT_TO_OTHERS 16
 
@@ -45,7 +51,7 @@ typedef struct Attempt
 
 struct Dial
 {
-	const DialOptions *options;
+	DialOptions *options;
 	const Route *route;
 	DialDone	done;
 	void	   *arg;
@@ -62,6 +68,8 @@ struct Dial
 
 	Timer		timer;			/* the next address, or that it has failed */
 	Watch		watch;			/* of the connection */
+	bool		postponed;
+	dlist_node	postponed_node; /* in postponed, if it is */
 	Tunnel	   *tunnel;			/* NULL: none is being asked for */
 };
 
@@ -87,14 +95,42 @@ static void next_phase(Dial *dial);
 static bool begin_tls(Dial *dial, DialPhase phase);
 static const char *way_to(const Route *route);
 static bool go_on_with_tls(Dial *dial);
+static void postpone(Dial *dial);
 static bool go_on_with_tunnel(Dial *dial);
 static void watch_connection(Dial *dial);
 static void fail_to_connect(Dial *dial);
 static void fail(Dial *dial);
 static bool descriptors_are_short(void);
 
+void
+pgnet_dials_init(DialOptions *options)
+{
+	options->handshakes_us = 0;
+	dlist_init(&options->postponed);
+}
+
+/* One may be postponed again at once. */
+int
+pgnet_dials_turn(DialOptions *options)
+{
+	int			count = 0;
+
+	options->handshakes_us = 0;
+	while (!dlist_is_empty(&options->postponed) &&
+		   options->handshakes_us < HANDSHAKES_US)
+	{
+		Dial	   *dial = dlist_container(Dial, postponed_node,
+										   dlist_pop_head_node(&options->postponed));
+
+		dial->postponed = false;
+		connection_ready(&dial->watch, 0);
+		count++;
+	}
+	return count;
+}
+
 Dial *
-pgnet_dial_start(const DialOptions *options, const Route *route,
+pgnet_dial_start(DialOptions *options, const Route *route,
 				 Holder *holder, DialDone done, void *arg)
 {
 	Dial	   *dial = calloc(1, sizeof(Dial));
@@ -141,6 +177,8 @@ pgnet_dial_free(Dial *dial)
 	end_attempts(dial);
 	pgnet_timer_unset(dial->options->timers, &dial->timer);
 	pgnet_watch_end(dial->options->poller, &dial->watch);
+	if (dial->postponed)
+		dlist_delete(&dial->postponed_node);
 	pgnet_tunnel_free(dial->tunnel);
 	if (dial->result.stream != NULL)
 		pgnet_stream_close(dial->result.stream);
@@ -339,7 +377,7 @@ try_address(Dial *dial, const Address *address)
 static int
 open_socket(const Dial *dial, int family)
 {
-	const DialOptions *options = dial->options;
+	DialOptions *options = dial->options;
 	bool		again = false;
 
 	for (;;)
@@ -584,8 +622,17 @@ static bool
 go_on_with_tls(Dial *dial)
 {
 	DialResult *result = &dial->result;
+	int64		began_us = pgnet_monotonic_us();
+	TlsStatus	status;
 
-	switch (pgnet_tls_handshake(result->stream))
+	if (dial->options->handshakes_us >= HANDSHAKES_US)
+	{
+		postpone(dial);
+		return false;
+	}
+	status = pgnet_tls_handshake(result->stream);
+	dial->options->handshakes_us += pgnet_monotonic_us() - began_us;
+	switch (status)
 	{
 		case PGNET_TLS_READY:
 			result->times.tls_us =
@@ -602,6 +649,17 @@ go_on_with_tls(Dial *dial)
 			return false;
 	}
 	return false;
+}
+
+/* Go on in the next turn, whether the socket is ready or not. */
+static void
+postpone(Dial *dial)
+{
+	pgnet_watch_end(dial->options->poller, &dial->watch);
+	if (dial->postponed)
+		return;
+	dial->postponed = true;
+	dlist_push_tail(&dial->options->postponed, &dial->postponed_node);
 }
 
 /* Go on with asking for a tunnel; true: there is one. */

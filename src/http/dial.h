@@ -9,6 +9,8 @@
 
 #include "postgres.h"
 
+#include "lib/ilist.h"
+
 #include "exchange.h"
 #include "http/errors.h"
 #include "http/poller.h"
@@ -18,7 +20,7 @@
 #include "http/timers.h"
 #include "policy/networks.h"
 
-/* What all dials of an engine share. */
+/* What all dials of an engine share; pgnet_dials_init() sets the last ones. */
 typedef struct DialOptions
 {
 	Poller	   *poller;
@@ -31,6 +33,10 @@ typedef struct DialOptions
 	/* close a connection that nobody needs; false: there is none */
 	bool		(*spare) (void *arg);
 	void	   *spare_arg;
+
+	/* private */
+	int64		handshakes_us;	/* spent with handshakes in this turn */
+	dlist_head	postponed;		/* dials that go on in the next */
 } DialOptions;
 
 /* What a dial is at. */
@@ -56,6 +62,11 @@ typedef struct DialTimes
 
 typedef struct Dial Dial;
 
+extern void pgnet_dials_init(DialOptions *options);
+
+/* A turn begins: let those go on that were postponed; how many. */
+extern int	pgnet_dials_turn(DialOptions *options);
+
 /* It is ready, or has failed; the dial may be freed in there. */
 typedef void (*DialDone) (Dial *dial, void *arg);
 
@@ -78,7 +89,7 @@ typedef struct DialResult
  * Begin; done is called later, never from within.  What the route points to has
  * to stay until then; holder pays for the lookup.  NULL: no memory.
  */
-extern Dial *pgnet_dial_start(const DialOptions *options, const Route *route,
+extern Dial *pgnet_dial_start(DialOptions *options, const Route *route,
 							  Holder *holder, DialDone done, void *arg);
 extern DialResult *pgnet_dial_result(Dial *dial);
 

@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include <sched.h>
+
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
@@ -22,6 +24,10 @@
 /* What the headers of one answer may be. */
 #define MAX_HEADER_BYTES ((size_t) 256 * 1024)
 
+/* How long to look for what comes before sleeping, and after what. */
+#define MOMENT_US 60
+#define LIVELY_US 1000
+
 struct HttpEngine
 {
 	HttpDefaults defaults;
@@ -34,6 +40,7 @@ struct HttpEngine
 	BodyBudget	bodies;
 	Decoding	decoding;
 
+	int64		acted_us;		/* when there was something to do last */
 	WaitEventSet *wait_set;
 	uint32		idle_event;		/* what its sleep is called */
 	uint32		send_event;		/* the same with something in flight */
@@ -52,6 +59,7 @@ static int	start_requests(HttpEngine *engine);
 static int	evict(HttpEngine *engine);
 static void finished(Job *job, void *arg);
 static bool has_transfers(HttpEngine *engine);
+static bool comes_soon(HttpEngine *engine);
 static long due_ms(HttpEngine *engine);
 static long sooner(long one_ms, long other_ms);
 static void tidy_up(HttpEngine *engine);
@@ -178,10 +186,13 @@ pgnet_engine_drive(HttpEngine *engine)
 	acts += pgnet_body_budget_resume(&engine->bodies);
 	acts += start_requests(engine);
 	pgnet_resolver_go_on(engine->pool.dials.resolver);
+	acts += pgnet_dials_turn(&engine->pool.dials);
 	acts += pgnet_connections_go_on(&engine->pool.connections);
 	acts += evict(engine);
 	acts += pgnet_timers_run(&engine->timers);
 	pgnet_timers_look_away(&engine->timers);
+	if (acts > 0)
+		engine->acted_us = engine->timers.seen_us;
 	return acts > 0;
 }
 
@@ -197,6 +208,8 @@ pgnet_engine_wait(HttpEngine *engine, long timeout_ms)
 	pgnet_timers_look(&engine->timers);
 	tidy_up(engine);
 	timeout_ms = sooner(timeout_ms, due_ms(engine));
+	if (timeout_ms != 0 && comes_soon(engine))
+		timeout_ms = 0;
 	if (WaitEventSetWait(engine->wait_set, timeout_ms, &event, 1,
 						 wait_event) == 1)
 	{
@@ -217,6 +230,31 @@ has_transfers(HttpEngine *engine)
 		engine->running.head.prev != &engine->mark;
 }
 
+/*
+ * Does something come within a moment?  To be woken up takes longer than most
+ * servers nearby take to answer.  Only just after something came: where answers
+ * are slow nobody waits for them so.
+ */
+static bool
+comes_soon(HttpEngine *engine)
+{
+	int64		began_us = pgnet_monotonic_us();
+	int64		now_us = began_us;
+	struct epoll_event unused;
+
+	if (!has_transfers(engine) || began_us - engine->acted_us > LIVELY_US)
+		return false;
+	for (; now_us - began_us < MOMENT_US; now_us = pgnet_monotonic_us())
+	{
+		if (MyLatch->is_set ||
+			epoll_wait(engine->poller.epoll_fd, &unused, 1, 0) > 0)
+			return true;
+		/* a server on the same processor needs it */
+		(void) sched_yield();
+	}
+	return false;
+}
+
 /* When is something to be done at the latest?  Less than 0: never. */
 static long
 due_ms(HttpEngine *engine)
@@ -226,6 +264,7 @@ due_ms(HttpEngine *engine)
 	if (engine->bodies.npaused > 0)
 		due = sooner(due, PGNET_BODY_PATIENCE_MS);
 	if (engine->decoding.npaused > 0 ||
+		!dlist_is_empty(&engine->pool.dials.postponed) ||
 		!dlist_is_empty(&engine->pool.connections.to_go_on))
 		due = 0;
 	return due;

@@ -66,6 +66,7 @@ pgnet_pool_init(Pool *pool, int max_idle)
 	pool->dials.spare_arg = pool;
 	pool->connections.changed = connection_changed;
 	pool->connections.arg = pool;
+	pgnet_dials_init(&pool->dials);
 	pgnet_connections_init(&pool->connections);
 }
 
