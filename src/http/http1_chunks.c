@@ -30,6 +30,7 @@ typedef enum ChunkState
 static void take_size(Http1Chunks *chunks, char c, HttpError *error);
 static void add_digit(Http1Chunks *chunks, int digit, HttpError *error);
 static void take_line_rest(Http1Chunks *chunks, char c, HttpError *error);
+static bool fits(const Http1Chunks *chunks, char c);
 static void take_data_end(Http1Chunks *chunks, char c, HttpError *error);
 static int	hexadecimal_digit(char c);
 static void fail(Http1Chunks *chunks, const char *detail, HttpError *error);
@@ -100,15 +101,22 @@ take_line_rest(Http1Chunks *chunks, char c, HttpError *error)
 {
 	if (c == '\n')
 		chunks->state = chunks->remaining > 0 ? IN_DATA : IN_TRAILERS;
-	else if (chunks->state == IN_LINE_END || c == '\0' ||
-			 ++chunks->counted > MAX_EXTENSION_BYTES)
+	else if (++chunks->counted > MAX_EXTENSION_BYTES || !fits(chunks, c))
 		fail(chunks, "Malformed encoding found", error);
 	else if (c == '\r')
 		chunks->state = IN_LINE_END;
 	else if (c == ';')
 		chunks->state = IN_EXTENSION;
-	else if (chunks->state == IN_SIZE_END && !pgnet_http1_is_blank(c))
-		fail(chunks, "Malformed encoding found", error);
+}
+
+/* May a character be there that is no end of a line? */
+static bool
+fits(const Http1Chunks *chunks, char c)
+{
+	if (chunks->state == IN_LINE_END || c == '\0')
+		return false;
+	return chunks->state == IN_EXTENSION || c == '\r' || c == ';' ||
+		pgnet_http1_is_blank(c);
 }
 
 /* Take the line break behind the data. */

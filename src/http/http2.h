@@ -42,6 +42,7 @@ struct Http2Stream
 	/* the stream may be freed or submitted elsewhere in done() */
 
 	HttpError	error;			/* why, unless complete or stopped */
+	bool		needs_http1;	/* not processed, and over HTTP/2 never will */
 	bool		begun;			/* anything of a response came */
 	bool		sent;			/* its header section was handed out */
 	uint64		body_sent;		/* bytes of the body that were */

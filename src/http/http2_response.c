@@ -352,12 +352,14 @@ on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *arg)
 {
 	Http2	   *http2 = arg;
 	Http2Stream *stream = pgnet_http2_stream_of(session, id);
+	bool		refused = code == NGHTTP2_REFUSED_STREAM;
 
 	if (stream == NULL)
 		return 0;
 	pgnet_http2_stream_detach(http2, stream);
 	pgnet_http2_stream_set_reset(stream, code);
-	pgnet_http2_stream_lose(http2, stream, code == NGHTTP2_REFUSED_STREAM);
+	stream->needs_http1 = code == NGHTTP2_HTTP_1_1_REQUIRED;
+	pgnet_http2_stream_lose(http2, stream, refused || stream->needs_http1);
 	return 0;
 }
 

@@ -147,11 +147,12 @@ create(const TlsPeer *peer)
 static dlist_head *
 list_of(TlsSessions *sessions, const TlsPeer *peer)
 {
-	uint64		hash;
+	uint64		hash = peer->identity ^ (uint64) peer->port << 48;
 
 	hash = hash_bytes_extended((const unsigned char *) peer->host,
-							   (int) strlen(peer->host),
-							   peer->identity ^ (uint64) peer->port << 48);
+							   (int) strlen(peer->host), hash);
+	hash = hash_bytes_extended((const unsigned char *) peer->route,
+							   (int) strlen(peer->route), hash);
 	return &sessions->lists[hash % PGNET_TLS_SESSION_LISTS];
 }
 

@@ -26,6 +26,7 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(
   start_http_server
+  start_http2_server
   start_nginx
   full_listener
   new_node
@@ -77,11 +78,36 @@ $SIG{INT} = $SIG{TERM} = sub { die "ended by SIG$_[0]\n" };
 # arrivals() and stop().
 sub start_http_server
 {
-	my @options = @_;
-	my $dir = PostgreSQL::Test::Utils::tempdir('http_server');
+	my $server = start_server('http_server', @_);
+
+	$server->{url} = "http://127.0.0.1:$server->{port}";
+	return $server;
+}
+
+# Start test/lib/http2_server with a certificate, NAME.pem and NAME.key, or with
+# these further options; skip all when python has no HPACK.
+#
+# Returns an object as start_http_server() does.
+sub start_http2_server
+{
+	my ($certificate, @options) = @_;
+	my $server;
+
+	plan(skip_all => 'python3-hpack is not installed')
+	  if system(q(python3 -c 'import hpack' 2>/dev/null)) != 0;
+	$server = start_server('http2_server', '--tls' => $certificate, @options);
+	$server->{url} = "https://localhost:$server->{port}";
+	return $server;
+}
+
+# Start one of the servers that test/lib has, and wait until it listens.
+sub start_server
+{
+	my ($name, @options) = @_;
+	my $dir = PostgreSQL::Test::Utils::tempdir($name);
 	my $server = bless { log => "$dir/log" }, 'PgNetTest::HttpServer';
 
-	$server->{pid} = spawn("$lib_dir/http_server",
+	$server->{pid} = spawn("$lib_dir/$name",
 		'--port-file' => "$dir/port",
 		'--log' => $server->{log},
 		'--die-with-parent',
@@ -95,7 +121,6 @@ sub start_http_server
 			return -s "$dir/port";
 		});
 	chomp($server->{port} = slurp_file("$dir/port"));
-	$server->{url} = "http://127.0.0.1:$server->{port}";
 	return $server;
 }
 
