@@ -66,6 +66,7 @@ static void socket_changed(void *arg, ares_socket_t fd, int readable,
 						   int writable);
 static DnsSocket *find_socket(DnsQuery *query, int fd);
 static DnsSocket *add_socket(DnsQuery *query, int fd);
+static void forget_socket(DnsSocket *watched);
 static void socket_ready(Watch *watch, uint32 events);
 static int	shortage(const Dns *dns);
 static void fail_short(DnsAnswer *answer, int system_errno);
@@ -210,6 +211,9 @@ pgnet_dns_end(DnsQuery *query)
 	if (query->channel == NULL)
 		return;
 	pgnet_timer_unset(query->dns->timers, &query->timer);
+	/* without memory 1.34 does not say of all of them that it closes them */
+	while (!dlist_is_empty(&query->sockets))
+		forget_socket(dlist_head_element(DnsSocket, node, &query->sockets));
 	ares_destroy(query->channel);
 	query->channel = NULL;
 	Assert(dlist_is_empty(&query->sockets));
@@ -351,14 +355,12 @@ socket_changed(void *arg, ares_socket_t fd, int readable, int writable)
 	DnsSocket  *watched = find_socket(query, fd);
 	uint32		events = (readable ? EPOLLIN : 0) | (writable ? EPOLLOUT : 0);
 
-	if (events == 0 && watched != NULL)
-	{
-		pgnet_watch_end(query->dns->poller, &watched->watch);
-		dlist_delete(&watched->node);
-		free(watched);
-	}
 	if (events == 0)
+	{
+		if (watched != NULL)
+			forget_socket(watched);
 		return;
+	}
 	if (watched == NULL)
 		watched = add_socket(query, fd);
 	if (watched == NULL)
@@ -396,6 +398,15 @@ add_socket(DnsQuery *query, int fd)
 	watched->query = query;
 	dlist_push_head(&query->sockets, &watched->node);
 	return watched;
+}
+
+/* Forget one, before it is closed. */
+static void
+forget_socket(DnsSocket *watched)
+{
+	pgnet_watch_end(watched->query->dns->poller, &watched->watch);
+	dlist_delete(&watched->node);
+	free(watched);
 }
 
 /* A socket of c-ares is ready; errors are for it to find out. */
