@@ -155,6 +155,7 @@ pgnet_connection_begin(Connection *connection, Exchange *exchange)
 	exchange->error = (HttpError) {0};
 	exchange->reused = connection->used;
 	exchange->begun = exchange->paused = exchange->sent = false;
+	exchange->needs_http1 = false;
 	exchange->body_sent = 0;
 	if (!(connection->http2 ? begin_http2(connection, exchange) :
 							  begin_http1(connection, exchange)))
@@ -766,6 +767,7 @@ stream_done(Http2Stream *stream, Http2End end)
 	exchange->connection = NULL;
 	exchange->error = stream->error;
 	exchange->begun = stream->begun;
+	exchange->needs_http1 = stream->needs_http1;
 	exchange->sent = stream->sent;
 	exchange->body_sent = stream->body_sent;
 	exchange->done(exchange, ends[end]);

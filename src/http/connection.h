@@ -49,6 +49,7 @@ struct Exchange
 	HttpError	error;
 	bool		reused;			/* another exchange was on the connection */
 	bool		begun;			/* a byte of a response came */
+	bool		needs_http1;	/* not processed, and over HTTP/2 never will */
 	bool		paused;			/* the sink did not take what came */
 	bool		sent;			/* the socket took some of it */
 	uint64		body_sent;		/* bytes of the body */

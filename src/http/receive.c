@@ -12,7 +12,8 @@
 
 #include "http/receive.h"
 
-/* RFC 9110, section 15.3.7. */
+/* RFC 9110, sections 15.2.2 and 15.3.7. */
+#define SWITCHING_PROTOCOLS 101
 #define PARTIAL_CONTENT 206
 
 static Transfer *transfer_of(ResponseSink *sink);
@@ -130,7 +131,8 @@ end_head(ResponseSink *sink, int64 content_length)
 {
 	Transfer   *transfer = transfer_of(sink);
 
-	if (transfer->status < 200)
+	/* what a server would switch to was not asked for: see http1_response.h */
+	if (transfer->status < 200 && transfer->status != SWITCHING_PROTOCOLS)
 		return true;
 	pgnet_header_section_end(&transfer->headers);
 	transfer->redirected = pgnet_redirect_is(transfer->status) &&

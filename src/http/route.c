@@ -48,8 +48,6 @@ static bool go_by_proxy(Route *route, const HttpRequest *request,
 static const Proxy *copy_proxy(MemoryContext context, const Proxy *proxy);
 static bool set_trust(Route *route, const HttpRequest *request,
 					  const HttpDefaults *defaults);
-static HttpVersion wanted_version(const HttpRequest *request,
-								  const HttpDefaults *defaults);
 static bool keep(const char **place, MemoryContext context, const char *text);
 static Way	way_of(const Route *route);
 static bool make_key(Route *route, MemoryContext context, Oid role,
@@ -59,8 +57,9 @@ static char *add(char *end, const char *text);
 /* Whoever says where else to connect for one URL knows where that leads. */
 bool
 pgnet_route_find(Route *route, const HttpRequest *request, Oid role,
-				 const WebUrl *url, const HttpDefaults *defaults,
-				 TlsStore *tls, ProxySetting *setting, HttpError *error)
+				 const WebUrl *url, HttpVersion version,
+				 const HttpDefaults *defaults, TlsStore *tls,
+				 ProxySetting *setting, HttpError *error)
 {
 	const HttpEndpoint *endpoint = request->endpoint;
 
@@ -79,6 +78,7 @@ pgnet_route_find(Route *route, const HttpRequest *request, Oid role,
 			 !pgnet_no_proxy_has(defaults->no_proxy, url->host) &&
 			 !go_by_proxy(route, request, defaults, setting, error))
 		return false;
+	route->tls.offers_http2 = url->https && version == PGNET_HTTP_2;
 	if (set_trust(route, request, defaults) &&
 		make_key(route, request->context, role, tls))
 		return true;
@@ -196,6 +196,7 @@ set_trust(Route *route, const HttpRequest *request,
 		  const HttpDefaults *defaults)
 {
 	const HttpEndpoint *endpoint = request->endpoint;
+	bool		offers_http2 = route->tls.offers_http2;
 	TlsSettings settings = {.min_version = defaults->tls_min_version};
 
 	if (!route->url->https && (route->proxy == NULL || !route->proxy->https))
@@ -212,18 +213,8 @@ set_trust(Route *route, const HttpRequest *request,
 		route->tls.ca_certificates = endpoint->ca_certificates;
 		route->tls.client_certificate = endpoint->client_certificate;
 	}
-	route->tls.offers_http2 = wanted_version(request, defaults) ==
-		PGNET_HTTP_2;
+	route->tls.offers_http2 = offers_http2;
 	return true;
-}
-
-/* The version that is asked for. */
-static HttpVersion
-wanted_version(const HttpRequest *request, const HttpDefaults *defaults)
-{
-	if (request->options.http_version != PGNET_HTTP_UNSET)
-		return request->options.http_version;
-	return defaults->options.http_version;
 }
 
 /* Copy a text of the settings; false: no memory. */

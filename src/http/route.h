@@ -40,12 +40,13 @@ typedef struct Route
 
 /*
  * Find the route to url: as the endpoint of the request says, or else the
- * settings.  role: who asked.  False, with *error, when there is none.  Reads
+ * settings.  role: who asked.  version: the
+ * newest that may be spoken.  False, with *error, when there is none.  Reads
  * defaults->proxy anew into *setting when it has changed.
  */
 extern bool pgnet_route_find(Route *route, const HttpRequest *request, Oid role,
-							 const WebUrl *url, const HttpDefaults *defaults,
-							 TlsStore *tls, ProxySetting *setting,
-							 HttpError *error);
+							 const WebUrl *url, HttpVersion version,
+							 const HttpDefaults *defaults, TlsStore *tls,
+							 ProxySetting *setting, HttpError *error);
 
 #endif							/* PGNET_ROUTE_H */

@@ -29,6 +29,7 @@
 
 static void begin_hop(Transfer *transfer);
 static bool find_way(Transfer *transfer);
+static HttpVersion newest_version(const Transfer *transfer);
 static void set_connect_timer(Transfer *transfer);
 static void borrow(Transfer *transfer);
 static void borrowed(Borrower *borrower, Connection *connection,
@@ -96,11 +97,9 @@ begin_hop(Transfer *transfer)
 		.began_us = pgnet_timers_clock_us(transfer->options->timers)
 	};
 	transfer->failed_phase = PGNET_DIAL_LOOKUP;
-	transfer->repeated = false;
+	transfer->needs_http1 = transfer->repeated = false;
 	transfer->refusals = 0;
 	transfer->borrower.fresh = false;
-	pgnet_web_url_end(transfer->url);
-	transfer->url = NULL;
 	set_connect_timer(transfer);
 	if (find_way(transfer))
 		borrow(transfer);
@@ -119,12 +118,14 @@ find_way(Transfer *transfer)
 		request->endpoint->has_secret_url;
 	HttpError  *error = &transfer->error;
 
+	pgnet_web_url_end(transfer->url);
 	transfer->url = pgnet_web_url_find(options->urls, hop->url, has_secret,
 									   error);
 	if (transfer->url == NULL ||
 		!pgnet_route_find(&transfer->route, request, transfer->job->role,
-						  transfer->url, options->defaults, options->tls,
-						  options->proxy, error))
+						  transfer->url, newest_version(transfer),
+						  options->defaults, options->tls, options->proxy,
+						  error))
 	{
 		if (error->problem == PGNET_PROBLEM_MEMORY)
 			transfer->shortage = PGNET_SHORT_OF_MEMORY;
@@ -143,6 +144,19 @@ find_way(Transfer *transfer)
 		return false;
 	}
 	return true;
+}
+
+/* The newest version of HTTP that may be spoken. */
+static HttpVersion
+newest_version(const Transfer *transfer)
+{
+	const HttpOptions *options = &transfer->job->request.options;
+
+	if (transfer->needs_http1)
+		return PGNET_HTTP_1_1;
+	return options->http_version != PGNET_HTTP_UNSET ?
+		options->http_version :
+		transfer->options->defaults->options.http_version;
 }
 
 /* Until when may it have a connection, if not until the end? */
@@ -245,6 +259,9 @@ send_again(Transfer *transfer, ExchangeEnd end)
 	if (end == PGNET_EXCHANGE_NOT_PROCESSED)
 	{
 		if (++transfer->refusals > MAX_REFUSALS)
+			return false;
+		transfer->needs_http1 |= exchange->needs_http1;
+		if (exchange->needs_http1 && !find_way(transfer))
 			return false;
 	}
 	else if (exchange->reused && !exchange->begun &&

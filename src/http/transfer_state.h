@@ -42,6 +42,7 @@ typedef struct Transfer
 	HopTimes	times;
 	DialPhase	failed_phase;	/* of a dial that failed */
 	HttpShortage shortage;		/* why it did */
+	bool		needs_http1;	/* the server said so */
 	bool		repeated;		/* this hop was sent a second time */
 	int			refusals;		/* how often it was not processed */
 
