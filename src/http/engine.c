@@ -21,6 +21,9 @@
 #include "http/heap.h"
 #include "http/transfer.h"
 
+/* Connections to be kept: one in use and one idle, for so many requests. */
+#define MAX_OPEN(max_in_flight) (2 * (max_in_flight))
+
 /* What the headers of one answer may be. */
 #define MAX_HEADER_BYTES ((size_t) 256 * 1024)
 
@@ -85,7 +88,7 @@ pgnet_engine_create(MemoryContext parent, Account *account,
 	pgnet_heap_prepare();
 	if (!create_parts(engine, account, error))
 		return NULL;
-	pgnet_pool_init(&engine->pool, max_in_flight);
+	pgnet_pool_init(&engine->pool, MAX_OPEN(max_in_flight));
 	create_wait_set(engine, context);
 	return engine;
 }
@@ -140,7 +143,7 @@ create_parts(HttpEngine *engine, Account *account, const char **error)
 void
 pgnet_engine_set_max_in_flight(HttpEngine *engine, int max_in_flight)
 {
-	pgnet_pool_set_max_idle(&engine->pool, max_in_flight);
+	pgnet_pool_set_max_open(&engine->pool, MAX_OPEN(max_in_flight));
 }
 
 /* Where one more descriptor is needed, the pool gives up its idle ones. */

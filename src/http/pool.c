@@ -46,6 +46,7 @@ static void connection_changed(Connection *connection, void *arg);
 static void keep_idle(Connection *connection);
 static void use(Connection *connection);
 static void close_connection(Connection *connection);
+static void make_room(Pool *pool);
 static bool close_longest_idle(void *arg);
 static void close_too_old(Timer *timer);
 static void set_timer(Pool *pool);
@@ -53,10 +54,10 @@ static void hand_out(Borrower *borrower, Connection *connection,
 					 const DialResult *dialed);
 
 void
-pgnet_pool_init(Pool *pool, int max_idle)
+pgnet_pool_init(Pool *pool, int max_open)
 {
-	pool->max_idle = max_idle;
-	pool->nidle = 0;
+	pool->max_open = max_open;
+	pool->nopen = 0;
 	dlist_init(&pool->idle);
 	dlist_init(&pool->open);
 	for (int i = 0; i < PGNET_POOL_BUCKETS; i++)
@@ -71,11 +72,10 @@ pgnet_pool_init(Pool *pool, int max_idle)
 }
 
 void
-pgnet_pool_set_max_idle(Pool *pool, int max_idle)
+pgnet_pool_set_max_open(Pool *pool, int max_open)
 {
-	pool->max_idle = max_idle;
-	while (pool->nidle > max_idle)
-		(void) close_longest_idle(pool);
+	pool->max_open = max_open;
+	make_room(pool);
 }
 
 void
@@ -322,6 +322,7 @@ dial_done(Dial *dial, void *arg)
 	{
 		origin->speaks_http1 = !dialed->http2;
 		connection = take_over(origin, dialed);
+		make_room(origin->pool);
 	}
 	if (connection != NULL)
 		hand_out(borrower, connection, dialed);
@@ -353,6 +354,7 @@ take_over(Origin *origin, DialResult *dialed)
 	dialed->stream = NULL;
 	connection->keeper = origin;
 	origin->nconnections++;
+	pool->nopen++;
 	dlist_push_tail(&pool->open, &connection->open_node);
 	if (dialed->http2)
 	{
@@ -420,26 +422,21 @@ keep_idle(Connection *connection)
 	connection->idle = true;
 	connection->idle_since_us = pgnet_timers_clock_us(pool->dials.timers);
 	dlist_push_tail(&pool->idle, &connection->idle_node);
-	pool->nidle++;
 	if (!connection->listed)
 		dlist_push_head(&origin->idle, &connection->node);
 	connection->listed = true;
-	if (pool->nidle > pool->max_idle)
-		(void) close_longest_idle(pool);
 	set_timer(pool);
+	make_room(pool);
 }
 
 /* It is not idle any more. */
 static void
 use(Connection *connection)
 {
-	Origin	   *origin = connection->keeper;
-
 	if (!connection->idle)
 		return;
 	connection->idle = false;
 	dlist_delete(&connection->idle_node);
-	origin->pool->nidle--;
 	if (connection->http2)
 		return;
 	dlist_delete(&connection->node);
@@ -458,8 +455,17 @@ close_connection(Connection *connection)
 	connection->listed = false;
 	dlist_delete(&connection->open_node);
 	origin->nconnections--;
+	origin->pool->nopen--;
 	pgnet_connection_close(connection);
 	forget_origin(origin);
+}
+
+/* Close those longest idle if there are too many in all. */
+static void
+make_room(Pool *pool)
+{
+	while (pool->nopen > pool->max_open && close_longest_idle(pool))
+		;
 }
 
 /* spare of DialOptions. */

@@ -47,8 +47,8 @@ typedef struct Pool
 {
 	DialOptions dials;
 	Connections connections;
-	int			max_idle;		/* connections to be kept */
-	int			nidle;
+	int			max_open;		/* connections to be kept, in use or not */
+	int			nopen;
 	dlist_head	idle;			/* the one longest idle first */
 	dlist_head	open;			/* all, idle or not: see keeper */
 	Timer		timer;			/* when the first has been idle too long */
@@ -56,10 +56,13 @@ typedef struct Pool
 } Pool;
 
 /* Start with none, after dials and the first fields of connections were set. */
-extern void pgnet_pool_init(Pool *pool, int max_idle);
+extern void pgnet_pool_init(Pool *pool, int max_open);
 
-/* Keep another number. */
-extern void pgnet_pool_set_max_idle(Pool *pool, int max_idle);
+/*
+ * Keep another number.  Those in use may be more; then none is kept that is
+ * idle.
+ */
+extern void pgnet_pool_set_max_open(Pool *pool, int max_open);
 
 /* Find or make one for a borrower; ready() may be called before it returns. */
 extern void pgnet_pool_borrow(Pool *pool, Borrower *borrower);

@@ -270,7 +270,9 @@ send_again(Transfer *transfer, ExchangeEnd end)
 		if (transfer->repeated ||
 			!pgnet_method_is_idempotent(transfer->job->request.method))
 		{
-			transfer->error = (HttpError) {.problem = PGNET_PROBLEM_NOTHING};
+			if (exchange->error.problem != PGNET_PROBLEM_HTTP2)
+				transfer->error =
+					(HttpError) {.problem = PGNET_PROBLEM_NOTHING};
 			return false;
 		}
 		transfer->repeated = true;

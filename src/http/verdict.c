@@ -163,7 +163,8 @@ phase_of(const Transfer *transfer)
 static const char *
 damage(const Transfer *transfer, bool answered)
 {
-	if (!answered && transfer->decoder.problem == NULL)
+	if ((!answered || transfer->body.cut) &&
+		transfer->decoder.problem == NULL)
 		return NULL;
 	return pgnet_decoder_problem(&transfer->decoder);
 }

@@ -319,6 +319,11 @@ my $whole = outcomes_of_pg_net($port, '', grep { !$_->{keep} } @cases);
 $whole = { %$whole, %{ outcomes_of_pg_net($port, '', @kept) } };
 outcomes_of_pg_net($port, '', @kept);
 with_requests($whole, $log, @cases);
+
+# on connections that no case before has used
+my $worker = current_worker($node);
+sql('select net.worker_restart()');
+next_worker($node, $worker);
 my $bytes = outcomes_of_pg_net($port, '?bytes', @cases);
 
 for my $case (@cases)
