@@ -60,7 +60,7 @@ static void read_addresses(DnsAnswer *answer, const struct ares_addrinfo *info,
 static void explain(Dns *dns, DnsAnswer *answer, int status);
 static bool is_answered(DnsQuery *query);
 static void set_timer(DnsQuery *query);
-static void go_on(DnsQuery *query, int read_fd, int write_fd);
+static void look_for_answer(DnsQuery *query);
 static void timer_due(Timer *timer);
 static void socket_changed(void *arg, ares_socket_t fd, int readable,
 						   int writable);
@@ -68,6 +68,7 @@ static DnsSocket *find_socket(DnsQuery *query, int fd);
 static DnsSocket *add_socket(DnsQuery *query, int fd);
 static void forget_socket(DnsSocket *watched);
 static void socket_ready(Watch *watch, uint32 events);
+static bool is_at_end(int fd);
 static int	shortage(const Dns *dns);
 static void fail_short(DnsAnswer *answer, int system_errno);
 
@@ -326,11 +327,10 @@ set_timer(DnsQuery *query)
 						(int64) wait->tv_sec * 1000000 + wait->tv_usec + 1000);
 }
 
-/* Let c-ares read, write, and look at the time. */
+/* c-ares did what it could: say so if there is an answer. */
 static void
-go_on(DnsQuery *query, int read_fd, int write_fd)
+look_for_answer(DnsQuery *query)
 {
-	ares_process_fd(query->channel, read_fd, write_fd);
 	if (is_answered(query))
 		query->answered(query);
 	else
@@ -344,7 +344,8 @@ timer_due(Timer *timer)
 	DnsQuery   *query = (DnsQuery *) ((char *) timer -
 									  offsetof(DnsQuery, timer));
 
-	go_on(query, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	ares_process_fd(query->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	look_for_answer(query);
 }
 
 /* For c-ares: what to watch a socket for; nothing: it will be closed. */
@@ -353,7 +354,8 @@ socket_changed(void *arg, ares_socket_t fd, int readable, int writable)
 {
 	DnsQuery   *query = arg;
 	DnsSocket  *watched = find_socket(query, fd);
-	uint32		events = (readable ? EPOLLIN : 0) | (writable ? EPOLLOUT : 0);
+	uint32		events = (readable ? EPOLLIN | EPOLLRDHUP : 0) |
+		(writable ? EPOLLOUT : 0);
 
 	if (events == 0)
 	{
@@ -423,9 +425,24 @@ socket_ready(Watch *watch, uint32 events)
 		query->heard = true;
 		pgnet_name_server_of(&query->dns->servers, fd, query->server);
 	}
-	/* the call may free watched */
-	go_on(query, events == EPOLLOUT ? ARES_SOCKET_BAD : fd,
-		  (events & EPOLLOUT) != 0 ? fd : ARES_SOCKET_BAD);
+	/* which may free watched */
+	ares_process_fd(query->channel, events == EPOLLOUT ? ARES_SOCKET_BAD : fd,
+					(events & EPOLLOUT) != 0 ? fd : ARES_SOCKET_BAD);
+	/* 1.34 does not see the end within an answer, and would be called again */
+	if ((events & EPOLLRDHUP) != 0 &&
+		query->answer.result == PGNET_DNS_PENDING &&
+		find_socket(query, fd) != NULL && is_at_end(fd))
+		explain(query->dns, &query->answer, ARES_ESERVFAIL);
+	look_for_answer(query);
+}
+
+/* Is there nothing to be read from a socket of TCP, and will never be? */
+static bool
+is_at_end(int fd)
+{
+	char		byte;
+
+	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 /* Is a descriptor left?  errno if not, else 0. */
