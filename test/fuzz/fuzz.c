@@ -35,6 +35,7 @@ static const struct
 	{"request", fuzz_request},
 	{"http1", fuzz_http1},
 	{"http2", fuzz_http2},
+	{"dns", fuzz_dns},
 	{"date", fuzz_date},
 };
 
