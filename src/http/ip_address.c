@@ -18,7 +18,7 @@
 static bool read_literal(const char *host, IpAddress *address);
 static bool read_v6(const char *host, struct sockaddr_in6 *v6);
 static bool read_zone(const char *zone, uint32 *index);
-static bool is_localhost(const char *host);
+static bool is_or_is_below(const char *host, const char *domain);
 static int	list_loopback(IpVersion ip_version, IpAddress *addresses);
 static IpAddress loopback_v4(void);
 static IpAddress loopback_v6(void);
@@ -31,8 +31,11 @@ pgnet_ip_known(const char *host, IpVersion ip_version,
 {
 	if (read_literal(host, &addresses[0]))
 		return is_of_version(&addresses[0], ip_version) ? 1 : 0;
-	if (is_localhost(host))
+	/* RFC 6761, sections 6.3 and 6.4 */
+	if (is_or_is_below(host, "localhost"))
 		return list_loopback(ip_version, addresses);
+	if (is_or_is_below(host, "invalid"))
+		return 0;
 	/* an address that is none is no name either */
 	return strchr(host, ':') != NULL ? 0 : PGNET_IP_NAME;
 }
@@ -113,20 +116,20 @@ read_zone(const char *zone, uint32 *index)
 	return *index != 0;
 }
 
-/* Is it localhost, or below it (RFC 6761, section 6.3)? */
+/* Is a host a domain, or below it? */
 static bool
-is_localhost(const char *host)
+is_or_is_below(const char *host, const char *domain)
 {
-	static const char name[] = "localhost";
 	size_t		length = strlen(host);
+	size_t		domain_length = strlen(domain);
 
 	if (length > 0 && host[length - 1] == '.')
 		length--;
-	if (length < strlen(name))
+	if (length < domain_length)
 		return false;
-	host += length - strlen(name);
-	return pg_strncasecmp(host, name, strlen(name)) == 0 &&
-		(length == strlen(name) || host[-1] == '.');
+	host += length - domain_length;
+	return pg_strncasecmp(host, domain, domain_length) == 0 &&
+		(length == domain_length || host[-1] == '.');
 }
 
 /* What localhost stands for. */

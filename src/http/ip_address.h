@@ -15,8 +15,9 @@
 #define PGNET_KNOWN_ADDRESSES 2
 
 /*
- * The addresses of a host that is an address itself, or this machine by the
- * name of localhost; how many.  PGNET_IP_NAME: it is a name to be looked up.
+ * The addresses of a host that is an address itself, this machine by the name
+ * of localhost, or one that never is, below "invalid"; how many.
+ * PGNET_IP_NAME: it is a name to be looked up.
  */
 #define PGNET_IP_NAME (-1)
 extern int	pgnet_ip_known(const char *host, IpVersion ip_version,
