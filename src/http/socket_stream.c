@@ -44,7 +44,7 @@ pgnet_socket_stream(int fd)
 		return NULL;
 	made->stream.operations = &operations;
 	made->fd = fd;
-	return &made->stream;
+	return (Stream *) made;
 }
 
 /* Read what there is. */

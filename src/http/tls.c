@@ -40,7 +40,7 @@ typedef struct TlsStream
 	bool		named;			/* it was, and it is for that host */
 	bool		offered;		/* a session to go on with */
 	bool		open;			/* the handshake is over */
-	bool		failed;			/* nothing may be sent any more */
+	bool		broken;			/* OpenSSL may not be called any more */
 } TlsStream;
 
 static TlsStream *create(const TlsContext *context, Stream *below,
@@ -156,6 +156,8 @@ pgnet_tls_handshake(Stream *stream)
 	TlsStream  *tls = (TlsStream *) stream;
 	int			result;
 
+	if (tls->broken)
+		return PGNET_TLS_FAILED;
 	begin_turn(tls, HANDSHAKE_BYTES);
 	result = SSL_do_handshake(tls->ssl);
 	look_below(tls);
@@ -299,7 +301,7 @@ finish_handshake(TlsStream *tls)
 	{
 		pgnet_error_set(&tls->stream.error, PGNET_PROBLEM_VERIFICATION,
 						"SSL certificate verification failed");
-		tls->failed = true;
+		tls->broken = true;
 		return false;
 	}
 	/* RFC 9113, section 9.2.1 */
@@ -315,7 +317,7 @@ fail_handshake(TlsStream *tls, int result)
 {
 	explain_handshake(tls, result);
 	ERR_clear_error();
-	tls->failed = true;
+	tls->broken = true;
 	if (tls->offered)
 		pgnet_tls_sessions_drop(&tls->store->contexts.sessions, &tls->peer);
 }
@@ -358,6 +360,8 @@ read_tls(Stream *stream, void *bytes, size_t size)
 	int			result;
 
 	Assert(size > 0);
+	if (tls->broken)
+		return PGNET_STREAM_FAILED;
 	begin_turn(tls, TURN_BYTES);
 	result = SSL_read_ex(tls->ssl, bytes, size, &count);
 	return end_turn(tls, result, count, PGNET_PROBLEM_RECEIVE);
@@ -372,6 +376,8 @@ write_tls(Stream *stream, const void *bytes, size_t length)
 	int			result;
 
 	Assert(length > 0);
+	if (tls->broken)
+		return PGNET_STREAM_FAILED;
 	begin_turn(tls, TURN_BYTES);
 	result = SSL_write_ex(tls->ssl, bytes, length, &count);
 	return end_turn(tls, result, count, PGNET_PROBLEM_SEND);
@@ -402,7 +408,11 @@ end_turn(TlsStream *tls, int result, size_t count, HttpProblem problem)
 	}
 }
 
-/* Say why reading or writing failed. */
+/*
+ * Say why reading or writing failed.  When OpenSSL is asked again, it says of
+ * an alert, or of a record that was changed, that it was the end.  But who
+ * cannot write may still read what the peer had to say about that.
+ */
 static void
 fail(TlsStream *tls, int result, HttpProblem problem)
 {
@@ -410,13 +420,14 @@ fail(TlsStream *tls, int result, HttpProblem problem)
 	char		text[PGNET_TLS_ERROR_BYTES];
 	const char *reason = text;
 
+	tls->broken = problem == PGNET_PROBLEM_RECEIVE ||
+		SSL_get_error(tls->ssl, result) == SSL_ERROR_SSL;
 	if (!pgnet_tls_error_text(text, sizeof(text)))
 		reason = explain_below(tls, result);
 	pgnet_error_set(error, problem, "OpenSSL %s: %s, errno %d",
 					problem == PGNET_PROBLEM_SEND ? "SSL_write" : "SSL_read",
 					reason, tls->below.stream->error.system_errno);
 	ERR_clear_error();
-	tls->failed = true;
 }
 
 /* Why OpenSSL could not use what is below; keep its errno. */
@@ -451,18 +462,16 @@ is_quiet(Stream *stream)
 {
 	TlsStream  *tls = (TlsStream *) stream;
 	char		byte;
-	size_t		count;
+	size_t		count = 0;
 	int			result;
-	bool		quiet;
 
+	if (tls->broken)
+		return false;
 	begin_turn(tls, TURN_BYTES);
 	result = SSL_peek_ex(tls->ssl, &byte, 1, &count);
-	look_below(tls);
-	quiet = result != 1 &&
-		SSL_get_error(tls->ssl, result) == SSL_ERROR_WANT_READ &&
-		tls->below.blocked;
-	ERR_clear_error();
-	return quiet;
+	return end_turn(tls, result, count, PGNET_PROBLEM_RECEIVE) ==
+		PGNET_STREAM_AGAIN &&
+		tls->below.blocked && !tls->stream.wants_write;
 }
 
 /* Say goodbye, if there is room for that, and close what is below. */
@@ -473,7 +482,7 @@ close_tls(Stream *stream)
 	Stream	   *below = tls->below.stream;
 
 	begin_turn(tls, TURN_BYTES);
-	if (tls->open && !tls->failed)
+	if (tls->open && !tls->broken)
 		(void) SSL_shutdown(tls->ssl);
 	free_stream(tls);
 	pgnet_stream_close(below);

@@ -252,7 +252,6 @@ set_up(SSL_CTX *ssl, const TlsContext *context)
 						 SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_options(ssl, SSL_OP_TLSEXT_PADDING);
 	SSL_CTX_set_session_cache_mode(ssl, sessions);
-	SSL_CTX_set_default_passwd_cb(ssl, pgnet_tls_no_passphrase);
 	return X509_VERIFY_PARAM_set_flags(verification,
 									   X509_V_FLAG_PARTIAL_CHAIN) == 1 &&
 		SSL_CTX_set_min_proto_version(ssl, oldest) == 1 &&

@@ -156,7 +156,7 @@ is_common_name(X509 *certificate, const Wanted *wanted, HttpError *error)
 static const ASN1_STRING *
 last_common_name(X509 *certificate)
 {
-	X509_NAME  *subject = X509_get_subject_name(certificate);
+	const X509_NAME *subject = X509_get_subject_name(certificate);
 	int			last = -1;
 	int			next;
 

@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include <time.h>
+
 #include "common/hashfn.h"
 
 #include "http/timers.h"
@@ -35,7 +37,6 @@ static dlist_head *list_of(TlsSessions *sessions, const TlsPeer *peer);
 static bool is_same(const TlsPeer *one, const TlsPeer *other);
 static KeptSession *find(TlsSessions *sessions, const TlsPeer *peer);
 static void make_room(TlsSessions *sessions, const TlsPeer *peer, int most);
-static void drop_oldest(TlsSessions *sessions);
 static void drop(TlsSessions *sessions, KeptSession *kept);
 static bool is_usable(const KeptSession *kept);
 static bool is_for_once(const SSL_SESSION *session);
@@ -54,8 +55,10 @@ pgnet_tls_sessions_init(TlsSessions *sessions)
 void
 pgnet_tls_sessions_clear(TlsSessions *sessions)
 {
-	while (sessions->count > 0)
-		drop_oldest(sessions);
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &sessions->by_age)
+		drop(sessions, dlist_container(KeptSession, by_age, iter.cur));
 }
 
 /* Keep it; one that may be used again and again replaces the others. */
@@ -194,16 +197,9 @@ make_room(TlsSessions *sessions, const TlsPeer *peer, int most)
 		if (is_same(&kept->peer, peer) && most-- <= 0)
 			drop(sessions, kept);
 	}
-	while (sessions->count >= MAX_SESSIONS)
-		drop_oldest(sessions);
-}
-
-/* Drop the oldest one. */
-static void
-drop_oldest(TlsSessions *sessions)
-{
-	drop(sessions,
-		 dlist_tail_element(KeptSession, by_age, &sessions->by_age));
+	if (sessions->count >= MAX_SESSIONS)
+		drop(sessions,
+			 dlist_tail_element(KeptSession, by_age, &sessions->by_age));
 }
 
 /* Drop one. */
@@ -225,7 +221,7 @@ is_usable(const KeptSession *kept)
 
 	return pgnet_monotonic_us() - kept->verified_us < MAX_AGE_US &&
 		SSL_SESSION_is_resumable(kept->session) && certificate != NULL &&
-		X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0;
+		ASN1_TIME_cmp_time_t(X509_get0_notAfter(certificate), time(NULL)) > 0;
 }
 
 /*

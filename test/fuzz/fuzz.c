@@ -36,6 +36,7 @@ static const struct
 	{"http1", fuzz_http1},
 	{"http2", fuzz_http2},
 	{"dns", fuzz_dns},
+	{"tls", fuzz_tls},
 	{"date", fuzz_date},
 };
 

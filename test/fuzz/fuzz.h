@@ -34,6 +34,7 @@ extern void fuzz_request(const uint8 *data, size_t size);
 extern void fuzz_http1(const uint8 *data, size_t size);
 extern void fuzz_http2(const uint8 *data, size_t size);
 extern void fuzz_dns(const uint8 *data, size_t size);
+extern void fuzz_tls(const uint8 *data, size_t size);
 extern void fuzz_date(const uint8 *data, size_t size);
 
 #endif							/* PGNET_FUZZ_H */
