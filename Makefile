@@ -43,6 +43,7 @@ DATA = $(patsubst $(here)%,%,$(filter-out $(addprefix $(here),$(DATA_built)),$(w
 EXTRA_CLEAN = $(DATA_built) $(OBJS:.o=.d) tmp_check test/results output_iso
 
 # What a compiler or a tool is missing is said when it is needed, not by make.
+# Of libcurl only the URL parser is used.
 CURL_CONFIG = curl-config
 PG_CPPFLAGS = -I$(here)src $(shell $(CURL_CONFIG) --cflags 2>/dev/null) -DPGNET_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = $(WARNINGS) $(if $(findstring clang,$(CC)),$(CLANG_CFLAGS))
@@ -121,6 +122,13 @@ installcheck: tmp_check
 tmp_check:
 	@mkdir -p $@
 
+# Of the libraries, and before the first file that includes them.
+HEADERS = ares.h nghttp2/nghttp2.h openssl/ssl.h zlib.h
+$(OBJS): | need_headers
+need_headers:
+	@printf '#include <%s>\n' $(HEADERS) | $(CC) $(CPPFLAGS) -E - >/dev/null || \
+		{ echo "no headers of c-ares, nghttp2, OpenSSL or zlib (see above): run dev/install-deps build" >&2; exit 1; }
+
 # Before its first run dev/install-deps has not brought them yet.
 ifeq ($(wildcard $(SERVER_HEADER)),)
 all install installcheck clean:
@@ -170,5 +178,5 @@ check-dev:
 	@for check in rooms symbols headers sources; do PG_CONFIG='$(PG_CONFIG)' dev/check-$$check || status=1; done; \
 		dev/format --check || [ $$? = 77 ] || status=1; exit $${status:-0}
 
-.PHONY: test matrix torture soak quickstart bench analyze sanitize valgrind fuzz format dist check-dev \
+.PHONY: need_headers test matrix torture soak quickstart bench analyze sanitize valgrind fuzz format dist check-dev \
 	install-documents uninstall-documents
