@@ -17,7 +17,7 @@ use Test::More;
 use constant COPIES => 3;
 use constant ROUNDS => (1, 2, 6);
 
-# Handles of libcurl keep what they received last.
+# So many connections are kept, each with memory of its own.
 use constant IN_FLIGHT => 4;
 
 my $reports = $ENV{PGNET_MEMCHECK_REPORTS}
@@ -89,9 +89,8 @@ for my $rounds (ROUNDS)
 	my $worker = current_worker($node);
 
 	run_round(@calls) for 1 .. $rounds;
-	# libcurl keeps connections that have ended until it looks for one and finds too few others
+	# all workers end with the same connections: none, and then as many as are kept
 	run_round("net.http_get('$base/close-others')");
-	# every handle, with the same
 	run_round(("net.http_get('$base/delay/0.1')") x IN_FLIGHT);
 	is(current_worker($node), $worker, "the worker is the same after $rounds rounds");
 	sql('select net.worker_restart()');
