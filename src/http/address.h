@@ -21,7 +21,7 @@ typedef struct Address
 		struct sockaddr_in v4;
 		struct sockaddr_in6 v6;
 		struct sockaddr_un local;
-	}			u;
+	} u;
 	socklen_t	length;			/* 0: of nothing */
 } Address;
 
@@ -33,7 +33,7 @@ typedef struct IpAddress
 		struct sockaddr any;
 		struct sockaddr_in v4;
 		struct sockaddr_in6 v6;
-	}			u;
+	} u;
 } IpAddress;
 
 extern Address pgnet_address_of_ip(const IpAddress *ip, int port);

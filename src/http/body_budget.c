@@ -10,8 +10,8 @@
  * after the other instead of failing together, and those of other roles come
  * as always.
  *
- * What one that goes on may take is not in the share.  When all the memory is in
- * use, the largest response of the role that has most is given up.
+ * What one that goes on may take is not in the share.  When all the memory is
+ * in use, the largest response of the role that has most is given up.
  */
 #include "postgres.h"
 
@@ -216,9 +216,9 @@ has_stopped(BodyReceiver *first)
 }
 
 /*
- * Is there memory, at the cost of others if need be?  They are ended only when no
- * response is being received, so for a moment there may be more in use than the
- * limit.
+ * Is there memory, at the cost of others if need be?  They are ended only when
+ * no response is being received, so for a moment there may be more in use than
+ * the limit.
  */
 static bool
 make_room(BodyBudget *budget, const BodyReceiver *receiver, size_t bytes)

@@ -208,8 +208,8 @@ pgnet_exchange_resume(Exchange *exchange)
 		char	   *kept = connection->kept;
 
 		connection->kept = NULL;
-		if (kept == NULL || take_http1(connection, kept,
-									   connection->kept_length))
+		if (kept == NULL ||
+			take_http1(connection, kept, connection->kept_length))
 			do_later(connection);
 		free(kept);
 	}
@@ -603,18 +603,17 @@ end_of_stream(Connection *connection)
 {
 	Exchange   *exchange = connection->exchange;
 	Http1Response *response = &connection->response;
-	bool		sent = exchange->sent;
+	ExchangeEnd end = PGNET_EXCHANGE_COMPLETE;
 
 	lose(connection);
-	if (pgnet_http1_response_end(response, &connection->stream->error) ==
+	if (pgnet_http1_response_end(response, &connection->stream->error) !=
 		PGNET_HTTP1_COMPLETE)
 	{
-		finish_http1(connection, PGNET_EXCHANGE_COMPLETE);
-		return;
+		exchange->error = response->error;
+		end = exchange->sent ? PGNET_EXCHANGE_FAILED :
+							   PGNET_EXCHANGE_NOT_PROCESSED;
 	}
-	exchange->error = response->error;
-	finish_http1(connection, sent ? PGNET_EXCHANGE_FAILED :
-									PGNET_EXCHANGE_NOT_PROCESSED);
+	finish_http1(connection, end);
 }
 
 /* An exchange is over. */

@@ -22,7 +22,8 @@ pgnet_decoding_turn(Decoding *decoding)
 
 	decoding->spent_us = 0;
 	/* one that goes on may pause at once and is behind the others then */
-	for (int left = decoding->npaused; left > 0 && decoding->npaused > 0; left--)
+	for (int left = decoding->npaused; left > 0 && decoding->npaused > 0;
+		 left--)
 	{
 		dlist_node *node = dlist_head_node(&decoding->paused);
 		DecodingMember *member = dlist_container(DecodingMember, node, node);

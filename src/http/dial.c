@@ -119,8 +119,8 @@ pgnet_dials_turn(DialOptions *options)
 	while (!dlist_is_empty(&options->postponed) &&
 		   options->handshakes_us < HANDSHAKES_US)
 	{
-		Dial	   *dial = dlist_container(Dial, postponed_node,
-										   dlist_pop_head_node(&options->postponed));
+		dlist_node *node = dlist_pop_head_node(&options->postponed);
+		Dial	   *dial = dlist_container(Dial, postponed_node, node);
 
 		dial->postponed = false;
 		connection_ready(&dial->watch, 0);

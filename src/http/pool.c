@@ -18,7 +18,7 @@ struct Origin
 {
 	dlist_node	node;			/* in its bucket */
 	Pool	   *pool;
-	dlist_head	idle;			/* connections of HTTP/1.1, the last used first */
+	dlist_head	idle;			/* of HTTP/1.1, the one used last first */
 	dlist_head	shared;			/* connections of HTTP/2 */
 	int			nconnections;	/* in both, and in use */
 	dlist_head	waiting;		/* borrowers without a dial, in order */
@@ -490,7 +490,8 @@ close_too_old(Timer *timer)
 
 	while (!dlist_is_empty(&pool->idle) &&
 		   dlist_head_element(Connection, idle_node,
-							  &pool->idle)->idle_since_us <= since_us)
+							  &pool->idle)
+				   ->idle_since_us <= since_us)
 		(void) close_longest_idle(pool);
 	set_timer(pool);
 }
@@ -503,7 +504,8 @@ set_timer(Pool *pool)
 		return;
 	pgnet_timer_set_at(pool->dials.timers, &pool->timer,
 					   dlist_head_element(Connection, idle_node,
-										  &pool->idle)->idle_since_us +
+										  &pool->idle)
+							   ->idle_since_us +
 						   PGNET_KEPT_IDLE_US);
 }
 

@@ -32,7 +32,7 @@ struct Borrower
 	 * takes; NULL: the connection was there.
 	 */
 	void		(*ready) (Borrower *borrower, Connection *connection,
-						  const DialResult *dialed);
+						 const DialResult *dialed);
 
 	/* the pool's */
 	Origin	   *origin;			/* where it waits; NULL: it does not */

@@ -30,8 +30,8 @@ typedef struct ResponseSinkOperations
 
 	/* A field of its header section; of trailers, too (after head). */
 	bool		(*field) (ResponseSink *sink, const char *name,
-						  size_t name_length, const char *value,
-						  size_t value_length);
+						 size_t name_length, const char *value,
+						 size_t value_length);
 
 	/* The header section is complete; content_length -1: not known. */
 	bool		(*head) (ResponseSink *sink, int64 content_length);

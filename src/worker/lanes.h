@@ -122,7 +122,6 @@ extern void pgnet_lanes_restrict_lane(Lanes *lanes, uint64 lane_key);
  */
 extern bool pgnet_lanes_relax(Lanes *lanes);
 
-
 /*
  * From which id to read again for lane queues and roles that have room;
  * PG_INT64_MAX: there are none.  Then, up to which id the table was read so

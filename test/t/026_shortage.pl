@@ -269,26 +269,6 @@ SKIP: {
 		fresh_worker();
 	};
 
-	subtest 'no threads' => sub {
-		# that does not say so, but waits for one (curl pull request 22303)
-		plan skip_all => 'libcurl has a pool of threads from 8.20 on' if libcurl_version() >= 0x081400;
-		my $start = -s $node->logfile;
-		my $port = $other->port;
-
-		limit('nproc', 1);
-		my ($id) = queue("http://name1.test:$port/status/200?thread");
-		wait_shortage($start);
-		limit('nproc');
-		is(wait_response($node, $id)->{status_code}, 200, 'a request waits for one');
-		is_deeply([ shortages($start) ], ['pg_net is out of threads: Resource temporarily unavailable'],
-			'one line in the log');
-
-		limit('nproc', 1);
-		my $row = request($node, get("http://name2.test:$port/status/200?thread", 1));
-		is($row->{error_msg}, 'could not start a thread to look up the host name', 'but not for ever');
-		limit('nproc');
-	};
-
 	sysctl('net.ipv4.ip_local_port_range', '40000 ' . (40000 + PORTS - 1));
 
 	subtest 'fewer ports than requests' => sub {
