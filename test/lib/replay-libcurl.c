@@ -1,5 +1,5 @@
 /*
- * replay-libcurl.c -- send the requests of t/094_differential.pl by libcurl.
+ * replay-libcurl.c -- send the requests of t/078_differential.pl by libcurl.
  *
  * Each line of standard input is a request: round (1 or 2), name, method, URL,
  * body (- for none), timeout in ms, maximum of redirects, whether to decompress,

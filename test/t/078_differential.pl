@@ -260,7 +260,7 @@ sub record
 {
 	my ($outcomes, @cases) = @_;
 	open my $file, '>', "$dir/libcurl" or die "could not write $dir/libcurl: $!\n";
-	print $file "What libcurl 7.88 makes of the cases; written by test/t/094_differential.pl with PGNET_RECORD=1.\n\n";
+	print $file "What libcurl 7.88 makes of the cases; written by test/t/078_differential.pl with PGNET_RECORD=1.\n\n";
 	print $file "$_->{name} ", $json->encode($outcomes->{ $_->{name} }), "\n" for @cases;
 	close $file;
 	return;
