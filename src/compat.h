@@ -2,7 +2,7 @@
  * compat.h -- every difference between PostgreSQL and libcurl versions.
  *
  * No other file tests PG_VERSION_NUM or LIBCURL_VERSION_NUM.  Supported are
- * PostgreSQL 15 and later and libcurl 7.83 and later.
+ * PostgreSQL 15 and later and libcurl 7.88 and later.
  */
 #ifndef PGNET_COMPAT_H
 #define PGNET_COMPAT_H
@@ -198,64 +198,10 @@ pgnet_jsonb_push(PgnetJsonbState *state, JsonbIteratorToken token,
 #define PGNET_HAVE_TRANSACTION_TIMEOUT 1
 #endif
 
+/* CURLU_PUNYCODE, for hosts in other scripts, came with 7.88 */
 #ifdef LIBCURL_VERSION_NUM
-#if LIBCURL_VERSION_NUM < 0x075300
-#error "pg_net needs libcurl 7.83 or later"
-#endif
-
-/* CURLOPT_PROTOCOLS_STR came with 7.85 and replaced the bit mask */
-#if LIBCURL_VERSION_NUM >= 0x075500
-#define PGNET_CURL_PROTOCOLS_STR 1
-#endif
-
-/*
- * Before 8.1 a handle that is reset keeps a pointer to a header field that is
- * freed, and a server can have it written to (curl issue 11101)
- */
-#if LIBCURL_VERSION_NUM < 0x080100
-#define PGNET_CURL_STALE_HEADER 1
-#endif
-
-/* CURLOPT_QUICK_EXIT came with 7.87: do not join resolver threads */
-#if LIBCURL_VERSION_NUM >= 0x075700
-#define PGNET_CURL_QUICK_EXIT 1
-#endif
-
-/*
- * From this version on NULL for CURLOPT_CAPATH and the like may mean the
- * default; before, it means none.  The libcurl that runs may be another one
- * than that we were built with, so it has to be asked.
- */
-#define PGNET_CURL_NULL_IS_DEFAULT 0x081500
-
-/*
- * From 8.20 on the look-ups of all transfers share a few threads, and who
- * hangs there keeps the others waiting.
- */
-#if LIBCURL_VERSION_NUM >= 0x081400
-#define PGNET_CURL_RESOLVER_POOL 1
-#endif
-
-/*
- * 8.14 and 8.15 wake all transfers that wait for a connection to tell whether
- * it is HTTP/2, and those that find another one at that wait on, for ever if
- * need be.
- */
-#if LIBCURL_VERSION_NUM >= 0x080e00 && LIBCURL_VERSION_NUM < 0x081000
-#define PGNET_CURL_PIPEWAIT 0L
-#else
-#define PGNET_CURL_PIPEWAIT 1L
-#endif
-
-/*
- * Up to 8.0 response headers over HTTP/2 that do not fit in the receive buffer
- * are cut in two, and the second part waits for the socket to become ready
- * again, perhaps for ever.  nghttp2 takes 64 kB of them.
- */
-#if LIBCURL_VERSION_NUM < 0x080100
-#define PGNET_CURL_HTTP2_BUFFER_SIZE (80L * 1024)
-#else
-#define PGNET_CURL_HTTP2_BUFFER_SIZE ((long) CURL_MAX_WRITE_SIZE)
+#if LIBCURL_VERSION_NUM < 0x075800
+#error "pg_net needs libcurl 7.88 or later"
 #endif
 #endif							/* LIBCURL_VERSION_NUM */
 

@@ -63,7 +63,7 @@ pgnet_url_length_problem(size_t length)
 	return NULL;
 }
 
-/* libcurl cannot send one: it would wait for the body of the answer. */
+/* What servers take it for differs (RFC 9110, section 9.3.2). */
 char *
 pgnet_body_problem(const char *method, bool has_body)
 {
@@ -74,9 +74,9 @@ pgnet_body_problem(const char *method, bool has_body)
 
 /*
  * A field name is a token, and a value holds no CR, LF or NUL (RFC 9110,
- * sections 5.1 and 5.5).  libcurl sends what it is given without looking, so
- * this is what keeps a value from adding header lines.  The value is never
- * part of the message: it may be a secret.
+ * sections 5.1 and 5.5).  This is what keeps a value from adding header lines:
+ * http/ sends what it is given.  The value is never part of the message: it may
+ * be a secret.
  */
 char *
 pgnet_header_problem(const Field *header)

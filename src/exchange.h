@@ -1,9 +1,9 @@
 /*
  * exchange.h -- a request, and its outcome.
  *
- * Runs in: every process.  Both are plain values: nothing of SPI, of libcurl
- * or of shared memory hangs on them.  In workers they belong to a job: see
- * job.h.
+ * Runs in: every process.  Both are plain values: nothing of SPI, of a
+ * connection or of shared memory hangs on them.  In workers they belong to a
+ * job: see job.h.
  */
 #ifndef PGNET_EXCHANGE_H
 #define PGNET_EXCHANGE_H
@@ -86,7 +86,7 @@ typedef struct HttpOutcome
 	HttpFailure failure;		/* of PGNET_OUTCOME_FAILED */
 	bool		is_final;		/* another attempt would fail, too */
 	bool		refused;		/* it was not allowed to go out */
-	bool		bad_url;		/* libcurl did not take the request's URL */
+	bool		bad_url;		/* the request's URL cannot be sent to */
 	HttpShortage shortage;		/* why it was not sent */
 	int			shortage_errno; /* who said so */
 } HttpOutcome;

@@ -140,6 +140,7 @@ pgnet_dial_start(DialOptions *options, const Route *route,
 	dial->options = options;
 	dial->route = route;
 	dial->done = done;
+	dial->last_family = AF_INET;
 	dial->arg = arg;
 	dial->result.fd = dial->watch.fd = -1;
 	dial->result.times.began_us = pgnet_timers_clock_us(options->timers);

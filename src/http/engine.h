@@ -19,7 +19,7 @@ typedef struct HttpEngine HttpEngine;
 
 /*
  * Make an engine that can have max_in_flight transfers; their responses take
- * from account.  NULL, with *error saying why, when libcurl or the kernel will
+ * from account.  NULL, with *error saying why, when the kernel or memory will
  * not.
  */
 extern HttpEngine *pgnet_engine_create(MemoryContext parent, Account *account,

@@ -109,7 +109,7 @@ take_own_fields(Draft *draft)
 		const char *value = field->value + strspn(field->value, " \t");
 		OwnField	which = own_field(field->name);
 
-		if (pgnet_header_is_libcurls(field->name) ||
+		if (pgnet_header_is_framing(field->name) ||
 			!pgnet_hop_sends(draft->hop, request, field->name) ||
 			(which == OWN_PROXY_AUTHORIZATION && draft->for_proxy != NULL))
 			continue;

@@ -53,7 +53,7 @@ repeated_problem(const Field *headers, int nheaders)
 	qsort(sorted, nheaders, sizeof(Field *), compare_names);
 	for (int i = 1; i < nheaders && problem == NULL; i++)
 		if (pg_strcasecmp(sorted[i - 1]->name, sorted[i]->name) == 0 &&
-			!pgnet_header_is_libcurls(sorted[i]->name))
+			!pgnet_header_is_framing(sorted[i]->name))
 			problem = psprintf("duplicate HTTP header \"%s\"",
 							   sorted[i - 1]->name);
 	pfree(sorted);
@@ -75,7 +75,7 @@ compare_names(const void *one, const void *other)
 
 /* RFC 9110, sections 7.6.1, 7.8, 8.6 and 10.1; RFC 9112, section 6.1. */
 bool
-pgnet_header_is_libcurls(const char *name)
+pgnet_header_is_framing(const char *name)
 {
 	static const char *const names[] = {
 		"connection", "content-length", "expect", "keep-alive",

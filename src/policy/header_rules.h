@@ -17,9 +17,9 @@
 extern char *pgnet_headers_problem(const Field *headers, int nheaders);
 
 /*
- * Is a field about the connection or the end of the message?  Those are
- * libcurl's to set; a request's own are left out.  Does not throw.
+ * Is a field about the connection or the end of the message?  Those are set by
+ * http/; a request's own are left out.  Does not throw.
  */
-extern bool pgnet_header_is_libcurls(const char *name);
+extern bool pgnet_header_is_framing(const char *name);
 
 #endif							/* PGNET_HEADER_RULES_H */

@@ -30,8 +30,8 @@
 #define LEFT_OVER 10
 
 /*
- * For descriptors that nobody counts: latch, epoll, log, those libcurl opens
- * for itself, and those sockets.c leaves to others.
+ * For descriptors that nobody counts: latch, epoll, log, files of authorities,
+ * and those that http/dial.c leaves to others.
  */
 #define SLACK 50
 

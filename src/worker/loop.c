@@ -244,7 +244,7 @@ read_queue(Loop *loop)
 		pgnet_intake_load(&loop->intake, &loop->guard, loop->now);
 }
 
-/* Start what the limits allow, and let libcurl work on all transfers. */
+/* Start what the limits allow, and let the engine work on all transfers. */
 static void
 send_requests(Loop *loop)
 {

@@ -3,7 +3,7 @@
  *
  * Runs in: probes.
  *
- * A probe starts without libcurl and the rest of a worker, since most databases
+ * A probe starts without http/ and the rest of a worker, since most databases
  * have nothing to do: no extension, or no requests.
  */
 #include "postgres.h"

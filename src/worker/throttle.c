@@ -3,14 +3,14 @@
  *
  * Runs in: workers.
  *
- * A request for which there is no descriptor, port, memory or thread has not
- * left the machine.  It waits again where it did, without its timeout running,
+ * A request for which there is no descriptor, port or memory has not left the
+ * machine.  It waits again where it did, without its timeout running,
  * and no more are in flight than could be sent: when one of them ends, the next
  * takes its place.  After pauses more are allowed, until only the limits apply,
  * or until a request comes back again.
  *
- * Local ports are short for connections to one address, and threads look up one
- * name, so in these cases the lane is restricted.
+ * Local ports are short for connections to one address, so then the lane is
+ * restricted.
  */
 #include "postgres.h"
 
