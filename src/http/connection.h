@@ -82,6 +82,7 @@ struct Connection
 	dlist_node	idle_node;		/* in another, if: */
 	bool		idle;
 	int64		idle_since_us;
+	uint64		idle_since_look;	/* of the poller */
 
 	/* for everybody to see */
 	Address		peer;

@@ -55,7 +55,8 @@ pgnet_poller_run(Poller *poller)
 	int			nready = epoll_wait(poller->epoll_fd, poller->ready,
 									PGNET_POLLER_EVENTS, 0);
 
-	poller->complete = nready >= 0 && nready < PGNET_POLLER_EVENTS;
+	poller->nlooks++;
+	poller->complete = false;
 	poller->nready = Max(nready, 0);
 	for (poller->next = 0; poller->next < poller->nready;)
 	{
@@ -66,6 +67,7 @@ pgnet_poller_run(Poller *poller)
 			watch->ready(watch, event->events);
 	}
 	poller->nready = 0;
+	poller->complete = nready >= 0 && nready < PGNET_POLLER_EVENTS;
 	return Max(nready, 0);
 }
 

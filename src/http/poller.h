@@ -30,7 +30,8 @@ struct Watch
 typedef struct Poller
 {
 	int			epoll_fd;
-	bool		complete;		/* the last look found all that was ready */
+	bool		complete;		/* the last look found all, and all were called */
+	uint64		nlooks;			/* that were taken */
 	int			nready;			/* in ready, while pgnet_poller_run() runs */
 	int			next;
 	struct epoll_event ready[PGNET_POLLER_EVENTS];

@@ -254,14 +254,18 @@ find_shared(const Origin *origin)
 }
 
 /*
- * May one that was idle be used?  If anything had come, the poller would have
- * told, unless it did not come that far.
+ * May one that is idle be used?  If anything had come, the poller would have
+ * told: if it has looked since, and everybody has heard of what it found.
  */
 static bool
 may_be_used(const Pool *pool, Connection *connection)
 {
+	const Poller *poller = pool->dials.poller;
+
 	return pgnet_connection_has_room(connection) &&
-		(pool->dials.poller->complete || pgnet_connection_is_quiet(connection));
+		((poller->complete &&
+		  poller->nlooks > connection->idle_since_look) ||
+		 pgnet_connection_is_quiet(connection));
 }
 
 /* Should it wait for the connection that another has dialled? */
@@ -421,6 +425,7 @@ keep_idle(Connection *connection)
 
 	connection->idle = true;
 	connection->idle_since_us = pgnet_timers_clock_us(pool->dials.timers);
+	connection->idle_since_look = pool->dials.poller->nlooks;
 	dlist_push_tail(&pool->idle, &connection->idle_node);
 	if (!connection->listed)
 		dlist_push_head(&origin->idle, &connection->node);

@@ -1,0 +1,100 @@
+# Connections when things happen at the wrong time: the other side is this test,
+# and the worker is held still where the order counts.
+
+use strict;
+use warnings;
+
+use IO::Select;
+use IO::Socket::INET;
+use PgNetTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+use constant LONG_MS => 120_000;
+
+my $node = new_node('connections');
+my $worker = current_worker($node);
+
+sub listener
+{
+	return IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => $_[0] // 128, ReuseAddr => 1) || die "cannot listen: $!\n";
+}
+
+# The next connection, or none within some seconds.
+sub accept_one
+{
+	my ($listener, $seconds) = @_;
+	return unless IO::Select->new($listener)->can_read($seconds // 20);
+	return scalar $listener->accept;
+}
+
+# Read a request's head.
+sub read_head
+{
+	my ($connection) = @_;
+	my $head = '';
+	while ($head !~ /\r\n\r\n/)
+	{
+		IO::Select->new($connection)->can_read(20) or die "no request came\n";
+		$connection->sysread($head, 65536, length $head) or die "the request was cut\n";
+	}
+	return $head;
+}
+
+sub answer
+{
+	my ($connection, $body, $more) = @_;
+	$connection->syswrite("HTTP/1.1 200 OK\r\nContent-Length: " . length($body) . "\r\n" . ($more // '') . "\r\n$body");
+	return;
+}
+
+# Send a request; its id.
+sub start
+{
+	my ($url, %args) = @_;
+	my $method = delete $args{method} // 'GET';
+	$args{timeout_milliseconds} //= LONG_MS;
+	$args{http_version} = "'2'" if $url =~ /^https/;
+	return sql("select net.http_request('$method', '$url'" . join('', map { ", $_ := $args{$_}" } sort keys %args) . ')');
+}
+
+# Take a request as its server, and leave the connection open.
+sub serve_one
+{
+	my ($listener, $url) = @_;
+	my $id = start($url);
+	my $connection = accept_one($listener) or die "nobody connected\n";
+	read_head($connection);
+	answer($connection, 'first');
+	wait_response($node, $id);
+	return $connection;
+}
+
+# What came on an idle connection is nobody's response, even if the worker hears
+# of it in the same moment as of the redirect that leads there.
+foreach my $method (qw(GET POST))
+{
+	my ($one, $other) = (listener(), listener());
+	my $kept = serve_one($other, 'http://127.0.0.1:' . $other->sockport);
+	my $id = start('http://127.0.0.1:' . $one->sockport, method => $method);
+	my $redirecting = accept_one($one);
+
+	read_head($redirecting);
+	kill 'STOP', $worker;
+	$redirecting->syswrite("HTTP/1.1 307 Go\r\nLocation: http://127.0.0.1:@{[$other->sockport]}/own\r\nContent-Length: 0\r\n\r\n");
+	answer($kept, 'alien');
+	kill 'CONT', $worker;
+	my $next = accept_one($other, 5);
+	if ($next)
+	{
+		like(read_head($next), qr{^$method /own }, "$method: a redirect leads to a new connection");
+		answer($next, 'own');
+	}
+	is(wait_response($node, $id)->{content}, 'own', '... and not to bytes that were there before');
+}
+
+is(current_worker($node), $worker, 'it was one worker all the time');
+$node->stop;
+done_testing();
