@@ -16,6 +16,7 @@
 typedef struct HopTimes
 {
 	int64		began_us;
+	int64		asked_us;		/* for a connection, the last time */
 	DialTimes	dial;			/* of a connection made for it; else zeros */
 	bool		by_tls;			/* that has TLS */
 	int64		ready_us;		/* the request went to a connection */

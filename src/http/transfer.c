@@ -30,8 +30,8 @@
 static void begin_hop(Transfer *transfer);
 static bool find_way(Transfer *transfer);
 static HttpVersion newest_version(const Transfer *transfer);
-static void set_connect_timer(Transfer *transfer);
 static void borrow(Transfer *transfer);
+static void set_connect_timer(Transfer *transfer);
 static void borrowed(Borrower *borrower, Connection *connection,
 					 const DialResult *dialed);
 static void note_dial(Transfer *transfer, const DialResult *dialed);
@@ -100,7 +100,6 @@ begin_hop(Transfer *transfer)
 	transfer->needs_http1 = transfer->repeated = false;
 	transfer->refusals = 0;
 	transfer->borrower.fresh = false;
-	set_connect_timer(transfer);
 	if (find_way(transfer))
 		borrow(transfer);
 	else
@@ -159,6 +158,18 @@ newest_version(const Transfer *transfer)
 		transfer->options->defaults->options.http_version;
 }
 
+/* Get a connection, or a promise of one. */
+static void
+borrow(Transfer *transfer)
+{
+	HopTimes   *times = &transfer->times;
+
+	times->asked_us = pgnet_timers_clock_us(transfer->options->timers);
+	times->ready_us = 0;
+	set_connect_timer(transfer);
+	pgnet_pool_borrow(transfer->options->pool, &transfer->borrower);
+}
+
 /* Until when may it have a connection, if not until the end? */
 static void
 set_connect_timer(Transfer *transfer)
@@ -167,20 +178,13 @@ set_connect_timer(Transfer *transfer)
 	int			connect_ms = options->connect_timeout_ms != PGNET_UNSET ?
 		options->connect_timeout_ms :
 		transfer->options->defaults->options.connect_timeout_ms;
-	int64		at_us = transfer->times.began_us + (int64) connect_ms * 1000;
+	int64		at_us = transfer->times.asked_us + (int64) connect_ms * 1000;
 
 	transfer->connect_timeout_ms = 0;
 	if (connect_ms <= 0 || at_us >= transfer->deadline.at_us)
 		return;
 	transfer->connect_timeout_ms = connect_ms;
 	pgnet_timer_set_at(transfer->options->timers, &transfer->connecting, at_us);
-}
-
-/* Get a connection, or a promise of one. */
-static void
-borrow(Transfer *transfer)
-{
-	pgnet_pool_borrow(transfer->options->pool, &transfer->borrower);
 }
 
 /* ready of Borrower. */

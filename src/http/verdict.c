@@ -124,14 +124,15 @@ time_spent(const Transfer *transfer)
 	TimeSpent	spent = {0};
 
 	if (times->ready_us != 0)
-		spent.connect = (times->ready_us - times->began_us) / 1000.0;
+		spent.connect = (times->ready_us - times->asked_us) / 1000.0;
 	else
-		spent.connect = total;
-	if (dial->began_us != 0)
+		spent.connect = (times->ended_us - times->asked_us) / 1000.0;
+	/* not if that was for an attempt before */
+	if (dial->began_us >= times->asked_us)
 	{
 		/* what comes before, as waiting for the dial of another, counts, too */
 		spent.lookup = dial->resolved_us != 0 ?
-			(dial->resolved_us - times->began_us) / 1000.0 :
+			(dial->resolved_us - times->asked_us) / 1000.0 :
 			spent.connect;
 		spent.connect -= spent.lookup;
 	}

@@ -95,6 +95,25 @@ foreach my $method (qw(GET POST))
 	is(wait_response($node, $id)->{content}, 'own', '... and not to bytes that were there before');
 }
 
+# What is sent once more may take as long to connect as the first time, and no
+# longer.
+{
+	my $listener = listener(1);
+	my $url = 'http://127.0.0.1:' . $listener->sockport;
+	my $kept = serve_one($listener, $url);
+	my $id = start($url, connect_timeout_milliseconds => 1000, timeout_milliseconds => 6000);
+
+	read_head($kept);
+	# it is full
+	listen $listener, 0;
+	my @full = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $listener->sockport, Blocking => 0) } 1 .. 2;
+	sleep 1.2;
+	close $kept;
+	my $row = wait_response($node, $id);
+	like($row->{error_msg}, qr/^Connect timeout of 1000 ms reached/, 'no new connection in place of one that was lost');
+	is($row->{attempts}, 2, '... for the second attempt');
+}
+
 is(current_worker($node), $worker, 'it was one worker all the time');
 $node->stop;
 done_testing();
