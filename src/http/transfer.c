@@ -35,6 +35,7 @@ static void set_connect_timer(Transfer *transfer);
 static void borrowed(Borrower *borrower, Connection *connection,
 					 const DialResult *dialed);
 static void note_dial(Transfer *transfer, const DialResult *dialed);
+static void note_dial_times(Transfer *transfer, const DialResult *dialed);
 static void exchange_done(Exchange *exchange, ExchangeEnd end);
 static bool send_again(Transfer *transfer, ExchangeEnd end);
 static bool is_lost(HttpProblem problem);
@@ -225,9 +226,7 @@ borrowed(Borrower *borrower, Connection *connection, const DialResult *dialed)
 static void
 note_dial(Transfer *transfer, const DialResult *dialed)
 {
-	transfer->times.dial = dialed->times;
-	transfer->times.by_tls = transfer->url->https;
-	transfer->times.peer = dialed->peer;
+	note_dial_times(transfer, dialed);
 	if (dialed->phase == PGNET_DIAL_READY &&
 		dialed->error.problem == PGNET_NO_PROBLEM)
 		return;
@@ -235,6 +234,23 @@ note_dial(Transfer *transfer, const DialResult *dialed)
 	transfer->error = dialed->error;
 	transfer->shortage = dialed->shortage;
 	transfer->destination.denied |= dialed->denied;
+}
+
+/* It may have begun for another: what was before is none of our time. */
+static void
+note_dial_times(Transfer *transfer, const DialResult *dialed)
+{
+	HopTimes   *times = &transfer->times;
+	DialTimes  *dial = &times->dial;
+	int64	   *const all[] = {&dial->began_us, &dial->resolved_us,
+							   &dial->connected_us, &dial->tls_us};
+
+	times->dial = dialed->times;
+	for (int i = 0; i < (int) lengthof(all); i++)
+		if (*all[i] != 0)
+			*all[i] = Max(*all[i], times->asked_us);
+	times->by_tls = transfer->url->https;
+	times->peer = dialed->peer;
 }
 
 /* done of Exchange. */
@@ -352,11 +368,7 @@ give_up(Transfer *transfer)
 	const DialResult *dial = pgnet_borrower_dial(&transfer->borrower);
 
 	if (dial != NULL)
-	{
-		transfer->times.dial = dial->times;
-		transfer->times.by_tls = transfer->url->https;
-		transfer->times.peer = dial->peer;
-	}
+		note_dial_times(transfer, dial);
 	transfer->times.body_sent = transfer->exchange.body_sent;
 	pgnet_pool_leave(transfer->options->pool, &transfer->borrower);
 	pgnet_exchange_cancel(&transfer->exchange);

@@ -114,6 +114,23 @@ foreach my $method (qw(GET POST))
 	is($row->{attempts}, 2, '... for the second attempt');
 }
 
+# Of requests that may share a connection with HTTP/2 the first makes one, and
+# the others wait; when it gives up, one of them goes on with that.
+{
+	my $listener = listener();
+	my $url = 'https://127.0.0.1:' . $listener->sockport;
+	my $first = start($url, timeout_milliseconds => 1000);
+	my $silent = accept_one($listener);
+	sleep 0.5;
+	my $second = start($url, timeout_milliseconds => 1500);
+
+	wait_response($node, $first);
+	my $row = wait_response($node, $second);
+	like($row->{error_msg}, qr/^Timeout of 1500 ms reached/, 'a connection of another that never comes about');
+	unlike($row->{error_msg}, qr/-\d/, '... takes no time before the request itself');
+	cmp_ok($row->{connect_ms} // 0, '<', 1600, '... nor more than all of it');
+}
+
 is(current_worker($node), $worker, 'it was one worker all the time');
 $node->stop;
 done_testing();
