@@ -86,6 +86,7 @@ pgnet_pool_borrow(Pool *pool, Borrower *borrower)
 
 	borrower->origin = NULL;
 	borrower->dial = NULL;
+	borrower->took_over = false;
 	if (origin == NULL)
 	{
 		borrower->ready(borrower, NULL, NULL);
@@ -101,7 +102,10 @@ pgnet_pool_borrow(Pool *pool, Borrower *borrower)
 		start_dial(origin, borrower);
 }
 
-/* A dial that others wait for goes on for them. */
+/*
+ * A dial that others wait for goes on for them; but once only: what has taken
+ * so long may never end, as when the other machine is gone.
+ */
 void
 pgnet_pool_leave(Pool *pool, Borrower *borrower)
 {
@@ -112,14 +116,15 @@ pgnet_pool_leave(Pool *pool, Borrower *borrower)
 	if (origin == NULL)
 		return;
 	leave_origin(borrower);
-	if (dial != NULL && origin->ndials == 1 && !origin->speaks_http1 &&
-		!dlist_is_empty(&origin->waiting))
+	if (dial != NULL && !borrower->took_over && origin->ndials == 1 &&
+		!origin->speaks_http1 && !dlist_is_empty(&origin->waiting))
 	{
 		Borrower   *next = dlist_head_element(Borrower, node,
 											  &origin->waiting);
 
 		dlist_delete(&next->node);
 		next->dial = dial;
+		next->took_over = true;
 		pgnet_dial_hand_over(dial, next->route, next->holder, next);
 	}
 	else if (dial != NULL)

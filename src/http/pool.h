@@ -37,6 +37,7 @@ struct Borrower
 	/* the pool's */
 	Origin	   *origin;			/* where it waits; NULL: it does not */
 	Dial	   *dial;			/* for its own; NULL: for that of another: */
+	bool		took_over;		/* it began for another */
 	dlist_node	node;			/* in the list of those */
 };
 

@@ -131,6 +131,23 @@ foreach my $method (qw(GET POST))
 	cmp_ok($row->{connect_ms} // 0, '<', 1600, '... nor more than all of it');
 }
 
+# But not for ever: a server that is gone would never be connected to again.
+{
+	my $listener = listener();
+	my $url = 'https://127.0.0.1:' . $listener->sockport;
+	my @silent;
+	my @ids;
+
+	foreach (1 .. 16)
+	{
+		push @ids, start($url, timeout_milliseconds => 600);
+		my $more = accept_one($listener, 0.2);
+		push @silent, $more if $more;
+	}
+	wait_response($node, $_) foreach @ids;
+	cmp_ok(scalar @silent, '>', 1, 'who waits behind a connection that does not come about makes another one');
+}
+
 is(current_worker($node), $worker, 'it was one worker all the time');
 $node->stop;
 done_testing();
