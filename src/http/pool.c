@@ -405,6 +405,7 @@ connection_changed(Connection *connection, void *arg)
 	(void) arg;
 	if (connection->closing)
 		return;
+	origin->busy++;
 	if (!pgnet_connection_is_usable(connection))
 	{
 		use(connection);
@@ -413,12 +414,16 @@ connection_changed(Connection *connection, void *arg)
 		connection->listed = false;
 		if (idle)
 			close_connection(connection);
-		return;
 	}
-	if (idle && !connection->idle)
-		keep_idle(connection);
-	if (!dlist_is_empty(&origin->waiting))
+	else
+	{
+		/* it may be closed at once */
+		if (idle && !connection->idle)
+			keep_idle(connection);
 		serve_waiting(origin);
+	}
+	origin->busy--;
+	forget_origin(origin);
 }
 
 /* Keep it for others, if need be at the cost of the one longest idle. */

@@ -148,6 +148,28 @@ foreach my $method (qw(GET POST))
 	cmp_ok(scalar @silent, '>', 1, 'who waits behind a connection that does not come about makes another one');
 }
 
+# Fewer requests at a time are allowed than are under way, so what is not needed
+# any more is closed at once.
+{
+	my @listeners = map { listener() } 1 .. 6;
+	my @ids = map { start('http://127.0.0.1:' . $_->sockport) } @listeners;
+	my @open = map { accept_one($_) } @listeners;
+
+	read_head($_) foreach @open;
+	sql('alter system set pg_net.max_in_flight = 1');
+	$node->reload;
+	sleep 0.5;
+	foreach my $connection (@open)
+	{
+		answer($connection, 'late');
+		sleep 0.1;
+	}
+	is_deeply([ map { wait_response($node, $_)->{content} } @ids ], [ ('late') x 6 ], 'connections that are too many now');
+	is(scalar(grep { IO::Select->new($_)->can_read(0.2) } @open), 4, '... are closed when they are not in use');
+	sql('alter system reset pg_net.max_in_flight');
+	$node->reload;
+}
+
 is(current_worker($node), $worker, 'it was one worker all the time');
 $node->stop;
 done_testing();
