@@ -143,7 +143,7 @@ pgnet_dial_start(DialOptions *options, const Route *route,
 	dial->last_family = AF_INET;
 	dial->arg = arg;
 	dial->result.fd = dial->watch.fd = -1;
-	dial->result.times.began_us = pgnet_timers_clock_us(options->timers);
+	dial->result.times.began_us = pgnet_monotonic_us();
 	dial->timer.due = time_is_over;
 	dial->lookup.changed = looked_up;
 	for (int i = 0; i < MAX_ATTEMPTS; i++)
@@ -274,8 +274,7 @@ try_next(Dial *dial)
 	int			chosen;
 
 	if (result->phase == PGNET_DIAL_LOOKUP)
-		result->times.resolved_us =
-			pgnet_timers_clock_us(dial->options->timers);
+		result->times.resolved_us = pgnet_monotonic_us();
 	result->phase = PGNET_DIAL_CONNECT;
 	if (dial->route->socket_path != NULL)
 	{
@@ -525,7 +524,7 @@ connected(Dial *dial, Attempt *attempt)
 	end_attempts(dial);
 	pgnet_timer_unset(dial->options->timers, &dial->timer);
 	pgnet_lookup_end(dial->options->resolver, &dial->lookup);
-	result->times.connected_us = pgnet_timers_clock_us(dial->options->timers);
+	result->times.connected_us = pgnet_monotonic_us();
 	result->stream = pgnet_socket_stream(result->fd);
 	if (result->stream == NULL)
 	{
@@ -636,8 +635,7 @@ go_on_with_tls(Dial *dial)
 	switch (status)
 	{
 		case PGNET_TLS_READY:
-			result->times.tls_us =
-				pgnet_timers_clock_us(dial->options->timers);
+			result->times.tls_us = pgnet_monotonic_us();
 			result->http2 = result->phase == PGNET_DIAL_TLS &&
 				pgnet_tls_speaks_http2(result->stream);
 			return true;

@@ -51,7 +51,7 @@ typedef enum DialPhase
 	PGNET_DIAL_FAILED			/* see error, and failed_phase */
 } DialPhase;
 
-/* When phases ended, by the clock of timers; 0: they did not. */
+/* When phases ended, by pgnet_monotonic_us(); 0: they did not. */
 typedef struct DialTimes
 {
 	int64		began_us;

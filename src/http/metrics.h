@@ -12,7 +12,7 @@
 #include "http/address.h"
 #include "http/dial.h"
 
-/* What was measured of one step; times are by the clock of timers, 0: none. */
+/* What was measured of one step; times are by pgnet_monotonic_us(), 0: none. */
 typedef struct HopTimes
 {
 	int64		began_us;

@@ -107,8 +107,7 @@ begin(ResponseSink *sink, const char *version, int status)
 	transfer->status = status;
 	transfer->times.version = version;
 	if (transfer->times.first_byte_us == 0)
-		transfer->times.first_byte_us =
-			pgnet_timers_clock_us(transfer->options->timers);
+		transfer->times.first_byte_us = pgnet_monotonic_us();
 	return pgnet_header_section_begin(&transfer->headers);
 }
 

@@ -95,7 +95,7 @@ static void
 begin_hop(Transfer *transfer)
 {
 	transfer->times = (HopTimes) {
-		.began_us = pgnet_timers_clock_us(transfer->options->timers)
+		.began_us = pgnet_monotonic_us()
 	};
 	transfer->failed_phase = PGNET_DIAL_LOOKUP;
 	transfer->needs_http1 = transfer->repeated = false;
@@ -165,7 +165,7 @@ borrow(Transfer *transfer)
 {
 	HopTimes   *times = &transfer->times;
 
-	times->asked_us = pgnet_timers_clock_us(transfer->options->timers);
+	times->asked_us = pgnet_monotonic_us();
 	times->ready_us = 0;
 	set_connect_timer(transfer);
 	pgnet_pool_borrow(transfer->options->pool, &transfer->borrower);
@@ -179,7 +179,8 @@ set_connect_timer(Transfer *transfer)
 	int			connect_ms = options->connect_timeout_ms != PGNET_UNSET ?
 		options->connect_timeout_ms :
 		transfer->options->defaults->options.connect_timeout_ms;
-	int64		at_us = transfer->times.asked_us + (int64) connect_ms * 1000;
+	int64		at_us = pgnet_timers_clock_us(transfer->options->timers) +
+		(int64) connect_ms * 1000;
 
 	transfer->connect_timeout_ms = 0;
 	if (connect_ms <= 0 || at_us >= transfer->deadline.at_us)
@@ -207,7 +208,7 @@ borrowed(Borrower *borrower, Connection *connection, const DialResult *dialed)
 		end_transfer(transfer, false);
 		return;
 	}
-	transfer->times.ready_us = pgnet_timers_clock_us(options->timers);
+	transfer->times.ready_us = pgnet_monotonic_us();
 	transfer->times.peer = connection->peer;
 	if (!pgnet_connection_begin(connection, &transfer->exchange))
 	{
@@ -243,7 +244,7 @@ note_dial_times(Transfer *transfer, const DialResult *dialed)
 	HopTimes   *times = &transfer->times;
 	DialTimes  *dial = &times->dial;
 	int64	   *const all[] = {&dial->began_us, &dial->resolved_us,
-							   &dial->connected_us, &dial->tls_us};
+						  &dial->connected_us, &dial->tls_us};
 
 	times->dial = dialed->times;
 	for (int i = 0; i < (int) lengthof(all); i++)
@@ -379,7 +380,7 @@ give_up(Transfer *transfer)
 static void
 end_hop(Transfer *transfer)
 {
-	transfer->times.ended_us = pgnet_timers_clock_us(transfer->options->timers);
+	transfer->times.ended_us = pgnet_monotonic_us();
 	pgnet_metrics_add(transfer->job, &transfer->times);
 }
 
@@ -393,7 +394,7 @@ end_transfer(Transfer *transfer, bool answered)
 	Job		   *job = transfer->job;
 	TransferOptions *options = transfer->options;
 
-	transfer->times.ended_us = pgnet_timers_clock_us(options->timers);
+	transfer->times.ended_us = pgnet_monotonic_us();
 	pgnet_verdict(transfer, answered);
 	if (job->outcome.kind != PGNET_OUTCOME_NOT_SENT)
 		end_hop(transfer);
