@@ -259,6 +259,7 @@ go_on(Connection *connection, bool readable)
 		if (readable)
 			receive_http2(connection);
 		send_http2(connection);
+		connection->all->changed(connection, connection->all->arg);
 	}
 	else if (connection->exchange == NULL)
 	{
@@ -680,7 +681,6 @@ receive_http2(Connection *connection)
 	}
 	if (!connection->lost && pgnet_stream_has_pending(connection->stream))
 		do_later(connection);
-	connection->all->changed(connection, connection->all->arg);
 }
 
 /* Send what there is to say, in as few pieces as possible. */
