@@ -40,7 +40,8 @@ static void look_at_idle(Connection *connection);
 static bool begin_http1(Connection *connection, Exchange *exchange);
 static size_t fill_output(const Message *message, char **head,
 						  size_t *head_length);
-static bool keep_head(Connection *connection, const char *rest, size_t length);
+static bool keep_head(Connection *connection, const char *rest, size_t length,
+					  size_t body_length);
 static void send_http1(Connection *connection);
 static bool is_sent(const Connection *connection);
 static ssize_t write_some(Connection *connection, const char *bytes,
@@ -370,9 +371,10 @@ begin_http1(Connection *connection, Exchange *exchange)
 	};
 	pgnet_http1_response_init(&connection->response);
 	written = write_some(connection, head ? head : output, length);
+	/* with the body, if it was: what was written is written again: stream.h */
 	if ((size_t) written < head_length &&
 		!keep_head(connection, (head ? head : output) + written,
-				   head_length - written))
+				   length - written, length - head_length))
 	{
 		free(head);
 		connection->exchange = NULL;
@@ -412,15 +414,17 @@ fill_output(const Message *message, char **head, size_t *head_length)
 	return length + message->body_length;
 }
 
-/* Keep what was not sent of a head. */
+/* Keep what was not sent of a head, and of a body behind it. */
 static bool
-keep_head(Connection *connection, const char *rest, size_t length)
+keep_head(Connection *connection, const char *rest, size_t length,
+		  size_t body_length)
 {
 	connection->head = malloc(length);
 	if (connection->head == NULL)
 		return false;
 	memcpy(connection->head, rest, length);
 	connection->head_length = length;
+	connection->head_body = body_length;
 	connection->head_sent = 0;
 	return true;
 }
@@ -441,6 +445,7 @@ send_http1(Connection *connection)
 			return;
 		free(connection->head);
 		connection->head = NULL;
+		exchange->body_sent = connection->head_body;
 	}
 	if (exchange->body_sent < message->body_length)
 		exchange->body_sent +=

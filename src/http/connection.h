@@ -107,6 +107,7 @@ struct Connection
 	bool		answered;		/* it is whole, but not the request */
 	char	   *head;			/* what was not sent of the head, or NULL */
 	size_t		head_length;
+	size_t		head_body;		/* bytes of the body that are behind it */
 	size_t		head_sent;
 	char	   *kept;			/* what the sink did not take, or NULL */
 	size_t		kept_length;

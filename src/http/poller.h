@@ -30,7 +30,7 @@ struct Watch
 typedef struct Poller
 {
 	int			epoll_fd;
-	bool		complete;		/* the last look found all, and all were called */
+	bool		complete;		/* the last look found all, and all know */
 	uint64		nlooks;			/* that were taken */
 	int			nready;			/* in ready, while pgnet_poller_run() runs */
 	int			next;
