@@ -14,7 +14,9 @@ use Time::HiRes qw(sleep time);
 
 use constant LONG_MS => 120_000;
 
-my $node = new_node('connections');
+my %nginx = start_nginx();
+my $tls = start_http_server('--tls' => "$nginx{tls_dir}/good");
+my $node = new_node('connections', conf => "pg_net.ca_file = '$nginx{ca_file}'");
 my $worker = current_worker($node);
 
 sub listener
@@ -167,6 +169,33 @@ foreach my $method (qw(GET POST))
 	is_deeply([ map { wait_response($node, $_)->{content} } @ids ], [ ('late') x 6 ], 'connections that are too many now');
 	is(scalar(grep { IO::Select->new($_)->can_read(0.2) } @open), 4, '... are closed when they are not in use');
 	sql('alter system reset pg_net.max_in_flight');
+	$node->reload;
+}
+
+# Where not to connect to is known while a connection is being made: it is not
+# used any more.
+{
+	my $listener = listener();
+	my $id = start('https://127.0.0.1:' . $listener->sockport);
+	my $relayed = accept_one($listener);
+	my $real = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $tls->port) or die "cannot connect: $!\n";
+
+	sql("alter system set pg_net.denied_networks = '127.0.0.0/8'");
+	$node->reload;
+	sleep 0.5;
+	my $both = IO::Select->new($relayed, $real);
+	while (my @ready = $both->can_read(2))
+	{
+		foreach my $from (@ready)
+		{
+			my $to = $from == $real ? $relayed : $real;
+			$from->sysread(my $bytes, 65536) or $both->remove($from);
+			$to->syswrite($bytes);
+		}
+	}
+	like(wait_response($node, $id)->{error_msg}, qr/denied_networks/, 'a connection to a network that was denied meanwhile');
+	is(scalar $tls->arrivals_of('/'), 0, '... gets no request');
+	sql('alter system reset pg_net.denied_networks');
 	$node->reload;
 }
 
