@@ -528,6 +528,9 @@ connected(Dial *dial, Attempt *attempt)
 
 	result->fd = dial->watch.fd = attempt->watch.fd;
 	result->peer = attempt->address;
+	/* whatever the other addresses were short of */
+	result->shortage = PGNET_SHORT_OF_NOTHING;
+	result->error = (HttpError) {0};
 	dial->watch.ready = connection_ready;
 	end_attempt(dial, attempt, false);
 	end_attempts(dial);
