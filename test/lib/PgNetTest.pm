@@ -27,6 +27,7 @@ use Time::HiRes qw(sleep time);
 our @EXPORT = qw(
   start_http_server
   start_http2_server
+  start_tls_server
   start_nginx
   full_listener
   new_node
@@ -100,6 +101,13 @@ sub start_http2_server
 	return $server;
 }
 
+# Start test/lib/tls_server with these certificates, as its --serve has them; the
+# method ports() gives their ports.
+sub start_tls_server
+{
+	return start_server('tls_server', map { ('--serve' => $_) } @_);
+}
+
 # Start one of the servers that test/lib has, and wait until it listens.
 sub start_server
 {
@@ -120,7 +128,8 @@ sub start_server
 			die "the HTTP server did not start\n" if $server->has_exited;
 			return -s "$dir/port";
 		});
-	chomp($server->{port} = slurp_file("$dir/port"));
+	$server->{ports} = [ split /\n/, slurp_file("$dir/port") ];
+	$server->{port} = $server->{ports}[0];
 	return $server;
 }
 
@@ -517,6 +526,7 @@ sub has_exited
 
 sub url { return $_[0]{url} }
 sub port { return $_[0]{port} }
+sub ports { return @{ $_[0]{ports} } }
 sub pid { return $_[0]{pid} }
 sub log { return $_[0]{log} }
 
