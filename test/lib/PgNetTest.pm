@@ -28,6 +28,7 @@ our @EXPORT = qw(
   start_http_server
   start_http2_server
   start_tls_server
+  start_idle_server
   start_nginx
   full_listener
   new_node
@@ -106,6 +107,14 @@ sub start_http2_server
 sub start_tls_server
 {
 	return start_server('tls_server', map { ('--serve' => $_) } @_);
+}
+
+# Start test/lib/idle_server with a certificate, NAME.pem and NAME.key; the method
+# ports() gives lines of a port and what happens to idle connections there.
+sub start_idle_server
+{
+	my ($certificate) = @_;
+	return start_server('idle_server', '--tls' => $certificate);
 }
 
 # Start one of the servers that test/lib has, and wait until it listens.
