@@ -29,6 +29,7 @@ our @EXPORT = qw(
   start_http2_server
   start_tls_server
   start_idle_server
+  start_bad_network
   start_nginx
   full_listener
   new_node
@@ -116,6 +117,10 @@ sub start_idle_server
 	my ($certificate) = @_;
 	return start_server('idle_server', '--tls' => $certificate);
 }
+
+# Start test/lib/bad_network, with these options; the method ports() gives its
+# ports, in order.
+sub start_bad_network { return start_server('bad_network', @_) }
 
 # Start one of the servers that test/lib has, and wait until it listens.
 sub start_server
