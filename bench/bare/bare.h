@@ -1,14 +1,13 @@
 /*
  * bare.h -- what libcurl alone can do: N requests, C at a time, no database.
  *
- * The yardstick for bench/run.  It sets the options pg_net sets for each
- * request (src/http/transfer.c) and collects the answers, but reads no queue
- * and stores nothing; what pg_net costs beyond this is the price of the
- * database around it.
+ * The yardstick for bench/run, as lean as libcurl allows: each handle is set
+ * up once, its requests are all alike, and responses are counted and dropped.
+ * A client whose requests differ is slower.
  *
  *   main.c      the command line, and the line of JSON at the end
  *   loop.c      multi handles over one epoll: the transfers' coming and going
- *   transfer.c  one request on one libcurl handle
+ *   transfer.c  one libcurl handle, with what is to be sent
  */
 #ifndef BARE_H
 #define BARE_H
@@ -23,32 +22,27 @@
 typedef struct Options
 {
 	const char *url;			/* with hosts, "%d" stands for their number */
-	long		hosts;			/* requests go to 1, 2 ... hosts in turns */
+	long		hosts;			/* each transfer has one of 1, 2 ... hosts */
 	long		count;
 	long		warm_up;		/* requests ahead of the clock */
 	long		concurrency;
 	long		multis;
 	long		body_bytes;		/* of each request; with any, it is a POST */
-	long		timeout_ms;
+	long		buffer_bytes;	/* what libcurl receives, or sends, at a time */
 	long		max_seconds;
+	const char *http_version;	/* "1.1" or "2" */
 	const char *cafile;
 	const char *latencies;		/* a file for all of them; NULL: none */
 	const char *headers[MAX_HEADERS];
 	int			header_count;
 } Options;
 
+/* One handle, which sends the same again and again. */
 typedef struct Transfer
 {
 	CURL	   *easy;
-	struct curl_slist *header_lines;
-	char	   *body;			/* of the answer; kept for the next one */
-	size_t		body_length;
-	size_t		body_capacity;
-	size_t		header_bytes;
-	bool		sent;
-	int			multi;			/* where it is under way */
-	double		started;
-	char		error[CURL_ERROR_SIZE];
+	CURLM	   *multi;			/* where its host's connections are */
+	double		started;		/* with latencies */
 } Transfer;
 
 /* What came of it. */
@@ -56,7 +50,7 @@ typedef struct Results
 {
 	long		ok;
 	long		failed;
-	double	   *latencies_us;	/* one for each finished request */
+	double	   *latencies_us;	/* one for each finished request, or NULL */
 } Results;
 
 extern Options options;
@@ -73,8 +67,11 @@ extern curl_socket_t open_socket(void *arg, curlsocktype purpose,
 								 struct curl_sockaddr *address);
 extern int	close_socket(void *arg, curl_socket_t fd);
 
-/* transfer.c: set up the request number i; was it answered with status 200? */
-extern void prepare_transfer(Transfer *transfer, long i);
-extern bool finish_transfer(Transfer *transfer, CURLcode result, bool explain);
+/*
+ * transfer.c: set up a handle for requests to a host, one of 0, 1 ...; was its
+ * request answered with status 200?  If not, say why if that is wanted.
+ */
+extern void open_transfer(Transfer *transfer, long host);
+extern bool was_answered(Transfer *transfer, CURLcode result, bool explain);
 
 #endif							/* BARE_H */

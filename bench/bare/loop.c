@@ -54,6 +54,7 @@ static Multi *multis;
 /* indexed by descriptor */
 static Watch *watches;
 static int	watch_count;
+static Transfer *transfers;
 static Transfer **idle;
 static long idle_count;
 static long started;
@@ -68,15 +69,17 @@ static void take_finished(Multi *multi);
 void
 open_loop(void)
 {
-	Transfer   *transfers = need(calloc(options.concurrency, sizeof(Transfer)));
-
+	open_multis();
+	transfers = need(calloc(options.concurrency, sizeof(Transfer)));
 	idle = need(calloc(options.concurrency, sizeof(Transfer *)));
 	for (long i = 0; i < options.concurrency; i++)
 	{
-		transfers[i].easy = need(curl_easy_init());
+		long		host = i % options.hosts;
+
+		open_transfer(&transfers[i], host);
+		transfers[i].multi = multis[host % options.multis].handle;
 		idle[idle_count++] = &transfers[i];
 	}
-	open_multis();
 }
 
 /* Keeps concurrency transfers under way until all are through. */
@@ -86,9 +89,9 @@ run_requests(long count)
 	double		deadline = now() + options.max_seconds;
 
 	started = 0;
-	results = (Results) {
-		.latencies_us = need(malloc(count * sizeof(double)))
-	};
+	results = (Results) {0};
+	if (options.latencies != NULL)
+		results.latencies_us = need(malloc(count * sizeof(double)));
 	while (results.ok + results.failed < count && now() < deadline)
 	{
 		while (idle_count > 0 && started < count)
@@ -220,11 +223,9 @@ open_multis(void)
 static void
 start_transfer(Transfer *transfer)
 {
-	transfer->started = now();
-	transfer->multi = started % options.hosts % options.multis;
-	prepare_transfer(transfer, started);
-	if (curl_multi_add_handle(multis[transfer->multi].handle,
-							  transfer->easy) != CURLM_OK)
+	if (options.latencies != NULL)
+		transfer->started = now();
+	if (curl_multi_add_handle(transfer->multi, transfer->easy) != CURLM_OK)
 		die("curl_multi_add_handle", "failed");
 	started++;
 }
@@ -304,11 +305,12 @@ take_finished(Multi *multi)
 		CURLcode	result = message->data.result;
 
 		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
-		results.latencies_us[results.ok + results.failed] =
-			(now() - transfer->started) * 1e6;
+		if (options.latencies != NULL)
+			results.latencies_us[results.ok + results.failed] =
+				(now() - transfer->started) * 1e6;
 		curl_multi_remove_handle(multi->handle, transfer->easy);
 		/* one reason is enough: the others are in the count */
-		if (finish_transfer(transfer, result, results.failed == 0))
+		if (was_answered(transfer, result, results.failed == 0))
 			results.ok++;
 		else
 			results.failed++;

@@ -12,8 +12,9 @@ Options		options = {
 	.count = 10000,
 	.concurrency = 100,
 	.multis = 1,
-	.timeout_ms = 2000,
+	.buffer_bytes = 16384,
 	.max_seconds = 120,
+	.http_version = "1.1",
 };
 
 static void read_options(int argc, char **argv);
@@ -100,7 +101,7 @@ read_numeric_option(const char *name, const char *value)
 		{"--concurrency", &options.concurrency},
 		{"--multis", &options.multis},
 		{"--body-bytes", &options.body_bytes},
-		{"--timeout-ms", &options.timeout_ms},
+		{"--buffer-bytes", &options.buffer_bytes},
 		{"--max-seconds", &options.max_seconds},
 	};
 
@@ -126,6 +127,8 @@ read_options(int argc, char **argv)
 			continue;
 		if (strcmp(argv[i], "--url") == 0)
 			options.url = value;
+		else if (strcmp(argv[i], "--http-version") == 0)
+			options.http_version = value;
 		else if (strcmp(argv[i], "--cafile") == 0)
 			options.cafile = value;
 		else if (strcmp(argv[i], "--latencies") == 0)
@@ -173,13 +176,12 @@ report(const Results *results, double seconds, double cpu_seconds)
 		   "\"per_second\": %.1f, \"cpu_seconds\": %.6f", options.count,
 		   options.count - results->ok, seconds,
 		   seconds > 0 ? done / seconds : 0, cpu_seconds);
-	if (done > 0)
+	if (latencies != NULL && done > 0)
 	{
 		qsort(latencies, done, sizeof(double), compare_doubles);
 		printf(", \"p50_us\": %.1f, \"p99_us\": %.1f",
 			   latencies[(done - 1) / 2], latencies[(done - 1) * 99 / 100]);
-		if (options.latencies != NULL)
-			write_latencies(latencies, done);
+		write_latencies(latencies, done);
 	}
 	puts("}");
 }

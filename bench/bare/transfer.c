@@ -1,25 +1,21 @@
 /*
- * transfer.c -- one request on one libcurl handle.
+ * transfer.c -- one libcurl handle, with what is to be sent.
  *
- * All options are set anew each time: for pg_net every request is another
- * one, too.  They are those of src/http/transfer.c; keep them the same.
+ * Only options without which the work would be another one are set, and only
+ * once: adding a handle to its multi again sends the same again.
  */
 #include "bare.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#define MAX_HEADER_BYTES ((size_t) 256 * 1024)
-
+static CURLU *parsed_url(long host);
+static void set_version(CURL *easy);
 static void set_tls(CURL *easy);
-static void set_method(Transfer *transfer);
-static void set_header_lines(Transfer *transfer);
-static int	before_sending(void *arg, char *remote_ip, char *local_ip,
-						   int remote_port, int local_port);
-static size_t receive_header(char *bytes, size_t size, size_t count, void *arg);
-static size_t receive_body(char *bytes, size_t size, size_t count, void *arg);
+static void set_body(CURL *easy);
+static void set_header_lines(CURL *easy);
+static size_t drop_body(char *bytes, size_t size, size_t count, void *arg);
 
 /* One place looks at every option's result, and names the option. */
 #define SET(option, value) \
@@ -32,67 +28,63 @@ set_result(CURLcode result, const char *option)
 		die(option, curl_easy_strerror(result));
 }
 
-/* The URL of request number i. */
-static void
-write_url(char *url, size_t size, long i)
+void
+open_transfer(Transfer *transfer, long host)
 {
+	CURL	   *easy = need(curl_easy_init());
+
+	transfer->easy = easy;
+	SET(CURLOPT_PRIVATE, transfer);
+	/* or libcurl would parse the text each time: a fifth of its own work */
+	SET(CURLOPT_CURLU, parsed_url(host));
+	/* what the environment says of proxies would be looked up each time */
+	SET(CURLOPT_PROXY, "");
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_BUFFERSIZE, options.buffer_bytes);
+	SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	SET(CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+	SET(CURLOPT_WRITEFUNCTION, drop_body);
+	set_version(easy);
+	set_tls(easy);
+	set_body(easy);
+	set_header_lines(easy);
+}
+
+/* The URL of requests to a host. */
+static CURLU *
+parsed_url(long host)
+{
+	char		url[1024];
+	CURLU	   *parsed = need(curl_url());
 	const char *place = options.hosts > 1 ? strstr(options.url, "%d") : NULL;
 
 	if (place == NULL)
-		snprintf(url, size, "%s", options.url);
+		snprintf(url, sizeof(url), "%s", options.url);
 	else
-		snprintf(url, size, "%.*s%ld%s", (int) (place - options.url),
-				 options.url, i % options.hosts + 1, place + 2);
+		snprintf(url, sizeof(url), "%.*s%ld%s", (int) (place - options.url),
+				 options.url, host + 1, place + 2);
+	if (curl_url_set(parsed, CURLUPART_URL, url, 0) != CURLUE_OK)
+		die(url, "not a URL");
+	return parsed;
 }
 
-void
-prepare_transfer(Transfer *transfer, long i)
+static void
+set_version(CURL *easy)
 {
-	CURL	   *easy = transfer->easy;
-	char		url[1024];
-	bool		https;
+	bool		two = strcmp(options.http_version, "2") == 0;
 
-	write_url(url, sizeof(url), i);
-	https = strncasecmp(url, "https:", 6) == 0;
-	transfer->body_length = 0;
-	transfer->header_bytes = 0;
-	transfer->sent = false;
-	transfer->error[0] = '\0';
-	curl_easy_reset(easy);
-
-	SET(CURLOPT_PRIVATE, transfer);
-	SET(CURLOPT_ERRORBUFFER, transfer->error);
-	SET(CURLOPT_URL, url);
-	SET(CURLOPT_PROTOCOLS_STR, "http,https");
-	SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_PROXY, "");
-	SET(CURLOPT_USERAGENT, "pg_net-bench/1.0");
-	SET(CURLOPT_FOLLOWLOCATION, 1L);
-	SET(CURLOPT_MAXREDIRS, 30L);
-	SET(CURLOPT_TIMEOUT_MS, options.timeout_ms);
-	SET(CURLOPT_CONNECTTIMEOUT_MS, options.timeout_ms);
-	SET(CURLOPT_HTTP_VERSION, https ?
-		(long) CURL_HTTP_VERSION_2TLS : (long) CURL_HTTP_VERSION_1_1);
+	SET(CURLOPT_HTTP_VERSION,
+		(long) (two ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
 	/* a burst would open many connections before it knows it may share one */
-	SET(CURLOPT_PIPEWAIT, https ? 1L : 0L);
-	SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
-	SET(CURLOPT_CLOSESOCKETFUNCTION, close_socket);
-	SET(CURLOPT_PREREQFUNCTION, before_sending);
-	SET(CURLOPT_PREREQDATA, transfer);
-	SET(CURLOPT_HEADERFUNCTION, receive_header);
-	SET(CURLOPT_HEADERDATA, transfer);
-	SET(CURLOPT_WRITEFUNCTION, receive_body);
-	SET(CURLOPT_WRITEDATA, transfer);
-	set_tls(easy);
-	set_method(transfer);
-	set_header_lines(transfer);
+	SET(CURLOPT_PIPEWAIT, two ? 1L : 0L);
 }
 
 /* A file of authorities alone lets libcurl keep what it read of it. */
 static void
 set_tls(CURL *easy)
 {
+	/* a new connection is to be a whole handshake */
+	SET(CURLOPT_SSL_SESSIONID_CACHE, 0L);
 	if (options.cafile == NULL)
 		return;
 	SET(CURLOPT_CAINFO, options.cafile);
@@ -100,10 +92,9 @@ set_tls(CURL *easy)
 }
 
 static void
-set_method(Transfer *transfer)
+set_body(CURL *easy)
 {
 	static char *body;
-	CURL	   *easy = transfer->easy;
 
 	if (options.body_bytes == 0)
 		return;
@@ -113,33 +104,30 @@ set_method(Transfer *transfer)
 		memset(body, 'x', options.body_bytes);
 	}
 	SET(CURLOPT_POST, 1L);
+	SET(CURLOPT_UPLOAD_BUFFERSIZE, options.buffer_bytes);
 	SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) options.body_bytes);
 	SET(CURLOPT_POSTFIELDS, body);
 }
 
 static void
-add_header_line(Transfer *transfer, const char *line)
+set_header_lines(CURL *easy)
 {
-	transfer->header_lines =
-		need(curl_slist_append(transfer->header_lines, line));
-}
+	static struct curl_slist *lines;
 
-static void
-set_header_lines(Transfer *transfer)
-{
-	CURL	   *easy = transfer->easy;
-
-	for (int i = 0; i < options.header_count; i++)
-		add_header_line(transfer, options.headers[i]);
-	/* or libcurl waits for "100 Continue" */
-	if (options.body_bytes > 0)
-		add_header_line(transfer, "Expect:");
-	if (transfer->header_lines != NULL)
-		SET(CURLOPT_HTTPHEADER, transfer->header_lines);
+	if (lines == NULL)
+	{
+		for (int i = 0; i < options.header_count; i++)
+			lines = need(curl_slist_append(lines, options.headers[i]));
+		/* or libcurl waits for "100 Continue" */
+		if (options.body_bytes > 0)
+			lines = need(curl_slist_append(lines, "Expect:"));
+	}
+	if (lines != NULL)
+		SET(CURLOPT_HTTPHEADER, lines);
 }
 
 bool
-finish_transfer(Transfer *transfer, CURLcode result, bool explain)
+was_answered(Transfer *transfer, CURLcode result, bool explain)
 {
 	long		status = 0;
 	bool		good;
@@ -147,50 +135,15 @@ finish_transfer(Transfer *transfer, CURLcode result, bool explain)
 	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 	good = result == CURLE_OK && status == 200;
 	if (!good && explain)
-		fprintf(stderr, "bare: first failure: status %ld, %s: %s\n", status,
-				curl_easy_strerror(result), transfer->error);
-	curl_slist_free_all(transfer->header_lines);
-	transfer->header_lines = NULL;
+		fprintf(stderr, "bare: first failure: status %ld, %s\n", status,
+				curl_easy_strerror(result));
 	return good;
-}
-
-/* CURLOPT_PREREQFUNCTION: pg_net decides here whether to send twice. */
-static int
-before_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
-			   int local_port)
-{
-	Transfer   *transfer = arg;
-
-	(void) remote_ip, (void) local_ip, (void) remote_port, (void) local_port;
-	transfer->sent = true;
-	return CURL_PREREQFUNC_OK;
-}
-
-/* CURLOPT_HEADERFUNCTION: count; libcurl keeps the fields itself. */
-static size_t
-receive_header(char *bytes, size_t size, size_t count, void *arg)
-{
-	Transfer   *transfer = arg;
-
-	(void) bytes;
-	transfer->header_bytes += size * count;
-	return transfer->header_bytes > MAX_HEADER_BYTES ? 0 : size * count;
 }
 
 /* CURLOPT_WRITEFUNCTION */
 static size_t
-receive_body(char *bytes, size_t size, size_t count, void *arg)
+drop_body(char *bytes, size_t size, size_t count, void *arg)
 {
-	Transfer   *transfer = arg;
-	size_t		length = transfer->body_length + size * count;
-
-	if (length > transfer->body_capacity)
-	{
-		transfer->body_capacity = length * 2;
-		transfer->body = need(realloc(transfer->body,
-									  transfer->body_capacity));
-	}
-	memcpy(transfer->body + transfer->body_length, bytes, size * count);
-	transfer->body_length = length;
+	(void) bytes, (void) arg;
 	return size * count;
 }
