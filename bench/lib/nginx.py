@@ -13,6 +13,9 @@ from lib.tools import Failed, free_port, run, stop, wait_for
 # Loopback addresses beside 127.0.0.1, which stand for as many hosts.
 HOSTS = 200
 
+# What it listens for, each on a port of its own.
+KINDS = ("http", "https", "https_tickets", "http2", "hosts")
+
 NGINX_CONF = """
 daemon off;
 {user}
@@ -39,12 +42,20 @@ http {{
     scgi_temp_path {folder}/scgi;
     ssl_certificate {folder}/server.pem;
     ssl_certificate_key {folder}/server.key;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_session_tickets off;
     server {{
         listen 127.0.0.1:{http} backlog=4096;
         include {folder}/locations.conf;
     }}
     server {{
         listen 127.0.0.1:{https} ssl backlog=4096;
+        include {folder}/locations.conf;
+    }}
+    # where a new connection can resume the session of one before
+    server {{
+        listen 127.0.0.1:{https_tickets} ssl backlog=4096;
+        ssl_session_tickets on;
         include {folder}/locations.conf;
     }}
     server {{
@@ -107,8 +118,7 @@ class Nginx:
     def __init__(self, folder, cpu):
         self.folder = folder
         self.cpu = cpu
-        self.ports = dict(zip(("http", "https", "http2", "hosts"),
-                              (free_port() for _ in range(4))))
+        self.ports = {kind: free_port() for kind in KINDS}
         self.ca_file = folder / "ca.pem"
         self.process = None
 
@@ -136,6 +146,12 @@ class Nginx:
                          + (self.folder / "error.log").read_text())
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.ports["http"])) == 0
+
+    def pids(self):
+        """Of its workers."""
+        master = self.process.pid
+        children = pathlib.Path(f"/proc/{master}/task/{master}/children")
+        return [int(pid) for pid in children.read_text().split()]
 
     def stop(self):
         if self.process:

@@ -62,11 +62,19 @@ class Pinning:
     @contextlib.contextmanager
     def apply(self, client_pid, *rest_pids):
         """Pins a client, and others out of its way, for a while."""
+        with self.pin([(client_pid, {self.client}),
+                       *((pid, self.rest) for pid in (0, *rest_pids))]):
+            yield
+
+    def beside_client(self, server_pids):
+        """Moves a server to its clients' processor, for a while."""
+        return self.pin([(pid, {self.client}) for pid in server_pids])
+
+    @contextlib.contextmanager
+    def pin(self, pins):
         if not self.enabled:
             yield
             return
-        pins = [(client_pid, {self.client})]
-        pins += [(pid, self.rest) for pid in (0, *rest_pids)]
         before = [(pid, os.sched_getaffinity(pid)) for pid, _ in pins]
         try:
             for pid, cpus in pins:

@@ -154,7 +154,7 @@ def many_hosts(bench):
     notes = "Requests/s: " + pairs.listed() + ". " + cpu(pairs)
     return [
         Figure(f"{what}: to the limit", rate(pairs.median_ours()),
-               rate(limit), ratio=share, bars=[at_least(share, 0.8)],
+               rate(limit), ratio=share, bars=[at_least(share, 0.9)],
                notes=f"vs. the theoretical limit of {concurrency:,} requests"
                " of 50 ms in flight."),
         Figure(f"{what}: to bare", rate(pairs.median_ours()),
