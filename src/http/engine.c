@@ -193,6 +193,8 @@ pgnet_engine_drive(HttpEngine *engine)
 	acts += pgnet_connections_go_on(&engine->pool.connections);
 	acts += evict(engine);
 	acts += pgnet_timers_run(&engine->timers);
+	/* until the next look: what comes meanwhile is not known */
+	engine->poller.complete = false;
 	pgnet_timers_look_away(&engine->timers);
 	if (acts > 0)
 		engine->acted_us = engine->timers.seen_us;
