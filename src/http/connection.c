@@ -35,6 +35,7 @@ static void enter(Connection *connection);
 static void leave(Connection *connection);
 static void do_later(Connection *connection);
 static void watch_it(Connection *connection);
+static bool has_more_to_write(const Connection *connection);
 static void lose(Connection *connection);
 static void look_at_idle(Connection *connection);
 static bool begin_http1(Connection *connection, Exchange *exchange);
@@ -326,11 +327,24 @@ watch_it(Connection *connection)
 	if (connection->lost ||
 		(connection->exchange != NULL && connection->exchange->paused))
 		events = 0;
-	else if (connection->stream->wants_write || connection->output != NULL ||
-			 (!connection->write_failed && !is_sent(connection)))
+	else if (connection->stream->wants_write || has_more_to_write(connection))
 		events |= EPOLLOUT;
 	/* else it stands still, and its exchanges end by their time */
 	(void) pgnet_watch_for(connection->all->poller, &connection->watch, events);
+}
+
+/*
+ * Is there something to be written when there is room?  TLS may have to read
+ * first, as when the server negotiates anew, however much room there is.
+ */
+static bool
+has_more_to_write(const Connection *connection)
+{
+	if (connection->write_waits &&
+		connection->stream->bytes_in == connection->read_before)
+		return false;
+	return connection->output != NULL ||
+		(!connection->write_failed && !is_sent(connection));
 }
 
 /* Nothing more can be done with it. */
@@ -474,13 +488,18 @@ write_some(Connection *connection, const char *bytes, size_t length)
 	size_t		done = 0;
 	uint64		before = connection->stream->bytes_out;
 
+	connection->write_waits = false;
 	while (done < length && !connection->write_failed)
 	{
 		ssize_t		written = pgnet_stream_write(connection->stream,
 												 bytes + done, length - done);
 
 		if (written == PGNET_STREAM_AGAIN)
+		{
+			connection->write_waits = !connection->stream->wants_write;
+			connection->read_before = connection->stream->bytes_in;
 			break;
+		}
 		if (written < 0)
 			connection->write_failed = true;
 		else

@@ -100,6 +100,8 @@ struct Connection
 	int			busy;			/* its own code is running, so deep: */
 	bool		closing;		/* it is closed after that */
 	bool		write_failed;
+	bool		write_waits;	/* until more is read than: */
+	uint64		read_before;
 
 	/* HTTP/1.1 */
 	Exchange   *exchange;		/* NULL: it is idle */
