@@ -16,6 +16,7 @@ typedef struct Backoff
 {
 	int			pause_ms;		/* 0: the last try went well */
 	TimestampTz until;
+	bool		logged;			/* for the caller: the log has the trouble */
 } Backoff;
 
 /* May it be tried?  And when may what is due at some time? */

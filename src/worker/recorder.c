@@ -73,7 +73,8 @@ static bool is_too_long(const ErrorData *error);
 static void put_last(Recorder *recorder, Job *job);
 static void remove_finished(Recorder *recorder, Job *job);
 static void put_recorded(Recorder *recorder, Job *job);
-static void report_passing(const ErrorData *error);
+static void succeeded(Recorder *recorder);
+static void report_passing(Recorder *recorder, const ErrorData *error);
 static void report_failure(const Job *job, RecordMode mode,
 						   const ErrorData *error);
 
@@ -269,7 +270,7 @@ batch_done(Recorder *recorder, Batch *batch)
 	if (batch->nrecorded > 0)
 	{
 		recorder->last = batch->jobs[batch->nrecorded - 1]->holder;
-		pgnet_backoff_succeeded(&recorder->backoff);
+		succeeded(recorder);
 	}
 	pgnet_pace_done(&recorder->pace, batch->nrecorded, batch->took_us);
 	pgnet_pace_pieces(&recorder->pace, batch->piece_failed);
@@ -300,12 +301,11 @@ record_failures(Recorder *recorder, Batch *batch, TimestampTz now)
 		record_each_alone(recorder, batch, &passing) ||
 		batch->nrecorded > 0)
 	{
-		pgnet_backoff_succeeded(&recorder->backoff);
+		succeeded(recorder);
 		return;
 	}
-	/* once for a series of failures */
-	if (passing != NULL && recorder->backoff.pause_ms == 0)
-		report_passing(passing);
+	if (passing != NULL)
+		report_passing(recorder, passing);
 	pgnet_backoff_failed(&recorder->backoff);
 }
 
@@ -472,14 +472,27 @@ put_recorded(Recorder *recorder, Job *job)
 	dlist_push_tail(&recorder->recorded, &job->node);
 }
 
+/* Responses can be recorded. */
 static void
-report_passing(const ErrorData *error)
+succeeded(Recorder *recorder)
 {
-	ereport(WARNING,
-			errcode(error->sqlerrcode),
-			errmsg("pg_net could not record responses: %s", error->message),
-			errdetail("They are kept in memory. The worker retries until it succeeds."),
-			error->context ? errcontext("%s", error->context) : 0);
+	pgnet_backoff_succeeded(&recorder->backoff);
+	if (recorder->backoff.logged)
+		ereport(LOG, errmsg("pg_net can record responses again"));
+	recorder->backoff.logged = false;
+}
+
+/* Once for a series of failures. */
+static void
+report_passing(Recorder *recorder, const ErrorData *error)
+{
+	if (!recorder->backoff.logged)
+		ereport(WARNING,
+				errcode(error->sqlerrcode),
+				errmsg("pg_net could not record responses: %s", error->message),
+				errdetail("They are kept in memory. The worker retries until it succeeds."),
+				error->context ? errcontext("%s", error->context) : 0);
+	recorder->backoff.logged = true;
 }
 
 static void

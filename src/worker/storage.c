@@ -55,6 +55,8 @@ static void begin_count(Storage *storage);
 static void count_blocks(Storage *storage);
 static void end_count(Storage *storage);
 static void say_full(const RoleStorage *role);
+static void say_room(const RoleStorage *role);
+static void say_room_for_all(const Storage *storage);
 
 /* 0: no limit */
 static uint64
@@ -198,6 +200,7 @@ work(void *arg)
 		storage->recorded = storage->urgent = false;
 		if (pgnet_responses_disk_size(&blocks) < limit_bytes())
 		{
+			say_room_for_all(storage);
 			pgnet_storage_forget(storage);
 			storage->recorded = false;
 			return;
@@ -264,6 +267,30 @@ say_full(const RoleStorage *role)
 					  role->bytes >> 20, pgnet_setting_max_stored_size));
 }
 
+static void
+say_room(const RoleStorage *role)
+{
+	const char *name = GetUserNameFromId(role->role, true);
+
+	ereport(LOG,
+			errmsg("pg_net stores response bodies of role \"%s\" again",
+				   name ? name : "-"));
+}
+
+static void
+say_room_for_all(const Storage *storage)
+{
+	HASH_SEQ_STATUS scan;
+	const RoleStorage *role;
+
+	if (storage->roles == NULL)
+		return;
+	hash_seq_init(&scan, storage->roles);
+	while ((role = hash_seq_search(&scan)) != NULL)
+		if (role->said_full)
+			say_room(role);
+}
+
 /* All blocks are counted: decide which roles have too much. */
 static void
 end_count(Storage *storage)
@@ -278,6 +305,8 @@ end_count(Storage *storage)
 		set_full(storage, role, role->bytes >= limit_bytes());
 		if (role->full && !role->said_full)
 			say_full(role);
+		if (!role->full && role->said_full)
+			say_room(role);
 		role->said_full = role->full;
 		if (role->bytes == 0)
 			(void) hash_search(storage->roles, &role->role, HASH_REMOVE, NULL);

@@ -19,9 +19,13 @@
 
 static GuardResult work_if_served(TableGuard *guard, TableWork work,
 								  void *arg);
+static void say_trouble(Backoff *backoff, const char *what,
+						const ErrorData *error);
+static void say_done(Backoff *backoff, const char *what);
 static void say_apart(TableGuard *guard);
 static void say_unusable(TableGuard *guard);
 static void say_missing(TableGuard *guard);
+static void say_usable(TableGuard *guard);
 
 GuardResult
 pgnet_table_guard_run(TableGuard *guard, TableWork work, void *arg,
@@ -60,23 +64,40 @@ pgnet_table_guard_try(TableGuard *guard, Backoff *backoff, const char *what,
 	{
 		case PGNET_GUARD_DONE:
 			pgnet_backoff_succeeded(backoff);
+			say_done(backoff, what);
 			return true;
 		case PGNET_GUARD_GONE:
 			return false;
 		case PGNET_GUARD_BUSY:
 			break;
 		case PGNET_GUARD_FAILED:
-			if (backoff->pause_ms == 0)
-				ereport(WARNING,
-						errcode(error->sqlerrcode),
-						errmsg("pg_net could not %s: %s", what, error->message),
-						errdetail("The worker retries until it succeeds."),
-						error->context ? errcontext("%s", error->context) : 0);
+			say_trouble(backoff, what, error);
 			FreeErrorData(error);
 			break;
 	}
 	pgnet_backoff_failed(backoff);
 	return false;
+}
+
+/* Once for a series of failures. */
+static void
+say_trouble(Backoff *backoff, const char *what, const ErrorData *error)
+{
+	if (!backoff->logged)
+		ereport(WARNING,
+				errcode(error->sqlerrcode),
+				errmsg("pg_net could not %s: %s", what, error->message),
+				errdetail("The worker retries until it succeeds."),
+				error->context ? errcontext("%s", error->context) : 0);
+	backoff->logged = true;
+}
+
+static void
+say_done(Backoff *backoff, const char *what)
+{
+	if (backoff->logged)
+		ereport(LOG, errmsg("pg_net can %s again", what));
+	backoff->logged = false;
 }
 
 /* Call work if the tables are the ones we know, and can be locked. */
@@ -102,7 +123,7 @@ work_if_served(TableGuard *guard, TableWork work, void *arg)
 	if (guard->missing)
 		say_missing(guard);
 	else
-		guard->said_missing = false;
+		say_usable(guard);
 	if (guard->missing || guard->changed)
 		return PGNET_GUARD_GONE;
 	work(arg);
@@ -142,10 +163,20 @@ say_unusable(TableGuard *guard)
 static void
 say_missing(TableGuard *guard)
 {
-	if (!guard->said_missing && !guard->quiet)
-		ereport(LOG,
-				errmsg("pg_net worker is idle: extension \"pg_net\" is not installed in database \"%s\"",
-					   get_database_name(MyDatabaseId)),
-				errhint("Run CREATE EXTENSION pg_net there if that database should send requests. Databases with the extension need not be listed in pg_net.database_name."));
+	if (guard->said_missing || guard->quiet)
+		return;
+	ereport(LOG,
+			errmsg("pg_net worker is idle: extension \"pg_net\" is not installed in database \"%s\"",
+				   get_database_name(MyDatabaseId)),
+			errhint("Run CREATE EXTENSION pg_net there if that database should send requests. Databases with the extension need not be listed in pg_net.database_name."));
 	guard->said_missing = true;
+}
+
+static void
+say_usable(TableGuard *guard)
+{
+	if (guard->said_missing)
+		ereport(LOG,
+				errmsg("pg_net worker goes on: the tables of extension \"pg_net\" can be used"));
+	guard->said_missing = false;
 }

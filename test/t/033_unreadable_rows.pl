@@ -73,6 +73,8 @@ subtest 'a value that does not fit the type of its column' => sub {
 	only_broken_fail('cast', qr/broken/, 'invalid input syntax for type json', %ids);
 	is(scalar(() = slurp_file($node->logfile, $start) =~ /WARNING:  pg_net could not read the queue/g), 1,
 		'one line in the log');
+	is(scalar(() = slurp_file($node->logfile, $start) =~ /LOG:  pg_net can read the queue again/g), 1,
+		'and one when it can');
 	sql('alter table net.http_request_queue alter headers type jsonb using headers::jsonb');
 };
 

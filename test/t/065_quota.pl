@@ -191,6 +191,7 @@ subtest 'what is stored of responses' => sub {
 	sql("delete from net._http_response where role = 'alice'::regrole");
 	wait_for('room after rows were deleted', sub { $whole->($get->('alice', 50_000)) });
 	ok($whole->($get->('alice', 50_000)), 'and it stays');
+	ok(log_contains($node, qr/LOG:  pg_net stores response bodies of role "alice" again/, $start), 'the log says so');
 	wait_for('there to be no more', sub { !$whole->($get->('alice', 600_000)) });
 	sql('truncate net._http_response');
 	wait_for('room after all rows were deleted', sub { $whole->($get->('alice', 50_000)) });
