@@ -42,6 +42,12 @@
  */
 #define LEAVE_RECORD_MS 5000
 
+/*
+ * How many lanes may have rows loaded in a turn: in one turn many requests end,
+ * and connections to hosts whose lanes have none ready would be given up.
+ */
+#define LOADS_IN_A_TURN 8
+
 /* The longest rest: the wall clock may be set, and expiry depends on it. */
 #define LONGEST_REST_MS (3600L * 1000)
 
@@ -239,8 +245,9 @@ read_queue(Loop *loop)
 		pgnet_intake_scheduled_due(&loop->intake, loop->now, loop->busy) <=
 			loop->now)
 		pgnet_intake_read_scheduled(&loop->intake, &loop->guard, loop->now);
-	if (!loop->guard.changed &&
-		pgnet_intake_load_due(&loop->intake) <= loop->now)
+	for (int i = 0; i < LOADS_IN_A_TURN && !loop->guard.changed &&
+		 pgnet_intake_load_due(&loop->intake) <= loop->now;
+		 i++)
 		pgnet_intake_load(&loop->intake, &loop->guard, loop->now);
 }
 
