@@ -54,6 +54,8 @@ char	   *pgnet_setting_database_name;
 bool		pgnet_setting_decompress;
 int			pgnet_setting_http_version = DEFAULT_HTTP_VERSION;
 int			pgnet_setting_ip_version = DEFAULT_IP_VERSION;
+bool		pgnet_setting_log_failures;
+int			pgnet_setting_log_min_duration;
 int			pgnet_setting_max_in_flight;
 int			pgnet_setting_max_in_flight_per_host;
 int			pgnet_setting_max_in_flight_total;
@@ -204,6 +206,20 @@ pgnet_settings_init(void)
 							 &pgnet_setting_ip_version,
 							 DEFAULT_IP_VERSION, ip_versions,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("pg_net.log_failures",
+							 "Logs each attempt that failed.",
+							 "Without path, query and headers.",
+							 &pgnet_setting_log_failures,
+							 false,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pg_net.log_min_duration",
+							"Sets the minimum duration of attempts that are logged.",
+							"Zero logs all attempts, -1 none. Without path, query and headers.",
+							&pgnet_setting_log_min_duration,
+							-1, -1, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("pg_net.max_in_flight",
 							"Sets the maximum number of requests in flight per database.",

@@ -23,6 +23,8 @@ extern char *pgnet_setting_database_name;	/* a list of names */
 extern bool pgnet_setting_decompress;
 extern int	pgnet_setting_http_version; /* a HttpVersion */
 extern int	pgnet_setting_ip_version;	/* an IpVersion */
+extern bool pgnet_setting_log_failures;
+extern int	pgnet_setting_log_min_duration; /* ms; -1 = none */
 extern int	pgnet_setting_max_in_flight;	/* requests, of one worker */
 extern int	pgnet_setting_max_in_flight_per_host;
 extern int	pgnet_setting_max_in_flight_total;	/* of all workers */

@@ -102,8 +102,8 @@ pgnet_lane_holds_put(uint64 lane, Oid role, const LaneHold *hold)
 static bool
 is_empty(const LaneHold *hold)
 {
-	return hold->tat == 0 && hold->failing_since == 0 && hold->until == 0 &&
-		hold->failures == 0;
+	return hold->tat == 0 && hold->failing_since == 0 &&
+		hold->held_since == 0 && hold->until == 0 && hold->failures == 0;
 }
 
 int

@@ -19,6 +19,7 @@ typedef struct LaneHold
 	TimestampTz tat;			/* of a lane: see worker/hold.h */
 	TimestampTz failing_since;	/* of a lane: see worker/pause.h */
 	TimestampTz failed_at;		/* of a lane: the last attempt that failed */
+	TimestampTz held_since;		/* of a lane: it fails, which was logged */
 	TimestampTz until;			/* of a role: when to send again */
 	int			failures;		/* of a role: failed attempts in a row */
 	int			pause_s;		/* of a role: how long the last pause was */

@@ -44,7 +44,6 @@ static emit_log_hook_type previous_log_hook = NULL;
 
 static void note_message(ErrorData *error);
 static HTAB *make_known_lanes(void);
-static bool name_of(const char *url, char *name);
 static Lane *lane_of(const Job *job);
 static TimestampTz ended(const Job *job);
 static void add_metrics(LaneStats *stats, const HttpMetrics *metrics);
@@ -94,7 +93,7 @@ pgnet_counting_open(Job *job)
 	if (!found || !pgnet_lane_stats_is_valid(known->stats))
 	{
 		known->stats = (LaneStatsRef) {0};
-		if (name_of(job->request.url, name))
+		if (pgnet_counting_name(job->request.url, name))
 			known->stats = pgnet_lane_stats_open(name);
 	}
 	lane->stats = known->stats;
@@ -117,9 +116,8 @@ make_known_lanes(void)
 					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
-/* What the lane of a URL is called; false: it has no name that fits. */
-static bool
-name_of(const char *url, char *name)
+bool
+pgnet_counting_name(const char *url, char *name)
 {
 	EndpointUrl endpoint;
 	UrlTarget	target;

@@ -17,6 +17,12 @@
 /* Begin to count; from now on the last warning in the log is kept, too. */
 extern void pgnet_counting_begin(void);
 
+/*
+ * What the lane of a URL is called, in PGNET_LANE_NAME_BYTES: the name of an
+ * endpoint, or scheme, host and port.  False: it has no name that fits.
+ */
+extern bool pgnet_counting_name(const char *url, char *name);
+
 /* The row of a job is known, and it has a holder: count in its lane. */
 extern void pgnet_counting_open(Job *job);
 

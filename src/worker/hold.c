@@ -11,6 +11,7 @@
 #include "policy/retry.h"
 #include "worker/hold.h"
 #include "worker/pause.h"
+#include "worker/server_log.h"
 
 /* The first pause, which is also added to each further one; the longest. */
 #define PAUSE_STEP_S 30
@@ -25,6 +26,9 @@ static void note_for_back_off(LaneQueue *queue, const Job *job, bool failed,
 							  TimestampTz now);
 static bool is_failure(const Lane *lane, const HttpOutcome *outcome,
 					   int timeout_ms);
+static void note_for_log(LaneQueue *queue, const Job *job, bool failed,
+						 TimestampTz now);
+static bool any_role_is_held(Lane *lane, TimestampTz now);
 static void put_lane(Lane *lane);
 static void put_queue(LaneQueue *queue);
 
@@ -53,6 +57,8 @@ pgnet_hold_set_policy(Lane *lane, const LanePolicy *policy)
 		lane->hold.failing_since = lane->hold.failed_at = 0;
 		put_lane(lane);
 	}
+	if (changed && lane->policy.paused && !policy->paused)
+		pgnet_server_log_resumed(lane->endpoint, pgnet_clock_now());
 	lane->policy = *policy;
 	if (policy->rate > 0)
 		limit_tat(lane);
@@ -147,6 +153,7 @@ pgnet_hold_note_outcome(LaneQueue *queue, const Job *job, TimestampTz now)
 	failed = is_failure(lane, &job->outcome, job->request.timeout_ms);
 	if (lane->policy.backs_off)
 		note_for_back_off(queue, job, failed, now);
+	note_for_log(queue, job, failed, now);
 	if (lane->policy.retry_all &&
 		job->outcome.kind == PGNET_OUTCOME_ANSWERED)
 		failed = !pgnet_is_success(&job->outcome);
@@ -202,6 +209,53 @@ is_failure(const Lane *lane, const HttpOutcome *outcome, int timeout_ms)
 		case PGNET_OUTCOME_PENDING:
 		case PGNET_OUTCOME_NOT_SENT:
 			break;
+	}
+	return false;
+}
+
+/*
+ * Say so when the roles of an endpoint begin to be held for its failures, and
+ * when none is any more.  What a Retry-After asks for counts if it is as long
+ * as the pauses.
+ */
+static void
+note_for_log(LaneQueue *queue, const Job *job, bool failed, TimestampTz now)
+{
+	Lane	   *lane = queue->lane;
+	TimestampTz since = lane->hold.held_since;
+
+	if (failed && since == 0 &&
+		queue->hold.until - now >= PAUSE_STEP_S * USECS_PER_SEC)
+	{
+		lane->hold.held_since = now;
+		put_lane(lane);
+		pgnet_server_log_failing(job, queue->hold.until, now);
+	}
+	else if (!failed && since != 0 &&
+			 job->outcome.kind == PGNET_OUTCOME_ANSWERED &&
+			 !any_role_is_held(lane, now))
+	{
+		lane->hold.held_since = 0;
+		put_lane(lane);
+		pgnet_server_log_well(job, since, now);
+	}
+}
+
+/* Does any role that has requests wait because attempts failed? */
+static bool
+any_role_is_held(Lane *lane, TimestampTz now)
+{
+	dlist_iter	iter;
+
+	if (!lane->policy.backs_off)
+		return false;
+	dlist_foreach(iter, &lane->queues)
+	{
+		const LaneQueue *queue = dlist_container(LaneQueue, lane_node,
+												 iter.cur);
+
+		if (pgnet_hold_is_probing(queue) || queue->hold.until > now)
+			return true;
 	}
 	return false;
 }

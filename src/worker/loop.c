@@ -32,6 +32,7 @@
 #include "worker/counting.h"
 #include "worker/engine_settings.h"
 #include "worker/loop.h"
+#include "worker/server_log.h"
 
 /* After SIGTERM, how long requests in flight may still finish. */
 #define LEAVE_GRACE_MS 500
@@ -299,6 +300,7 @@ collect_finished(Loop *loop)
 			pgnet_callbacks_note_pause(loop->worker);
 		pgnet_storage_judge(&loop->storage, job);
 		pgnet_recorder_add(&loop->recorder, job, loop->now);
+		pgnet_server_log_attempt(job);
 	}
 	/* with nothing left in flight the engine has nothing to do */
 	if (loop->jobs.count[PGNET_JOB_IN_FLIGHT] == 0)
@@ -388,6 +390,7 @@ do_duties(Loop *loop)
 		pgnet_given_up_due(&loop->given_up, &loop->guard, loop->busy) <=
 			loop->now)
 		pgnet_given_up_run(&loop->given_up, &loop->guard);
+	pgnet_server_log_sum_up(loop->now);
 }
 
 /* The extension was dropped or created again: forget everything. */
@@ -484,6 +487,7 @@ next_due(Loop *loop)
 	due = Min(due, pgnet_given_up_due(&loop->given_up, &loop->guard, false));
 	due = Min(due, pgnet_quarantine_due(loop->quarantine, loop->now));
 	due = Min(due, pgnet_throttle_due(&loop->throttle));
+	due = Min(due, pgnet_server_log_due());
 	if (!sends_more(loop))
 		return due;
 	if (pgnet_lanes_have_ready(loop->lanes))
@@ -564,6 +568,7 @@ leave(Loop *loop)
 			pgnet_engine_wait(loop->engine, left_ms);
 	}
 	record_the_rest(loop);
+	pgnet_server_log_sum_up(DT_NOEND);
 	pgnet_activity_flush(&loop->activity, loop->now, true);
 	pgnet_quarantine_leave(loop->quarantine, &loop->guard);
 	/* after SIGTERM, of net.worker_restart() say, another one is to start */

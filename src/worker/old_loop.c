@@ -24,6 +24,7 @@
 #include "worker/lanes.h"
 #include "worker/lifetime.h"
 #include "worker/old_loop.h"
+#include "worker/server_log.h"
 
 /* How many rows are read at a time, and known at most. */
 #define READ_ROWS 500
@@ -274,6 +275,7 @@ collect(OldLoop *loop)
 		Job		   *job = pgnet_job_pop(&list);
 
 		(void) pgnet_lanes_finished(loop->lanes, job);
+		pgnet_server_log_attempt(job);
 		dlist_push_tail(&loop->finished, &job->node);
 	}
 }
