@@ -159,6 +159,7 @@ pgnet_connection_begin(Connection *connection, Exchange *exchange)
 	exchange->begun = exchange->paused = exchange->sent = false;
 	exchange->needs_http1 = false;
 	exchange->body_sent = 0;
+	exchange->came_before = connection->stream->bytes_in;
 	if (!(connection->http2 ? begin_http2(connection, exchange) :
 							  begin_http1(connection, exchange)))
 		return false;
@@ -167,6 +168,11 @@ pgnet_connection_begin(Connection *connection, Exchange *exchange)
 	return true;
 }
 
+/*
+ * If nothing has come since it began, perhaps nothing will: the other machine
+ * may be gone, or a firewall may have forgotten the connection.  TCP may take a
+ * quarter of an hour to notice, and one of HTTP/2 would take all requests.
+ */
 void
 pgnet_exchange_cancel(Exchange *exchange)
 {
@@ -179,6 +185,8 @@ pgnet_exchange_cancel(Exchange *exchange)
 	if (connection->http2)
 	{
 		pgnet_http2_cancel(connection->session, &exchange->stream);
+		if (connection->stream->bytes_in == exchange->came_before)
+			pgnet_connection_retire(connection);
 		do_later(connection);
 	}
 	else

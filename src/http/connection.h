@@ -53,6 +53,7 @@ struct Exchange
 	bool		paused;			/* the sink did not take what came */
 	bool		sent;			/* the socket took some of it */
 	uint64		body_sent;		/* bytes of the body */
+	uint64		came_before;	/* bytes, on the connection */
 	Http2Stream stream;			/* with HTTP/2 */
 };
 

@@ -10,7 +10,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-use constant TIMEOUT_MS => 30_000;
+use constant TIMEOUT_MS => 20_000;
 
 # After these the next request is to go out on the same connection.
 my %kept = map { $_ => 1 } (
@@ -34,7 +34,7 @@ foreach my $line ($server->ports)
 	my ($port, $kind) = split / /, $line;
 	$url{$kind} = ($kind =~ /^http\// ? 'http' : 'https') . "://localhost:$port";
 }
-my @kinds = sort keys %url;
+my @kinds = grep { !/silence/ } sort keys %url;
 note('without HTTP/2: python3-hpack is not installed') unless $url{'h2/nothing'};
 
 sql('create table kinds (kind text primary key, url text)');
@@ -128,6 +128,23 @@ END
 	is(join(' ', grep { $arrivals{$_} > $attempts{$_} } sort keys %arrivals), '', 'nothing arrives more often than is counted');
 	note(sql("select count(*) || ' of ' || (select count(*) from $race and sent.method = 'POST') || ' POSTs failed' from $race and sent.method = 'POST' and error_msg is not null"));
 	note(sql("select count(*) || ' had two attempts' from $race and attempts > 1"));
+};
+
+# A machine that is gone, or a firewall that has forgotten a connection, says
+# nothing.  One request may be lost, but not all of those that follow.
+subtest 'silence' => sub {
+	foreach my $kind (grep { /silence/ } sort keys %url)
+	{
+		my $post = "net.http_request('POST', '$url{$kind}/%s/$kind', timeout_milliseconds := %d)";
+
+		request($node, 'select ' . sprintf $post, 'then', TIMEOUT_MS);
+		my @ids = split /\n/, sql('select ' . sprintf($post, 'lost', 500) . ' from generate_series(1, 3)');
+		my @lost = map { wait_response($node, $_) } @ids;
+		ok(scalar(grep { $_->{timed_out} } @lost), "$kind: requests are lost");
+		my $row = request($node, 'select ' . sprintf $post, 'found', TIMEOUT_MS);
+		is($row->{content}, "/found/$kind", '... but not the next one') or diag($row->{error_msg});
+		is($row->{attempts}, 1, '... at the first attempt');
+	}
 };
 
 $node->stop;
