@@ -21,6 +21,9 @@
 #define BUFFER_BYTES (64 * 1024)
 #define READS_IN_A_TURN 16
 
+/* Of TLS there may be another record behind one of this size. */
+#define RECORD_BYTES (16 * 1024)
+
 /*
  * For all of them: nothing stays there.  While what was read is looked at,
  * something may be written.
@@ -389,6 +392,7 @@ begin_http1(Connection *connection, Exchange *exchange)
 	connection->response = (Http1Response) {
 		.sink = exchange->sink,
 		.to_head = strcmp(message->method, "HEAD") == 0,
+		.by_proxy = message->to_proxy,
 		.max_head_bytes = connection->all->max_head_bytes
 	};
 	pgnet_http1_response_init(&connection->response);
@@ -542,7 +546,7 @@ receive_http1(Connection *connection)
 		if (!take_http1(connection, input, length))
 			return;
 		/* the poller tells of more, but not of what TLS has */
-		if (length < BUFFER_BYTES &&
+		if (length < RECORD_BYTES &&
 			!pgnet_stream_has_pending(connection->stream))
 			return;
 	}
@@ -707,7 +711,7 @@ receive_http2(Connection *connection)
 		else if (!pgnet_http2_receive(connection->session, input, length,
 									  &error))
 			end_http2(connection, &error);
-		else if (length < BUFFER_BYTES &&
+		else if (length < RECORD_BYTES &&
 				 !pgnet_stream_has_pending(connection->stream))
 			break;
 	}

@@ -26,6 +26,7 @@ typedef struct Message
 	const char *target;			/* origin-form; to a proxy, absolute-form */
 	MessageField *fields;		/* in this order */
 	int			nfields;
+	bool		to_proxy;		/* which answers, or passes the answer on */
 	bool		http10;			/* HTTP/1.0 is asked for */
 	bool		has_body;		/* with a Content-Length, if it is 0 */
 	const char *body;

@@ -87,6 +87,7 @@ pgnet_request_message(Message *message, const HttpRequest *request,
 		.scheme = url->https ? "https" : "http",
 		.authority = draft.own[OWN_HOST] ? draft.own[OWN_HOST] : url->authority,
 		.target = to_proxy ? absolute_form(request->context, url) : url->target,
+		.to_proxy = to_proxy,
 		.http10 = OPTION(&draft, http_version, PGNET_HTTP_UNSET) ==
 			PGNET_HTTP_1_0
 	};
