@@ -74,7 +74,7 @@ write_down(const char *user, const char *password)
 		free(credentials);
 		return NULL;
 	}
-	memcpy(pair, user, user_length);
+	memcpy(pair, user, user_length + 1);
 	pair[user_length] = ':';
 	strcpy(pair + user_length + 1, password);
 	strcpy(credentials, SCHEME);

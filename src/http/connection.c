@@ -18,11 +18,11 @@
 #include "http/http1_request.h"
 
 /* What is read or written at a time, and how often in a turn. */
-#define BUFFER_BYTES (64 * 1024)
+#define BUFFER_BYTES 65536
 #define READS_IN_A_TURN 16
 
 /* Of TLS there may be another record behind one of this size. */
-#define RECORD_BYTES (16 * 1024)
+#define RECORD_BYTES 16384
 
 /*
  * For all of them: nothing stays there.  While what was read is looked at,

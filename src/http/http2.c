@@ -75,8 +75,10 @@ pgnet_http2_free(Http2 *http2)
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &http2->streams)
+	{
 		pgnet_http2_stream_release(dlist_container(Http2Stream, node,
 												   iter.cur));
+	}
 	nghttp2_session_del(http2->session);
 	free(http2);
 }
@@ -358,6 +360,8 @@ read_body(nghttp2_session *session, int32_t id, uint8_t *bytes, size_t size,
 	Http2Stream *stream = pgnet_http2_stream_of(session, id);
 	size_t		length;
 
+	(void) source;
+	(void) arg;
 	if (stream == NULL)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	length = Min(size, stream->message->body_length - stream->body_sent);

@@ -128,6 +128,7 @@ on_header(nghttp2_session *session, const nghttp2_frame *frame,
 	Http2Stream *stream = pgnet_http2_stream_of(session, frame->hd.stream_id);
 	size_t		bytes = name_length + value_length + FIELD_OVERHEAD;
 
+	(void) flags;
 	http2->block_bytes += bytes;
 	if (http2->block_bytes / 2 > http2->max_head_bytes)
 	{
@@ -375,6 +376,7 @@ on_data(nghttp2_session *session, uint8_t flags, int32_t id,
 	Http2Stream *stream = pgnet_http2_stream_of(session, id);
 	int			result = nghttp2_session_consume_connection(session, length);
 
+	(void) flags;
 	if (result != 0)
 	{
 		pgnet_http2_set_error(http2, result);

@@ -53,7 +53,7 @@ void
 pgnet_name_server_of(const NameServers *servers, int fd,
 					 char server[PGNET_NAME_SERVER_BYTES])
 {
-	IpAddress	address;
+	IpAddress	address = {0};
 	socklen_t	length = sizeof(address);
 
 	if (servers->listed != NULL && strchr(servers->listed, ',') != NULL &&

@@ -43,6 +43,7 @@ static void dial_done(Dial *dial, void *arg);
 static Connection *take_over(Origin *origin, DialResult *dialed);
 static void serve_waiting(Origin *origin);
 static void connection_changed(Connection *connection, void *arg);
+static void settle(Connection *connection);
 static void keep_idle(Connection *connection);
 static void use(Connection *connection);
 static void close_connection(Connection *connection);
@@ -400,30 +401,36 @@ static void
 connection_changed(Connection *connection, void *arg)
 {
 	Origin	   *origin = connection->keeper;
-	bool		idle = pgnet_connection_is_idle(connection);
 
 	(void) arg;
 	if (connection->closing)
 		return;
 	origin->busy++;
-	if (!pgnet_connection_is_usable(connection))
-	{
-		use(connection);
-		if (connection->listed)
-			dlist_delete(&connection->node);
-		connection->listed = false;
-		if (idle)
-			close_connection(connection);
-	}
-	else
+	settle(connection);
+	serve_waiting(origin);
+	origin->busy--;
+	forget_origin(origin);
+}
+
+/* Keep an idle connection, and close one that is of no use any more. */
+static void
+settle(Connection *connection)
+{
+	bool		idle = pgnet_connection_is_idle(connection);
+
+	if (pgnet_connection_is_usable(connection))
 	{
 		/* it may be closed at once */
 		if (idle && !connection->idle)
 			keep_idle(connection);
-		serve_waiting(origin);
+		return;
 	}
-	origin->busy--;
-	forget_origin(origin);
+	use(connection);
+	if (connection->listed)
+		dlist_delete(&connection->node);
+	connection->listed = false;
+	if (idle)
+		close_connection(connection);
 }
 
 /* Keep it for others, if need be at the cost of the one longest idle. */
@@ -528,8 +535,13 @@ set_timer(Pool *pool)
 static void
 hand_out(Borrower *borrower, Connection *connection, const DialResult *dialed)
 {
+	Origin	   *origin = connection->keeper;
+
+	origin->busy++;
 	use(connection);
 	borrower->ready(borrower, connection, dialed);
 	if (pgnet_connection_is_idle(connection) && !connection->idle)
-		connection_changed(connection, NULL);
+		settle(connection);
+	origin->busy--;
+	forget_origin(origin);
 }

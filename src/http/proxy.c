@@ -184,7 +184,7 @@ read_port(CURLU *handle, Proxy *proxy)
 	CURLUcode	code = curl_url_get(handle, CURLUPART_PORT, &port, 0);
 
 	if (code == CURLUE_OK)
-		proxy->port = atoi(port);
+		proxy->port = (int) strtol(port, NULL, 10);
 	else if (code == CURLUE_NO_PORT)
 		proxy->port = proxy->https ? HTTPS_PORT : HTTP_PORT;
 	curl_free(port);
@@ -303,7 +303,7 @@ read_network(char *text, int family, uint8 *network, int *bits)
 		length = strspn(slash, "0123456789");
 		if (length == 0 || length > strlen("128") || slash[length] != '\0')
 			return false;
-		*bits = atoi(slash);
+		*bits = (int) strtol(slash, NULL, 10);
 	}
 	length = strlen(text);
 	if (length > 2 && *text == '[' && text[length - 1] == ']')

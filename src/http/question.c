@@ -86,7 +86,7 @@ pgnet_question_create(Questions *questions, const char *host,
 	question->all = questions;
 	question->ip_version = ip_version;
 	question->seconds = PG_INT32_MAX;
-	memcpy(question->host, host, length);
+	memcpy(question->host, host, length + 1);
 	dlist_init(&question->lookups);
 	dlist_init(&question->to_tell);
 	dlist_push_head(bucket_of(questions, host), &question->node);
@@ -278,15 +278,16 @@ tell(Question *question)
 void
 pgnet_question_complete(Question *question)
 {
+	LookupState *state;
+
 	question->over = true;
 	question->telling = true;
 	/* who is told may look for the same host */
 	keep(question);
 	pgnet_question_unshare(question);
 	stop_paying(question);
-	while (!dlist_is_empty(&question->lookups))
+	while ((state = any_lookup(question)) != NULL)
 	{
-		LookupState *state = any_lookup(question);
 		Lookup	   *lookup = state->lookup;
 
 		give_news(question, lookup);
@@ -302,6 +303,7 @@ pgnet_question_complete_silently(Question *question)
 {
 	LookupState *state = any_lookup(question);
 
+	Assert(state != NULL);
 	question->over = true;
 	give_news(question, state->lookup);
 	pgnet_question_leave(state);
@@ -369,14 +371,15 @@ pgnet_lookup_fail(Lookup *lookup, const char *host, DnsResult result,
 static bool
 append(IpAddress **addresses, int *naddresses, const IpAddress *more, int nmore)
 {
+	int			before = *naddresses;
 	IpAddress  *list = realloc(*addresses,
-							   sizeof(IpAddress) * (*naddresses + nmore));
+							   sizeof(IpAddress) * (before + nmore));
 
 	if (list == NULL)
 		return false;
-	memcpy(list + *naddresses, more, sizeof(IpAddress) * nmore);
+	memcpy(list + before, more, sizeof(IpAddress) * nmore);
+	*naddresses = before + nmore;
 	*addresses = list;
-	*naddresses += nmore;
 	return true;
 }
 

@@ -101,6 +101,7 @@ pgnet_lookup_start(Resolver *resolver, Lookup *lookup, const char *host,
 void
 pgnet_lookup_end(Resolver *resolver, Lookup *lookup)
 {
+	(void) resolver;
 	if (lookup->state != NULL)
 		pgnet_question_leave(lookup->state);
 	free(lookup->addresses);

@@ -106,7 +106,7 @@ connect_elsewhere(Route *route, const HttpRequest *request, HttpError *error)
 	colon = strrchr(where, ':');
 	if (colon != NULL && strchr(colon, ']') == NULL)
 	{
-		int			port = atoi(colon + 1);
+		int			port = (int) strtol(colon + 1, NULL, 10);
 
 		if (port < 0 || port > MAX_PORT)
 		{
@@ -176,10 +176,11 @@ copy_proxy(MemoryContext context, const Proxy *proxy)
 	Proxy	   *copy = pgnet_allocate(context,
 									  sizeof(Proxy) + host_size +
 										  strlen(credentials) + 1);
-	char	   *end = (char *) (copy + 1);
+	char	   *end;
 
 	if (copy == NULL)
 		return NULL;
+	end = (char *) (copy + 1);
 	*copy = *proxy;
 	copy->host = memcpy(end, proxy->host, host_size);
 	if (proxy->credentials != NULL)

@@ -18,7 +18,7 @@
 #define RESOLV_CONF "/etc/resolv.conf"
 
 /* Of a longer file the rest is ignored. */
-#define MAX_FILE_BYTES (64 * 1024)
+#define MAX_FILE_BYTES 65536
 
 #define BLANKS " \t\r"
 
@@ -151,8 +151,14 @@ read_options(SearchList *list, char *words)
 
 	for (char *next = words; (word = strtok_r(next, BLANKS, &rest)) != NULL;
 		 next = NULL)
-		if (strncmp(word, "ndots:", 6) == 0)
-			list->ndots = Min(Max(atoi(word + 6), 0), MAX_NDOTS);
+	{
+		long		ndots;
+
+		if (strncmp(word, "ndots:", 6) != 0)
+			continue;
+		ndots = strtol(word + 6, NULL, 10);
+		list->ndots = (int) Min(Max(ndots, 0), MAX_NDOTS);
+	}
 }
 
 /* Without a list it is the domain that this machine is in. */

@@ -58,7 +58,9 @@ pgnet_tls_sessions_clear(TlsSessions *sessions)
 	dlist_mutable_iter iter;
 
 	dlist_foreach_modify(iter, &sessions->by_age)
+	{
 		drop(sessions, dlist_container(KeptSession, by_age, iter.cur));
+	}
 }
 
 /* Keep it; one that may be used again and again replaces the others. */

@@ -172,7 +172,7 @@ read_port(CURLU *handle, Parts *parts)
 
 	if (code != CURLUE_OK)
 		return code;
-	parts->port = atoi(port);
+	parts->port = (int) strtol(port, NULL, 10);
 	curl_free(port);
 	if (parts->port != (parts->https ? 443 : 80))
 		snprintf(parts->port_text, sizeof(parts->port_text), ":%d",
@@ -235,10 +235,11 @@ assemble(const char *given, const Parts *parts)
 
 	/* each of six strings has a NUL; zone and query have a sign before them */
 	WebUrl	   *url = malloc(sizeof(WebUrl) + size + MAX_PORT + 6 + 2);
-	char	   *end = (char *) (url + 1);
+	char	   *end;
 
 	if (url == NULL)
 		return NULL;
+	end = (char *) (url + 1);
 	*url = (WebUrl) {.https = parts->https, .port = parts->port, .users = 1};
 	url->given = end;
 	end = add(end, given) + 1;

@@ -125,8 +125,8 @@ take_step(const HttpRequest *request, const Hop *hop,
 		return;
 	}
 	check_url(url);
-	if (!pgnet_route_find(&route, request, 10, url, defaults, tls, &setting,
-						  &error))
+	if (!pgnet_route_find(&route, request, 10, url, defaults->options.http_version,
+						  defaults, tls, &setting, &error))
 		FUZZ_CHECK(error.problem != PGNET_NO_PROBLEM);
 	else
 	{
@@ -171,7 +171,8 @@ check_route(const Route *route, const HttpRequest *request,
 	FUZZ_CHECK(*route->connect_host != '\0' || request->endpoint != NULL);
 	for (Oid role = 10; role <= 11; role++)
 	{
-		FUZZ_CHECK(pgnet_route_find(&again, request, role, route->url, defaults,
+		FUZZ_CHECK(pgnet_route_find(&again, request, role, route->url,
+									defaults->options.http_version, defaults,
 									tls, &setting, &error));
 		FUZZ_CHECK((role == 11 && route->is_private) !=
 				   (again.key_length == route->key_length &&
