@@ -20,6 +20,7 @@
 /* What is read or written at a time, and how often in a turn. */
 #define BUFFER_BYTES 65536
 #define READS_IN_A_TURN 16
+#define BYTES_IN_A_TURN ((size_t) BUFFER_BYTES * 16)
 
 /* Of TLS there may be another record behind one of this size. */
 #define RECORD_BYTES 16384
@@ -416,8 +417,8 @@ begin_http1(Connection *connection, Exchange *exchange)
 }
 
 /*
- * The head of a message in output, with the body if there is room, or in
- * memory of its own; its length, or 0 when there is none.
+ * Write the head of a message to output, with the body if there is room for
+ * both, or else to memory of its own.  Returns the length; 0: out of memory.
  */
 static size_t
 fill_output(const Message *message, char **head, size_t *head_length)
@@ -501,7 +502,8 @@ write_some(Connection *connection, const char *bytes, size_t length)
 	uint64		before = connection->stream->bytes_out;
 
 	connection->write_waits = false;
-	while (done < length && !connection->write_failed)
+	/* one write of a socket takes no more than its buffer */
+	while (done < Min(length, BYTES_IN_A_TURN) && !connection->write_failed)
 	{
 		ssize_t		written = pgnet_stream_write(connection->stream,
 												 bytes + done, length - done);
@@ -724,6 +726,7 @@ static void
 send_http2(Connection *connection)
 {
 	size_t		length;
+	size_t		all = 0;
 
 	if (!send_rest(connection))
 		return;
@@ -733,9 +736,16 @@ send_http2(Connection *connection)
 	{
 		size_t		written = write_some(connection, output, length);
 
+		all += length;
+
 		if (written < length)
 		{
 			keep_rest_of_output(connection, output + written, length - written);
+			break;
+		}
+		if (all >= BYTES_IN_A_TURN)
+		{
+			do_later(connection);
 			break;
 		}
 	}
