@@ -61,3 +61,10 @@ pgnet_address_show(const Address *address, char *text, size_t size, int *port)
 		*port = ntohs(address->u.v6.sin6_port);
 	}
 }
+
+bool
+pgnet_address_is_in(const Address *address, const Networks *networks)
+{
+	return address->u.any.sa_family != AF_UNIX &&
+		pgnet_networks_contain(networks, &address->u.any);
+}

@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "policy/networks.h"
+
 /* Of IP, with a port or without, or of a Unix socket. */
 typedef struct Address
 {
@@ -41,8 +43,12 @@ extern Address pgnet_address_of_ip(const IpAddress *ip, int port);
 /* False, with errno, when a path is too long. */
 extern bool pgnet_address_of_socket(Address *address, const char *path);
 
-/* As text, without the port, which is *port: "" and 0 where there is none. */
+/* The address as text, and its port; "" and 0 for a Unix socket. */
 extern void pgnet_address_show(const Address *address, char *text, size_t size,
 							   int *port);
+
+/* Is it in one of the networks?  A Unix socket is in none. */
+extern bool pgnet_address_is_in(const Address *address,
+								const Networks *networks);
 
 #endif							/* PGNET_ADDRESS_H */

@@ -81,7 +81,6 @@ static int	choose_address(const Dial *dial);
 static bool waits_for_other_family(const Dial *dial);
 static bool try_socket(Dial *dial);
 static bool try_address(Dial *dial, const Address *address);
-static bool is_denied(const Dial *dial, const Address *address);
 static int	open_socket(const Dial *dial, int family);
 static bool is_for_others(int fd);
 static void attempt_ready(Watch *watch, uint32 events);
@@ -344,7 +343,7 @@ try_address(Dial *dial, const Address *address)
 	int			fd;
 
 	dial->result.peer = *address;
-	if (is_denied(dial, address))
+	if (pgnet_address_is_in(address, dial->options->denied_networks))
 	{
 		dial->result.denied = true;
 		return false;
@@ -368,15 +367,6 @@ try_address(Dial *dial, const Address *address)
 	note_errno(dial, address, errno);
 	end_attempt(dial, attempt, true);
 	return false;
-}
-
-/* Is an address one not to be connected to now? */
-static bool
-is_denied(const Dial *dial, const Address *address)
-{
-	return address->u.any.sa_family != AF_UNIX &&
-		pgnet_networks_contain(dial->options->denied_networks,
-							   &address->u.any);
 }
 
 /*
@@ -573,7 +563,7 @@ next_phase(Dial *dial)
 	bool		over = true;
 
 	/* since it was connected to */
-	if (is_denied(dial, &result->peer))
+	if (pgnet_address_is_in(&result->peer, dial->options->denied_networks))
 	{
 		result->denied = true;
 		fail_to_connect(dial);

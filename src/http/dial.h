@@ -30,7 +30,7 @@ typedef struct DialOptions
 	const Networks *denied_networks;
 	const char *user_agent;		/* for proxies; "": none */
 
-	/* close a connection that nobody needs; false: there is none */
+	/* close an idle connection; false if there is none */
 	bool		(*spare) (void *arg);
 	void	   *spare_arg;
 

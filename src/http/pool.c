@@ -144,10 +144,7 @@ pgnet_pool_close_idle(Pool *pool)
 		;
 }
 
-/*
- * Those in use are looked at when they become idle: see may_be_used(); but many
- * requests share one of HTTP/2.
- */
+/* Those in use are closed when their last exchange is over. */
 void
 pgnet_pool_retire_denied(Pool *pool)
 {
@@ -158,9 +155,8 @@ pgnet_pool_retire_denied(Pool *pool)
 		Connection *connection = dlist_container(Connection, open_node,
 												 iter.cur);
 
-		if (connection->peer.u.any.sa_family == AF_UNIX ||
-			!pgnet_networks_contain(pool->dials.denied_networks,
-									&connection->peer.u.any))
+		if (!pgnet_address_is_in(&connection->peer,
+								 pool->dials.denied_networks))
 			continue;
 		pgnet_connection_retire(connection);
 		if (pgnet_connection_is_idle(connection))
