@@ -13,7 +13,7 @@
 typedef enum HttpProblem
 {
 	PGNET_NO_PROBLEM,
-	PGNET_PROBLEM_URL,			/* it is none, or not one that can be sent */
+	PGNET_PROBLEM_URL,			/* no request can be sent to it */
 	PGNET_PROBLEM_RESOLVE_PROXY,
 	PGNET_PROBLEM_RESOLVE_HOST,
 	PGNET_PROBLEM_CONNECT,
@@ -29,7 +29,7 @@ typedef enum HttpProblem
 	PGNET_PROBLEM_PARTIAL,		/* or within the body */
 	PGNET_PROBLEM_REPLY,		/* what came has a fault, as in a field */
 	PGNET_PROBLEM_PROTOCOL,		/* it is not HTTP, or of no known version */
-	PGNET_PROBLEM_CODING,		/* its Transfer-Encoding is none we know */
+	PGNET_PROBLEM_CODING,		/* its Transfer-Encoding is not supported */
 	PGNET_PROBLEM_HEADERS_TOO_LARGE,
 	PGNET_PROBLEM_HTTP2,		/* the same of a connection with HTTP/2 */
 	PGNET_PROBLEM_HTTP2_STREAM, /* a stream was reset */

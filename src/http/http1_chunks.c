@@ -109,7 +109,7 @@ take_line_rest(Http1Chunks *chunks, char c, HttpError *error)
 		chunks->state = IN_EXTENSION;
 }
 
-/* May a character be there that is no end of a line? */
+/* May a character other than LF be there? */
 static bool
 fits(const Http1Chunks *chunks, char c)
 {
