@@ -30,4 +30,9 @@ typedef struct HttpDefaults
 	const char *no_proxy;		/* hosts, with commas between, or "*" */
 } HttpDefaults;
 
+/* An option of a request, or else of all: unset is what the first may be. */
+#define PGNET_OPTION(request, defaults, name, unset) \
+	((request)->options.name != (unset) ? (request)->options.name : \
+										  (defaults)->options.name)
+
 #endif							/* PGNET_DEFAULTS_H */

@@ -25,6 +25,7 @@ typedef struct Message
 	const char *authority;		/* the Host field, or :authority */
 	const char *target;			/* origin-form; to a proxy, absolute-form */
 	MessageField *fields;		/* in this order */
+	void	   *memory;			/* what has them, and other texts of ours */
 	int			nfields;
 	bool		to_proxy;		/* which answers, or passes the answer on */
 	bool		http10;			/* HTTP/1.0 is asked for */

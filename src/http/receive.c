@@ -67,11 +67,8 @@ pgnet_receive_again(Transfer *transfer)
 int
 pgnet_max_redirects(const Transfer *transfer)
 {
-	const HttpOptions *options = &transfer->job->request.options;
-
-	return options->max_redirects != PGNET_UNSET ?
-		options->max_redirects :
-		transfer->options->defaults->options.max_redirects;
+	return PGNET_OPTION(&transfer->job->request, transfer->options->defaults,
+						max_redirects, PGNET_UNSET);
 }
 
 const char *
@@ -153,7 +150,6 @@ take_body(ResponseSink *sink, const char *bytes, size_t length)
 
 	if (transfer->redirected)
 		return PGNET_SINK_TAKEN;
-	transfer->body_begun = true;
 	if (!pgnet_body_budget_lets_grow(options->bodies, &body->receiver,
 									 pgnet_body_growth(body, length)))
 		return PGNET_SINK_PAUSED;
@@ -180,11 +176,8 @@ coding_of(const Transfer *transfer)
 static bool
 wants_decoding(const Transfer *transfer)
 {
-	int			decompress = transfer->job->request.options.decompress;
-
-	return decompress != PGNET_UNSET ?
-		decompress :
-		transfer->options->defaults->options.decompress;
+	return PGNET_OPTION(&transfer->job->request, transfer->options->defaults,
+						decompress, PGNET_UNSET);
 }
 
 /* Decode them, and see how long that takes. */

@@ -40,23 +40,18 @@ typedef struct Draft
 	const HttpDefaults *defaults;
 	const char *own[OWN_NONE];	/* values; NULL: it has none */
 	const char *for_proxy;		/* credentials that go along; NULL: none */
+	const char *user_agent;		/* "": none */
 	MessageField *own_fields;	/* with room on both sides */
 	int			nown;
 } Draft;
 
 static void take_own_fields(Draft *draft);
 static OwnField own_field(const char *name);
-static bool add_ours(Draft *draft, Message *message);
+static void add_ours(Draft *draft, Message *message);
 static bool asks_for_codings(const Draft *draft);
 static const char *absolute_form(MemoryContext context, const WebUrl *url);
 static void set_body(Message *message, const HttpRequest *request,
 					 const Hop *hop);
-
-/* An option of the request, or else of all requests. */
-#define OPTION(draft, name, unset) \
-	((draft)->request->options.name != (unset) ? \
-		 (draft)->request->options.name : \
-		 (draft)->defaults->options.name)
 
 /* Write all but the fields here. */
 bool
@@ -73,13 +68,17 @@ pgnet_request_message(Message *message, const HttpRequest *request,
 		.defaults = defaults,
 		.for_proxy = to_proxy ? route->proxy->credentials : NULL
 	};
+	int			room = MOST_BEFORE + request->nheaders + MOST_BEHIND;
+	size_t		user_agent_size = strlen(defaults->user_agent) + 1;
 	MessageField *fields =
 		pgnet_allocate(request->context,
-					   (MOST_BEFORE + request->nheaders + MOST_BEHIND) *
-						   sizeof(MessageField));
+					   room * sizeof(MessageField) + user_agent_size);
 
 	if (fields == NULL)
 		return false;
+	/* the setting may change */
+	draft.user_agent = memcpy(fields + room, defaults->user_agent,
+							  user_agent_size);
 	draft.own_fields = fields + MOST_BEFORE;
 	take_own_fields(&draft);
 	*message = (Message) {
@@ -87,12 +86,25 @@ pgnet_request_message(Message *message, const HttpRequest *request,
 		.scheme = url->https ? "https" : "http",
 		.authority = draft.own[OWN_HOST] ? draft.own[OWN_HOST] : url->authority,
 		.target = to_proxy ? absolute_form(request->context, url) : url->target,
+		.memory = fields,
 		.to_proxy = to_proxy,
-		.http10 = OPTION(&draft, http_version, PGNET_HTTP_UNSET) ==
-			PGNET_HTTP_1_0
+		.http10 = PGNET_OPTION(request, defaults, http_version,
+							   PGNET_HTTP_UNSET) == PGNET_HTTP_1_0
 	};
 	set_body(message, request, hop);
-	return message->target != NULL && add_ours(&draft, message);
+	add_ours(&draft, message);
+	return message->target != NULL;
+}
+
+/* Free it. */
+void
+pgnet_request_message_free(Message *message)
+{
+	if (message->memory != NULL)
+		pfree(message->memory);
+	if (message->to_proxy && message->target != NULL)
+		pfree(unconstify(char *, message->target));
+	*message = (Message) {0};
 }
 
 /*
@@ -149,11 +161,10 @@ own_field(const char *name)
  * Put what is missing around them.  Who takes HTTP/1.1 needs no word about the
  * connection, but proxies of HTTP/1.0 may (RFC 9112, section C.2.2).
  */
-static bool
+static void
 add_ours(Draft *draft, Message *message)
 {
-	MemoryContext context = draft->request->context;
-	const char *user_agent = draft->defaults->user_agent;
+	const char *user_agent = draft->user_agent;
 	MessageField before[MOST_BEFORE];
 	int			nbefore = 0;
 
@@ -165,12 +176,7 @@ add_ours(Draft *draft, Message *message)
 		before[nbefore++] = (MessageField) {"Authorization",
 											draft->route->url->credentials};
 	if (*user_agent != '\0' && draft->own[OWN_USER_AGENT] == NULL)
-	{
-		user_agent = pgnet_allocate_copy(context, user_agent);
-		if (user_agent == NULL)
-			return false;
 		before[nbefore++] = (MessageField) {"User-Agent", user_agent};
-	}
 	if (draft->own[OWN_ACCEPT] == NULL)
 		before[nbefore++] = (MessageField) {"Accept", "*/*"};
 	if (draft->route->proxy != NULL && !draft->route->tunnel)
@@ -181,7 +187,6 @@ add_ours(Draft *draft, Message *message)
 	message->fields = draft->own_fields - nbefore;
 	message->nfields = nbefore + draft->nown;
 	memcpy(message->fields, before, nbefore * sizeof(MessageField));
-	return true;
 }
 
 /*
@@ -191,7 +196,8 @@ add_ours(Draft *draft, Message *message)
 static bool
 asks_for_codings(const Draft *draft)
 {
-	return OPTION(draft, decompress, PGNET_UNSET) &&
+	return PGNET_OPTION(draft->request, draft->defaults, decompress,
+						PGNET_UNSET) &&
 		draft->own[OWN_ACCEPT_ENCODING] == NULL &&
 		draft->own[OWN_RANGE] == NULL;
 }

@@ -21,4 +21,7 @@ extern bool pgnet_request_message(Message *message, const HttpRequest *request,
 								  const Hop *hop, const Route *route,
 								  const HttpDefaults *defaults);
 
+/* Free what a message has in the request's memory. */
+extern void pgnet_request_message_free(Message *message);
+
 #endif							/* PGNET_REQUEST_MESSAGE_H */

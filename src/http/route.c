@@ -38,6 +38,7 @@ typedef struct KeyHead
 
 StaticAssertDecl(sizeof(KeyHead) == 32, "a key must have no padding");
 
+static void free_text(const char *text);
 static bool connect_elsewhere(Route *route, const HttpRequest *request,
 							  HttpError *error);
 static const char *copy_host(MemoryContext context, const char *host,
@@ -84,6 +85,33 @@ pgnet_route_find(Route *route, const HttpRequest *request, Oid role,
 		return true;
 	pgnet_error_set(error, PGNET_PROBLEM_MEMORY, "%s", "");
 	return false;
+}
+
+/* Free it, however far it was found. */
+void
+pgnet_route_free(Route *route)
+{
+	if (route->url == NULL)
+		return;
+	/* its host goes with a proxy */
+	if (route->proxy != NULL)
+		pfree(unconstify(Proxy *, route->proxy));
+	else if (route->connect_host != route->url->lookup_host)
+		free_text(route->connect_host);
+	/* those for the host are the same */
+	free_text(route->proxy_tls.ca_file);
+	free_text(route->proxy_tls.ca_directory);
+	if (route->key != NULL)
+		pfree(route->key);
+	*route = (Route) {0};
+}
+
+/* Free a text that was copied; an empty one was not. */
+static void
+free_text(const char *text)
+{
+	if (text != NULL && *text != '\0')
+		pfree(unconstify(char *, text));
 }
 
 /*

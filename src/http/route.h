@@ -49,4 +49,7 @@ extern bool pgnet_route_find(Route *route, const HttpRequest *request, Oid role,
 							 const HttpDefaults *defaults, TlsStore *tls,
 							 ProxySetting *setting, HttpError *error);
 
+/* Free what a route has in its request's memory; its URL is still there. */
+extern void pgnet_route_free(Route *route);
+
 #endif							/* PGNET_ROUTE_H */

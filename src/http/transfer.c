@@ -150,13 +150,10 @@ find_way(Transfer *transfer)
 static HttpVersion
 newest_version(const Transfer *transfer)
 {
-	const HttpOptions *options = &transfer->job->request.options;
-
 	if (transfer->needs_http1)
 		return PGNET_HTTP_1_1;
-	return options->http_version != PGNET_HTTP_UNSET ?
-		options->http_version :
-		transfer->options->defaults->options.http_version;
+	return PGNET_OPTION(&transfer->job->request, transfer->options->defaults,
+						http_version, PGNET_HTTP_UNSET);
 }
 
 /* Get a connection, or a promise of one. */
@@ -175,10 +172,9 @@ borrow(Transfer *transfer)
 static void
 set_connect_timer(Transfer *transfer)
 {
-	const HttpOptions *options = &transfer->job->request.options;
-	int			connect_ms = options->connect_timeout_ms != PGNET_UNSET ?
-		options->connect_timeout_ms :
-		transfer->options->defaults->options.connect_timeout_ms;
+	int			connect_ms = PGNET_OPTION(&transfer->job->request,
+										  transfer->options->defaults,
+										  connect_timeout_ms, PGNET_UNSET);
 	int64		at_us = pgnet_timers_clock_us(transfer->options->timers) +
 		(int64) connect_ms * 1000;
 
@@ -411,6 +407,11 @@ end_transfer(Transfer *transfer, bool answered)
 	pgnet_decoder_free(&transfer->decoder, &transfer->body);
 	pgnet_timer_unset(options->timers, &transfer->deadline);
 	pgnet_timer_unset(options->timers, &transfer->connecting);
+	if (job->outcome.kind == PGNET_OUTCOME_NOT_SENT)
+	{
+		pgnet_request_message_free(&transfer->exchange.message);
+		pgnet_route_free(&transfer->route);
+	}
 	pgnet_web_url_end(transfer->url);
 	if (transfer->counted)
 		options->sent--;

@@ -51,7 +51,6 @@ typedef struct Transfer
 	int			status;			/* of the last response that began; 0: none */
 	HeaderSection headers;
 	TransferBody body;
-	bool		body_begun;		/* the first bytes came */
 	ContentCoding coding;		/* of the body, to be decoded */
 	Decoder		decoder;
 	DecodingMember decoding;

@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include "utils/memutils.h"
+
 #include "fuzz.h"
 #include "http/credentials.h"
 #include "http/endpoint_mask.h"
@@ -11,6 +13,11 @@
 #include "http/request_message.h"
 #include "policy/header_rules.h"
 #include "url_target.h"
+
+/* Of check_memory(): what is left over by each round would add up to more. */
+#define MEMORY_INPUTS 100
+#define MEMORY_ROUNDS 2000
+#define MEMORY_SLACK ((Size) 32 * 1024)
 
 #define MAX_HEADERS 8
 #define MAX_HEAD_BYTES (64 * 1024)
@@ -27,6 +34,8 @@ static bool take_headers(HttpRequest *request, const uint8 *data, size_t size);
 static void take_step(const HttpRequest *request, const Hop *hop,
 					  const HttpDefaults *defaults);
 static void check_url(const WebUrl *url);
+static void check_memory(const HttpRequest *request, const Hop *hop,
+						 const WebUrl *url, const HttpDefaults *defaults);
 static void check_route(const Route *route, const HttpRequest *request,
 						const HttpDefaults *defaults);
 static void check_message(const Message *message, const Route *route,
@@ -44,12 +53,11 @@ fuzz_request(const uint8 *data, size_t size)
 	HttpRequest request = {.context = CurrentMemoryContext, .method = "GET"};
 	HttpEndpoint endpoint = {.shown = "net://shown"};
 	HttpDefaults defaults = {
-		.ca_file = "", .ca_directory = "", .user_agent = "fuzz"
-	};
-	char		message[256] = "Could not resolve: ";
-	uint8		options = size > 0 ? *data : 0;
+		.ca_file = "", .ca_directory = "", .user_agent = "fuzz"};
+	char message[256] = "Could not resolve: ";
+	uint8 options = size > 0 ? *data : 0;
 	const char *location;
-	Hop			hop;
+	Hop hop;
 
 	if (size == 0)
 		return;
@@ -95,7 +103,7 @@ take_headers(HttpRequest *request, const uint8 *data, size_t size)
 	request->headers = palloc(sizeof(Field) * MAX_HEADERS);
 	while (request->nheaders < MAX_HEADERS)
 	{
-		Field	   *field = &request->headers[request->nheaders];
+		Field *field = &request->headers[request->nheaders];
 
 		field->name = fuzz_string(&data, &size);
 		field->value = fuzz_string(&data, &size);
@@ -111,12 +119,12 @@ static void
 take_step(const HttpRequest *request, const Hop *hop,
 		  const HttpDefaults *defaults)
 {
-	HttpError	error = {0};
-	bool		secret = request->endpoint != NULL &&
+	HttpError error = {0};
+	bool secret = request->endpoint != NULL &&
 		request->endpoint->has_secret_url;
-	WebUrl	   *url = pgnet_web_url_find(&urls, hop->url, secret, &error);
-	Route		route;
-	Message		message;
+	WebUrl *url = pgnet_web_url_find(&urls, hop->url, secret, &error);
+	Route route;
+	Message message;
 
 	if (url == NULL)
 	{
@@ -125,8 +133,9 @@ take_step(const HttpRequest *request, const Hop *hop,
 		return;
 	}
 	check_url(url);
-	if (!pgnet_route_find(&route, request, 10, url, defaults->options.http_version,
-						  defaults, tls, &setting, &error))
+	if (!pgnet_route_find(&route, request, 10, url,
+						  defaults->options.http_version, defaults, tls,
+						  &setting, &error))
 		FUZZ_CHECK(error.problem != PGNET_NO_PROBLEM);
 	else
 	{
@@ -134,7 +143,10 @@ take_step(const HttpRequest *request, const Hop *hop,
 		FUZZ_CHECK(pgnet_request_message(&message, request, hop, &route,
 										 defaults));
 		check_message(&message, &route, hop);
+		pgnet_request_message_free(&message);
+		check_memory(request, hop, url, defaults);
 	}
+	pgnet_route_free(&route);
 	pgnet_web_url_end(url);
 }
 
@@ -142,8 +154,8 @@ take_step(const HttpRequest *request, const Hop *hop,
 static void
 check_url(const WebUrl *url)
 {
-	UrlTarget	target;
-	size_t		length = strlen(url->host);
+	UrlTarget target;
+	size_t length = strlen(url->host);
 
 	FUZZ_CHECK(*url->target == '/' && length > 0);
 	FUZZ_CHECK(url->port >= 0 && url->port <= 65535);
@@ -164,8 +176,8 @@ static void
 check_route(const Route *route, const HttpRequest *request,
 			const HttpDefaults *defaults)
 {
-	HttpError	error = {0};
-	Route		again;
+	HttpError error = {0};
+	Route again;
 
 	/* what an endpoint may say is checked by its table */
 	FUZZ_CHECK(*route->connect_host != '\0' || request->endpoint != NULL);
@@ -177,7 +189,38 @@ check_route(const Route *route, const HttpRequest *request,
 		FUZZ_CHECK((role == 11 && route->is_private) !=
 				   (again.key_length == route->key_length &&
 					memcmp(again.key, route->key, route->key_length) == 0));
+		pgnet_route_free(&again);
 	}
+}
+
+/*
+ * A request that cannot be sent now is tried again and again: that takes no
+ * more memory.  For the first inputs, as it takes time.
+ */
+static void
+check_memory(const HttpRequest *request, const Hop *hop, const WebUrl *url,
+			 const HttpDefaults *defaults)
+{
+	static int ninputs = 0;
+	Size before = MemoryContextMemAllocated(request->context, true);
+	HttpError error = {0};
+	Route route;
+	Message message;
+
+	if (ninputs++ >= MEMORY_INPUTS)
+		return;
+	for (int i = 0; i < MEMORY_ROUNDS; i++)
+	{
+		FUZZ_CHECK(pgnet_route_find(&route, request, 10, url,
+									defaults->options.http_version, defaults,
+									tls, &setting, &error));
+		FUZZ_CHECK(pgnet_request_message(&message, request, hop, &route,
+										 defaults));
+		pgnet_request_message_free(&message);
+		pgnet_route_free(&route);
+	}
+	FUZZ_CHECK(MemoryContextMemAllocated(request->context, true) <=
+			   before + MEMORY_SLACK);
 }
 
 /* A message is one, and has no secret that is not for this origin. */
@@ -185,7 +228,7 @@ static void
 check_message(const Message *message, const Route *route, const Hop *hop)
 {
 	static char head[MAX_HEAD_BYTES];
-	size_t		length = pgnet_http1_request_head(message, head, sizeof(head));
+	size_t length = pgnet_http1_request_head(message, head, sizeof(head));
 
 	for (int i = 0; i < message->nfields && !hop->with_secrets; i++)
 	{
@@ -212,7 +255,7 @@ check_message(const Message *message, const Route *route, const Hop *hop)
 static void
 check_head(const char *head, size_t length, int nlines)
 {
-	int			found = 0;
+	int found = 0;
 
 	FUZZ_CHECK(length > 4 && memcmp(head + length - 4, "\r\n\r\n", 4) == 0);
 	FUZZ_CHECK(memchr(head, '\0', length) == NULL);
